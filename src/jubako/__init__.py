@@ -1,0 +1,3 @@
+"""Jubako: Cloud Run's boxes on your own machine."""
+
+__version__ = "0.1.0"

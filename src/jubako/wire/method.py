@@ -1,0 +1,72 @@
+"""The method table: what one API method is called, where it lives over HTTP, what it takes and gives.
+
+REST transcoding, gRPC, discovery and authorisation are all read from these rows, so adding a method is
+adding a row.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls, as every handler is told."""
+
+    principal: str
+    """``user:...``, ``serviceAccount:...`` or ``user:local`` (no authentication, loopback only)."""
+    idempotency_key: str | None = None
+    """The ``Idempotency-Key`` header of this call, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRule:
+    """A google.api.http rule.
+
+    ``path`` is such as ``/v2/{name=projects/*/locations/*/jobs/*}:run``; ``body`` is ``*``, a field
+    name, or empty.
+    """
+
+    verb: str
+    path: str
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LongRunning:
+    """The types that a long-running method's operation carries."""
+
+    response: type
+    metadata: type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One row of the table."""
+
+    name: str
+    """Full gRPC name, such as ``google.cloud.run.v2.Jobs.RunJob``."""
+    http: Sequence[HttpRule]
+    request: type
+    response: type
+    permission: str
+    """IAM permission, such as ``run.jobs.run``; "" never matches anybody (deny by default)."""
+    long_running: LongRunning | None = None
+
+
+Handler = Callable[[Any, Caller], Awaitable[Any]]
+"""``await handler(request, caller)`` returns the method's response, or raises a JubakoError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One Google API: its methods and what answers them."""
+
+    name: str
+    """Such as ``run``."""
+    version: str
+    hosts: Sequence[str]
+    """Names under which Google serves it, such as ``run.googleapis.com``; the regional form counts too."""
+    methods: Sequence[Method]
+    handlers: Mapping[str, Handler]
+    """By full method name; a method without one answers UNIMPLEMENTED."""
