@@ -1,6 +1,6 @@
 """The Runtime port: starting, watching and ending attempts, whatever runs them.
 
-1. An attempt id is used once for ever. Submitting it again is harmless: its command starts at most once.
+1. An attempt id is used once for ever. Submitting it again is harmless: its command starts once at most.
 2. Outcomes are events in one ordered stream with a position. Whoever consumes the stream stores the position in the
    same transaction as what the events changed, so each event takes effect exactly once.
 3. Time-out and cancel end the whole process tree; the final event comes only when the tree is gone.

@@ -1,0 +1,66 @@
+"""Wake-ups inside one process: topics, and those who wait for them."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from jubako.core.clock import Clock
+
+
+class Wakes:
+    """Topics and their watches; used from the event loop's thread only."""
+
+    def __init__(self) -> None:
+        self._watches: dict[str, set[TopicWatch]] = {}
+
+    @contextmanager
+    def watch(self, topic: str) -> Iterator["TopicWatch"]:
+        """Subscribe to ``topic`` for the length of the block."""
+        watch = TopicWatch()
+        watches = self._watches.setdefault(topic, set())
+        watches.add(watch)
+        try:
+            yield watch
+        finally:
+            watches.discard(watch)
+            if not watches:
+                self._watches.pop(topic, None)
+
+    def wake(self, topics: Iterable[str]) -> None:
+        """Wake whoever watches one of ``topics``."""
+        for topic in topics:
+            for watch in self._watches.get(topic, ()):
+                watch.set()
+
+
+class TopicWatch:
+    """See Watch."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def set(self) -> None:
+        """Mark the topic as woken."""
+        self._woken.set()
+
+    async def wait(self) -> None:
+        """See Watch."""
+        await self._woken.wait()
+        self._woken.clear()
+
+    async def wait_until(self, clock: Clock, deadline: datetime | None) -> bool:
+        """See Watch."""
+        if deadline is None:
+            await self.wait()
+            return True
+        woken = asyncio.ensure_future(self._woken.wait())
+        slept = asyncio.ensure_future(clock.sleep_until(deadline))
+        try:
+            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            slept.cancel()
+        was_woken = self._woken.is_set()
+        self._woken.clear()
+        return was_woken
