@@ -1,0 +1,36 @@
+"""What task code imports; it runs unchanged on Jubako and on the real Cloud Run. Standard library only."""
+
+from jubako_sdk.checkpoint import Checkpoint, checkpoint
+from jubako_sdk.log import log, progress
+from jubako_sdk.sink import (
+    ObjectNotFound,
+    Sink,
+    SinkError,
+    Writer,
+    encode_json,
+    get_json,
+    put_json,
+    sink,
+)
+from jubako_sdk.task import STRIDE, Task, current_task, global_id, shard, shard_range
+
+__all__ = [
+    "STRIDE",
+    "Checkpoint",
+    "ObjectNotFound",
+    "Sink",
+    "SinkError",
+    "Task",
+    "Writer",
+    "checkpoint",
+    "current_task",
+    "encode_json",
+    "get_json",
+    "global_id",
+    "log",
+    "progress",
+    "put_json",
+    "shard",
+    "shard_range",
+    "sink",
+]
