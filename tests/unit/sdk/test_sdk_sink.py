@@ -73,7 +73,7 @@ def test_of_many_that_race_to_create_exactly_one_wins(place):
 
 
 def test_a_writer_that_fails_leaves_nothing(place, tmp_path):
-    def fail():
+    def fail() -> None:
         with place.writer("a/b") as writer:
             writer.file.write(b"half")
             raise RuntimeError
