@@ -1,0 +1,84 @@
+"""The stream of attempt events, taken to the boxes they belong to.
+
+The runtime's position is stored in the same transaction as what the events changed, so that each event takes
+effect exactly once whatever dies when.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Protocol
+
+from jubako.core.clock import Clock
+from jubako.core.errors import Unavailable
+from jubako.core.events import Events
+from jubako.runtime.port import AttemptEvent, Runtime
+from jubako.store import facts
+from jubako.store.port import Store, Tx
+
+POSITION = "runtime.position"
+RECONNECT_PAUSE = timedelta(seconds=1)
+
+
+class Owner(Protocol):
+    """A box whose attempts the runtime runs."""
+
+    def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
+        """Take events of this box's attempts, in order; late and unknown ones are passed over."""
+        ...
+
+    async def recover(self) -> None:
+        """Agree with the runtime after a (re)connect: reconcile what was started, submit what was claimed."""
+        ...
+
+
+class AttemptStream:
+    """Keeps the runtime connected and its events flowing."""
+
+    def __init__(
+        self, store: Store, runtime: Runtime, clock: Clock, owners: Mapping[str, Owner], events: Events
+    ) -> None:
+        """``owners`` by the first segment of their attempts' ids."""
+        self._store = store
+        self._runtime = runtime
+        self._clock = clock
+        self._owners = owners
+        self._events = events
+
+    async def connect(self) -> None:
+        """Connect, take all events that were missed, and let every box recover."""
+        position = await self._store.read(lambda tx: facts.get(tx, POSITION))
+        await self._runtime.start(position or "", self._take)
+        for owner in self._owners.values():
+            await owner.recover()
+
+    async def run(self) -> None:
+        """Reconnect whenever the connection breaks, until cancelled; ``connect`` came first."""
+        while True:
+            await self._runtime.wait_disconnected()
+            self._events.emit("runtime.disconnected", "WARNING")
+            await self._until_available(self.connect)
+            self._events.emit("runtime.reconnected")
+
+    async def _until_available(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await attempt()
+            except Unavailable as error:
+                self._events.emit("runtime.unavailable", "ERROR", error=error.message)
+                await self._clock.sleep_until(self._clock.now() + RECONNECT_PAUSE)
+            else:
+                return
+
+    async def _take(self, events: Sequence[AttemptEvent], position: str) -> None:
+        await self._store.write(partial(self._apply, events=events, position=position))
+
+    def _apply(self, tx: Tx, events: Sequence[AttemptEvent], position: str) -> None:
+        by_owner: dict[str, list[AttemptEvent]] = {}
+        for event in events:
+            by_owner.setdefault(event.id.partition("/")[0], []).append(event)
+        for name, theirs in by_owner.items():
+            owner = self._owners.get(name)
+            if owner is not None:
+                owner.apply(tx, theirs)
+        facts.put(tx, POSITION, position)

@@ -1,0 +1,39 @@
+"""What the server is told: one value, read once, handed down in pieces."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jubako.core.errors import InvalidArgument
+
+DEFAULT_PORT = 8123
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one server."""
+
+    state_dir: Path = field(default_factory=lambda: Path(".jubako"))
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """None: the port this state directory had before, else 8123. 0: any free one."""
+    log_json: bool = False
+
+    def checked(self) -> "Config":
+        """Return this configuration if it can work.
+
+        Raises:
+            InvalidArgument: Names every setting that cannot.
+
+        """
+        problems = []
+        if self.host not in LOOPBACK:
+            problems.append(
+                f"host: {self.host!r} is not a loopback address; without authentication anybody who reaches the "
+                "port could run commands here"
+            )
+        if self.port is not None and not 0 <= self.port <= 65535:
+            problems.append(f"port: {self.port} is not between 0 and 65535")
+        if problems:
+            raise InvalidArgument("; ".join(problems) + ".")
+        return self
