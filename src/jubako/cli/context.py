@@ -1,0 +1,128 @@
+"""What every command is given: which server, which project and location, and how to print."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from jubako.cli.client import Client
+from jubako.cli.errors import UsageError
+from jubako.cli.formats import Format, parse_format
+from jubako.cli.terminal import Terminal
+
+DEFAULT_SERVER = "http://127.0.0.1:8123"
+DEFAULT_STATE = ".jubako"
+PROJECT_VARIABLES = ("CLOUDSDK_CORE_PROJECT", "GOOGLE_CLOUD_PROJECT")
+LOCATION_VARIABLES = (
+    "CLOUDSDK_RUN_REGION",
+    "CLOUDSDK_WORKFLOWS_LOCATION",
+    "GOOGLE_CLOUD_LOCATION",
+    "GOOGLE_CLOUD_REGION",
+)
+_NAME = re.compile(r"[^\s/:?#%\x00-\x1f\x7f]{1,256}\Z")
+
+
+class Context:
+    """The surroundings of one command."""
+
+    def __init__(
+        self, *, server: str, state: Path, project: str, location: str, environ: Mapping[str, str]
+    ) -> None:
+        self.server = server
+        self.state = state
+        self.project = project
+        self.location = location
+        self.environ = environ
+        self.format: Format | None = None
+        self.is_quiet = False
+        self.out = Terminal(sys.stdout, environ)
+        self.err = Terminal(sys.stderr, environ)
+
+    @classmethod
+    def resolve(cls, args: argparse.Namespace, environ: Mapping[str, str]) -> "Context":
+        """Settle every common flag: the command line first, then the environment, then the default.
+
+        Raises:
+            UsageError: A format nobody knows, or a project or location that cannot be part of a resource name.
+
+        """
+        given = vars(args)
+        state = Path(given.get("state") or environ.get("JUBAKO_STATE") or DEFAULT_STATE)
+        server = (
+            given.get("server") or environ.get("JUBAKO_SERVER") or recorded_server(state) or DEFAULT_SERVER
+        )
+        context = cls(
+            server=server,
+            state=state,
+            project=segment(given.get("project") or first(environ, PROJECT_VARIABLES) or "local", "project"),
+            location=segment(
+                given.get("location") or first(environ, LOCATION_VARIABLES) or "asia-northeast1", "location"
+            ),
+            environ=environ,
+        )
+        context.format = parse_format(given["format"]) if given.get("format") else None
+        context.is_quiet = given.get("quiet", False)
+        return context
+
+    @cached_property
+    def client(self) -> Client:
+        """The connection to the server, opened at the first call."""
+        return Client(self.server)
+
+    @property
+    def parent(self) -> str:
+        """``projects/P/locations/L``."""
+        return f"projects/{self.project}/locations/{self.location}"
+
+    def resource(self, collection: str, name: str) -> str:
+        """Return the full name of ``name`` in ``collection`` (``jobs``); a full name comes back as it is.
+
+        Raises:
+            UsageError: ``name`` cannot be part of a resource name.
+
+        """
+        if name.startswith("projects/"):
+            for part in name.split("/"):
+                segment(part, collection)
+            return name
+        return f"{self.parent}/{collection}/{segment(name, collection)}"
+
+    def note(self, text: str) -> None:
+        """Tell the person something that is not the command's result, unless --quiet."""
+        if not self.is_quiet:
+            self.err.print(text)
+
+    def show(self, value: object, default: Format) -> None:
+        """Print a command's result in the wanted format, or in the command's own."""
+        for line in (self.format or default).lines(value, self.out):
+            self.out.print(line)
+
+
+def segment(text: str, what: str) -> str:
+    """Return ``text`` if it can be one segment of a resource name; raise UsageError naming ``what``."""
+    if not _NAME.match(text):
+        raise UsageError(f"{text!r} is not a name ({what}): no spaces, slashes, colons, ?, # or %.")
+    return text
+
+
+def first(environ: Mapping[str, str], variables: tuple[str, ...]) -> str | None:
+    """Return the value of the first of ``variables`` that is set and not empty."""
+    return next((environ[name] for name in variables if environ.get(name)), None)
+
+
+def recorded_server(state: Path) -> str | None:
+    """Return the address that the server of this state directory wrote down, if it did."""
+    try:
+        record = json.loads((state / "server.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    address = record.get("address") if isinstance(record, dict) else None
+    return address if isinstance(address, str) and address.startswith("http") else None
+
+
+def basename(name: str) -> str:
+    """Return the last segment of a resource name."""
+    return name.rsplit("/", 1)[-1]
