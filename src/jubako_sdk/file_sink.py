@@ -25,8 +25,9 @@ _TRIES = 20
 class FileWriter:
     """See ``jubako_sdk.sink.Writer``."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], name: str) -> None:
         self.file = file
+        self.name = name
         self.published = False
 
 
@@ -54,12 +55,14 @@ class FileSink:
             _sweep(final.parent)
             self._swept.add(final.parent)
         partial, file = self._open_partial(final, name)
-        writer = FileWriter(file)
+        writer = FileWriter(file, name)
         try:
             with file:
                 yield writer
                 file.flush()
                 os.fsync(file.fileno())
+                final = self._path(writer.name)
+                _make_directories(final.parent)
                 writer.published = _publish(partial, final, if_absent=if_absent)
         finally:
             # A success by rename has taken the name away; every other way leaves it here.

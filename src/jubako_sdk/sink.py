@@ -31,6 +31,9 @@ class ObjectNotFound(SinkError):
 class Writer(Protocol):
     """What ``Sink.writer`` yields."""
 
+    name: str
+    """What the object will be called; may be changed until the block ends, when the content decides on the name."""
+
     @property
     def file(self) -> IO[bytes]:
         """Where the bytes go."""

@@ -84,6 +84,23 @@ def test_a_writer_that_fails_leaves_nothing(place, tmp_path):
     assert everything_under(tmp_path) == []
 
 
+def test_the_content_may_decide_on_the_name(place, tmp_path):
+    with place.writer("uploads/video") as writer:
+        writer.file.write(b"12")
+        writer.name = "videos/2-bytes"
+    assert everything_under(tmp_path) == ["out/videos/2-bytes"]
+
+
+def test_a_name_chosen_late_is_checked_too(place, tmp_path):
+    def escape() -> None:
+        with place.writer("uploads/video") as writer:
+            writer.name = "../escaped"
+
+    with pytest.raises(SinkError):
+        escape()
+    assert everything_under(tmp_path) == []
+
+
 WRITE_AND_WAIT = """
 import sys
 from jubako_sdk import sink
