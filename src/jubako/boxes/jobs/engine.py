@@ -1,0 +1,139 @@
+"""The loop that gets claimed attempts to the runtime, and lets its events take effect.
+
+1. Claims are committed before they are submitted. Dying in between leaves ``queued`` rows, which ``recover`` submits
+   again: the runtime starts an attempt id once at most.
+2. A cancel is durable before the runtime is asked, and asked for again after every recovery.
+3. Nothing is decided here: ``states`` decides, ``task_rows`` records.
+4. When the runtime is not there, claims wait as ``queued`` rows for the ``recover`` that follows the reconnect.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+
+from jubako.boxes.jobs import task_rows
+from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
+from jubako.boxes.jobs.rows import TOPIC, find_execution
+from jubako.boxes.jobs.task_rows import Attempt, Finish
+from jubako.core.errors import Unavailable
+from jubako.core.events import Events
+from jubako.core.faults import Faults
+from jubako.runtime.port import AttemptEvent, AttemptSpec, Runtime
+from jubako.store.port import Store, Tx
+
+SUBMIT_BATCH = 512
+_LAUNCHES_MAX = 256
+
+
+class JobsEngine:
+    """The service that runs executions of jobs."""
+
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        settings: LaunchSettings,
+        finish: Finish,
+        events: Events,
+        faults: Faults,
+    ) -> None:
+        """Take the ports; ``finish`` completes the operations that wait for an execution, in its last transaction."""
+        self._store = store
+        self._runtime = runtime
+        self._settings = settings
+        self._finish = finish
+        self._events = events
+        self._faults = faults
+        self._launches: dict[str, Launch] = {}
+        self._asked_to_cancel: set[str] = set()
+        self._turn = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Work whenever there is something to do, until cancelled. ``recover`` comes first."""
+        with self._store.watch(TOPIC) as watch:
+            while True:
+                await self.step()
+                await watch.wait()
+
+    async def step(self) -> None:
+        """Do what there is to do now: ask for the end of what is cancelled, claim, submit."""
+        async with self._turn:
+            try:
+                await self._cancel_attempts()
+                await self._start_attempts()
+            except Unavailable as error:
+                self._events.emit("jobs.runtime_missed", "WARNING", error=str(error))
+
+    def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
+        """Let events of the runtime take effect, in the transaction that stores the position behind them."""
+        task_rows.apply(tx, events, self._settings.slots, self._finish)
+        self._faults.point("jobs.apply.before_commit")
+
+    async def recover(self) -> None:
+        """After ``runtime.start``: make the runtime and the rows agree on what is under way.
+
+        Raises:
+            Unavailable: The runtime went away again; recover after the next reconnect.
+
+        """
+        async with self._turn:
+            attempts = await self._store.read(task_rows.under_way)
+            self._asked_to_cancel.clear()
+            # What is being cancelled and never reached the runtime is Lost to it, and so becomes cancelled.
+            await self._runtime.reconcile([a.id for a in attempts if a.has_started or a.is_cancelled])
+            self._faults.point("jobs.recover.before_submit")
+            await self._submit([a for a in attempts if not a.has_started and not a.is_cancelled])
+        if attempts:
+            self._events.emit("jobs.recovered", attempts=len(attempts))
+        await self.step()
+
+    async def _cancel_attempts(self) -> None:
+        for uid in await self._store.read(task_rows.cancelling):
+            if uid in self._asked_to_cancel:
+                continue
+            attempts = await self._store.read(partial(_cancelled_attempts, uid))
+            self._faults.point("jobs.cancel.before_runtime")
+            await self._runtime.cancel([attempt.id for attempt in attempts])
+            # Nothing is claimed for it any more, so that asking once is enough while the connection lasts.
+            self._asked_to_cancel.add(uid)
+            self._events.emit("execution.cancel_requested", uid=uid, attempts=len(attempts))
+
+    async def _start_attempts(self) -> None:
+        claimed = await self._store.write(partial(task_rows.claim, slots=self._settings.slots))
+        if claimed:
+            self._faults.point("jobs.claim.after_commit")
+            await self._submit(claimed)
+            self._faults.point("jobs.submit.after")
+
+    async def _submit(self, attempts: Sequence[Attempt]) -> None:
+        await self._load_launches({attempt.execution_uid for attempt in attempts})
+        for batch in self._batches(attempts):
+            await self._runtime.submit(batch)
+
+    def _batches(self, attempts: Sequence[Attempt]) -> Iterator[list[AttemptSpec]]:
+        """Yield attempts as the runtime takes them; those of an execution that was deleted meanwhile are left out."""
+        for uid, group in groupby(attempts, key=lambda attempt: attempt.execution_uid):
+            launch = self._launches.get(uid)
+            if launch is None:
+                continue
+            specs = [launch.spec(attempt) for attempt in group]
+            for first in range(0, len(specs), SUBMIT_BATCH):
+                yield specs[first : first + SUBMIT_BATCH]
+
+    async def _load_launches(self, uids: set[str]) -> None:
+        missing = sorted(uids - self._launches.keys())
+        if len(self._launches) + len(missing) > _LAUNCHES_MAX:
+            self._launches.clear()
+            missing = sorted(uids)
+        if missing:
+            self._launches |= await self._store.read(partial(_launches, missing, self._settings))
+
+
+def _cancelled_attempts(uid: str, tx: Tx) -> list[Attempt]:
+    return task_rows.under_way_of(tx, uid, is_cancelled=True)
+
+
+def _launches(uids: Sequence[str], settings: LaunchSettings, tx: Tx) -> dict[str, Launch]:
+    found = (find_execution(tx, uid) for uid in uids)
+    return {row.uid: launch_of(row, settings) for row in found if row is not None}
