@@ -72,6 +72,11 @@ class Context:
         """The connection to the server, opened at the first call."""
         return Client(self.server)
 
+    def close(self) -> None:
+        """Close the connection, if there was one."""
+        if "client" in vars(self):
+            self.client.close()
+
     @property
     def parent(self) -> str:
         """``projects/P/locations/L``."""

@@ -59,7 +59,13 @@ class Yaml(Format):
         for number, document in enumerate(documents):
             if number or isinstance(value, list):
                 yield "---"
-            yield yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=10_000).rstrip("\n")
+            yield yaml.safe_dump(_plain(document), allow_unicode=True, sort_keys=False, width=10_000).rstrip(
+                "\n"
+            )
+
+
+def _plain(document: Document) -> Document:
+    return dict(document) if isinstance(document, dict) else document
 
 
 class Values(Format):

@@ -74,7 +74,11 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> int:
         return USAGE
     from jubako.cli.context import Context  # noqa: PLC0415 - not needed for the help
 
-    code: int = args.command(args, Context.resolve(args, environ))
+    context = Context.resolve(args, environ)
+    try:
+        code: int = args.command(args, context)
+    finally:
+        context.close()
     return code
 
 

@@ -1,0 +1,124 @@
+"""``jubako run jobs executions list|describe|cancel|delete`` and ``... executions tasks list|describe``."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from jubako.cli.context import Context, basename
+from jubako.cli.errors import OK
+from jubako.cli.execution_progress import counts
+from jubako.cli.executions import (
+    condition,
+    elapsed,
+    ending,
+    follow,
+    full_name,
+    is_complete,
+    state,
+    task_state,
+)
+from jubako.cli.formats import Columns, Path, Text, parse_path
+from jubako.cli.krm import with_krm
+from jubako.cli.parsing import Group
+from jubako.cli.resources import delete
+from jubako.cli.terminal import Terminal, clean
+from jubako.cli.times import clock, local_time
+
+EXECUTION_COLUMNS = (
+    parse_path("name.basename():label=EXECUTION"),
+    Path.computed("STATE", state),
+    Path.computed(
+        "COMPLETE",
+        lambda execution: f"{execution.get('succeededCount', 0)} / {execution.get('taskCount', 0)}",
+    ),
+    Path.computed("STARTED", lambda execution: local_time(execution, "startTime")),
+    Path.computed("TIME", lambda execution: clock(elapsed(execution))),
+)
+TASK_COLUMNS = (
+    Path.computed("INDEX", lambda task: task.get("index", 0)),
+    Path.computed("STATE", task_state),
+    Path.computed("ATTEMPTS", lambda task: task.get("retried", 0) + (1 if task.get("startTime") else 0)),
+    Path.computed("STARTED", lambda task: local_time(task, "startTime")),
+    Path.computed("TIME", lambda task: clock(elapsed(task))),
+    Path.computed("ENDED WITH", ending),
+)
+
+
+def register(jobs: Group) -> None:
+    """Add the commands below ``run jobs executions``."""
+    group = jobs.group("executions", "Look at executions, and end them.")
+    listing = group.command("list", list_executions, "List executions, newest first.")
+    listing.add_argument("--job", metavar="JOB", help="of this job only")
+    for word, command, summary in (
+        ("describe", describe_execution, "Show an execution."),
+        ("cancel", cancel_execution, "End the processes of an execution and wait until they are gone."),
+        ("delete", delete_execution, "Delete an execution that is over."),
+    ):
+        group.command(word, command, summary).add_argument("name", metavar="EXECUTION")
+    tasks = group.group("tasks", "Look at the tasks of an execution.")
+    tasks_listing = tasks.command("list", list_tasks, "List the tasks of an execution.")
+    tasks_listing.add_argument("--execution", metavar="EXECUTION", required=True)
+
+
+def list_executions(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions list``."""
+    job = context.resource("jobs", args.job or "-")
+    executions = [with_krm(one) for one in context.client.list(f"/v2/{job}/executions", "executions")]
+    context.show(executions, Columns(EXECUTION_COLUMNS))
+    return OK
+
+
+def describe_execution(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions describe``."""
+    execution = context.client.get(f"/v2/{full_name(context.parent, args.name)}")
+    context.show(with_krm(execution), Text(_describe))
+    return OK
+
+
+def _describe(execution: dict[str, Any], terminal: Terminal) -> Iterator[str]:
+    completed = condition(execution, "Completed")
+    yield terminal.paint(
+        f"Execution {basename(execution['name'])} of job {basename(execution.get('job', ''))}", "bold"
+    )
+    yield f"  State: {state(execution)}"
+    if completed.get("message"):
+        yield f"  Message: {clean(completed['message'])}"
+    yield f"  Tasks: {counts(execution)}"
+    yield f"  Parallelism: {execution.get('parallelism', 0) or 'as many as can be'}"
+    for label, field in (
+        ("Created", "createTime"),
+        ("Started", "startTime"),
+        ("Completed", "completionTime"),
+    ):
+        if execution.get(field):
+            yield f"  {label}: {local_time(execution, field)}"
+    yield f"  Time: {clock(elapsed(execution))}"
+    for key, value in execution.get("labels", {}).items():
+        yield f"  Label {clean(key)}: {clean(value)}"
+
+
+def cancel_execution(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions cancel``."""
+    name = full_name(context.parent, args.name)
+    context.client.call("POST", f"/v2/{name}:cancel", body={})
+    execution = follow(context.client, name, is_complete, lambda _: None)
+    context.note(f"Execution [{basename(name)}]: {state(execution).lower()}, {counts(execution)}.")
+    return OK
+
+
+def delete_execution(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions delete``."""
+    name = full_name(context.parent, args.name)
+    delete(context.client, name, "v2")
+    context.note(f"Deleted execution [{basename(name)}].")
+    return OK
+
+
+def list_tasks(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions tasks list``."""
+    execution = full_name(context.parent, args.execution)
+    tasks = sorted(
+        context.client.list(f"/v2/{execution}/tasks", "tasks"), key=lambda task: task.get("index", 0)
+    )
+    context.show([with_krm(task) for task in tasks], Columns(TASK_COLUMNS, "No tasks."))
+    return OK

@@ -1,0 +1,90 @@
+"""``jubako workflows`` and ``jubako run deploy`` over a real socket."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORKFLOW = "projects/local/locations/asia-northeast1/workflows/hello"
+SOURCE = "main:\n  steps:\n  - done:\n      return: 1\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    path = tmp_path / "hello.yaml"
+    path.write_text(SOURCE)
+    return str(path)
+
+
+@pytest.fixture
+def deployed(google: Any, jubako: Any, source: str) -> Any:
+    assert jubako("workflows", "deploy", "hello", "--source", source).code == 0
+    google.calls.clear()
+    return google
+
+
+def test_deploy_creates_then_patches_only_what_is_given(google: Any, jubako: Any, source: str) -> None:
+    ran = jubako("workflows", "deploy", "hello", "--source", source, "--service-account", "x@p.iam")
+    assert ran.code == 0, ran.err
+    (create,) = google.sent("POST")
+    assert create.query == {"workflowId": "hello"}
+    assert create.body == {"sourceContents": SOURCE, "serviceAccount": "projects/-/serviceAccounts/x@p.iam"}
+    assert jubako("workflows", "deploy", "hello", "--set-env-vars", "A=1", "--labels", "a=b").code == 0
+    (patch,) = google.sent("PATCH")
+    assert patch.query == {"updateMask": "userEnvVars,labels"}
+    assert patch.body == {"userEnvVars": {"A": "1"}, "labels": {"a": "b"}}
+
+
+def test_run_prints_the_result_and_nothing_else_on_standard_output(deployed: Any, jubako: Any) -> None:
+    ran = jubako("workflows", "run", "hello", "--data", '{"name": "x"}')
+    assert ran.code == 0, ran.err
+    assert ran.out == '{\n  "n": 1\n}\n'
+    assert deployed.sent("POST")[0].body == {"argument": '{"name": "x"}'}
+
+
+def test_run_exits_1_when_the_execution_failed_and_shows_the_error(deployed: Any, jubako: Any) -> None:
+    deployed.workflow_end = {"state": "FAILED", "error": {"payload": "it broke", "context": "in step `a`"}}
+    ran = jubako("workflows", "run", "hello")
+    assert ran.code == 1
+    assert ran.out == ""
+    assert "has failed" in ran.err
+    assert "it broke" in ran.err
+    assert "in step `a`" in ran.err
+
+
+def test_data_that_is_no_json_is_refused_before_anything_is_sent(deployed: Any, jubako: Any) -> None:
+    ran = jubako("workflows", "run", "hello", "--data", "{name: x}")
+    assert ran.code == 2
+    assert "--data is not JSON" in ran.err
+    assert deployed.calls == []
+
+
+def test_execute_prints_the_name_and_executions_can_be_listed_and_cancelled(
+    deployed: Any, jubako: Any
+) -> None:
+    deployed.polls_until_done = 1_000
+    assert jubako("workflows", "execute", "hello").out == f"{WORKFLOW}/executions/one\n"
+    assert "one  " in jubako("workflows", "executions", "list", "hello").out
+    assert "State: ACTIVE" in jubako("workflows", "executions", "describe", "one", "--workflow", "hello").out
+    assert "cancelled" in jubako("workflows", "executions", "cancel", "one", "--workflow", "hello").err
+
+
+def test_a_new_workflow_needs_a_source_that_can_be_read(jubako: Any, tmp_path: Path) -> None:
+    assert jubako("workflows", "deploy", "hello", "--labels", "a=b").code == 2
+    ran = jubako("workflows", "deploy", "hello", "--source", str(tmp_path / "none.yaml"))
+    assert ran.code == 2
+    assert "none.yaml" in ran.err
+
+
+def test_a_service_is_deployed_and_its_address_told(google: Any, jubako: Any) -> None:
+    ran = jubako("run", "deploy", "api", "--command", "python3,-m,api", "--port", "9000", "--timeout", "60")
+    assert ran.code == 0, ran.err
+    assert f"Service URL: {google.address}/run/local/asia-northeast1/api/" in ran.err
+    template = google.documents["projects/local/locations/asia-northeast1/services/api"]["template"]
+    assert template["timeout"] == "60s"
+    assert template["containers"] == [
+        {"command": ["python3", "-m", "api"], "ports": [{"containerPort": 9000}]}
+    ]
+    assert "/run/local/asia-northeast1/api/" in jubako("run", "services", "list").out
+    assert jubako("run", "services", "describe", "api", "--format", "value(metadata.name)").out == "api\n"
+    assert jubako("run", "services", "delete", "api").code == 0
