@@ -1,0 +1,75 @@
+"""Errors on the wire: canonical codes to HTTP status and numbers, and Google's JSON shape.
+
+Source: the comments of google/rpc/code.proto.
+"""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from jubako.core.errors import Internal, JubakoError
+from jubako.core.events import Events
+from jubako.wire.http import HttpResponse
+
+JSON_TYPE = "application/json; charset=UTF-8"
+
+HTTP_STATUS: Mapping[str, int] = {
+    "OK": 200,
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "UNAUTHENTICATED": 401,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+}
+CODE_NUMBER: Mapping[str, int] = {
+    "OK": 0,
+    "CANCELLED": 1,
+    "UNKNOWN": 2,
+    "INVALID_ARGUMENT": 3,
+    "DEADLINE_EXCEEDED": 4,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
+    "FAILED_PRECONDITION": 9,
+    "ABORTED": 10,
+    "OUT_OF_RANGE": 11,
+    "UNIMPLEMENTED": 12,
+    "INTERNAL": 13,
+    "UNAVAILABLE": 14,
+    "DATA_LOSS": 15,
+    "UNAUTHENTICATED": 16,
+}
+"""``Status.code`` of a finished operation and of gRPC."""
+
+
+def error_response(error: JubakoError, status: int | None = None) -> HttpResponse:
+    """Return Google's error reply; ``status`` where HTTP has a better one than the code's own (405, 413)."""
+    number = status or HTTP_STATUS[error.code]
+    shape: dict[str, Any] = {"code": number, "message": error.message, "status": error.code}
+    if error.details:
+        shape["details"] = error.details
+    headers = {"content-type": JSON_TYPE}
+    if error.code == "UNAUTHENTICATED":
+        headers["www-authenticate"] = 'Bearer realm="https://accounts.google.com/"'
+    return HttpResponse(status=number, headers=headers, body=msgspec.json.encode({"error": shape}))
+
+
+def report_bug(events: Events, error: Exception, where: str) -> Internal:
+    """Tell the operator about a bug of ours; return what the caller is told, which says nothing about it."""
+    text = "".join(traceback.format_exception(error))
+    events.emit("request.failed", "ERROR", method=where, error=repr(error), traceback=text)
+    return Internal("Internal error; the server's log says more.")

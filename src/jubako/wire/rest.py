@@ -1,0 +1,96 @@
+"""REST transcoding: the router over any number of APIs. It needs no socket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from jubako.core.errors import JubakoError, NotFound, Unimplemented
+from jubako.core.events import Events
+from jubako.wire.binding import bind, parse_query, wants_enum_numbers
+from jubako.wire.codec import encode
+from jubako.wire.dispatch import Access, Dispatch
+from jubako.wire.errors import JSON_TYPE, error_response, report_bug
+from jubako.wire.http import HttpRequest, HttpResponse
+from jubako.wire.json_in import shown
+from jubako.wire.method import Api, Caller, HttpRule, Method
+from jubako.wire.template import Template, parse_template, split_path
+
+_METHOD_NOT_ALLOWED = 405
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One HTTP rule of one method."""
+
+    template: Template
+    rule: HttpRule
+    method: Method
+
+
+class Router:
+    """Answers the requests of all APIs given to it."""
+
+    def __init__(self, apis: Sequence[Api], access: Access, events: Events) -> None:
+        self._dispatch = Dispatch(apis, access)
+        self._events = events
+        self._routes: dict[tuple[int, str], list[Route]] = {}
+        for api in apis:
+            for method in api.methods:
+                for rule in method.http:
+                    route = Route(parse_template(rule.path), rule, method)
+                    self._routes.setdefault((len(route.template.segments), route.template.verb), []).append(
+                        route
+                    )
+        for bucket in self._routes.values():
+            _refuse_ambiguity(bucket)
+
+    def matches(self, path: str) -> bool:
+        """Return whether some method lives at this path, whatever the verb."""
+        return bool(self._at(path))
+
+    async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
+        """Return the reply to one request; never raises."""
+        name = request.path
+        try:
+            route = self._find(request)
+            if isinstance(route, HttpResponse):
+                return route
+            name = route.method.name
+            return await self._answer(route, request, caller)
+        except JubakoError as error:
+            return error_response(error)
+        except Exception as error:  # noqa: BLE001 - supervision point: a bug in one request must not end the server
+            return error_response(report_bug(self._events, error, name))
+
+    async def _answer(self, route: Route, request: HttpRequest, caller: Caller) -> HttpResponse:
+        method = route.method
+        await self._dispatch.authorise(method, caller)
+        query = parse_query(request.query)
+        variables = route.template.bind(split_path(request.path)[0])
+        message = bind(method.request, route.rule, request.body, query, variables)
+        response = await self._dispatch.call(method, message, caller)
+        body = encode(response, enum_as_int=wants_enum_numbers(query))
+        return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=body)
+
+    def _at(self, path: str) -> list[Route]:
+        segments, verb = split_path(path)
+        return [r for r in self._routes.get((len(segments), verb), ()) if r.template.match(segments)]
+
+    def _find(self, request: HttpRequest) -> Route | HttpResponse:
+        routes = self._at(request.path)
+        if not routes:
+            return error_response(NotFound(f"Nothing is served at {shown(request.path)}."))
+        for route in routes:
+            if route.rule.verb == request.method:
+                return route
+        verbs = ", ".join(sorted({route.rule.verb for route in routes}))
+        error = Unimplemented(f"{shown(request.method)} is not served at this path; it takes {verbs}.")
+        return error_response(error, _METHOD_NOT_ALLOWED)
+
+
+def _refuse_ambiguity(bucket: Sequence[Route]) -> None:
+    for one, other in combinations(bucket, 2):
+        if one.rule.verb == other.rule.verb and one.template.overlaps(other.template):
+            raise AssertionError(
+                f"{one.rule} of {one.method.name} and {other.rule} of {other.method.name} overlap"
+            )
