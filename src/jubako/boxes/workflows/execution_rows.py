@@ -1,0 +1,293 @@
+"""Executions as stored, and the transaction functions that move them.
+
+1. ``workflow_executions.document`` is the Execution of the API; state, steps and snapshot stand beside it because
+   they change often. ``needs_engine`` is 1 while the engine has something to do for the execution; one that only
+   sleeps is parked (0) until its timer arrives.
+2. ``workflow_journal`` holds the outcomes of effects in the order in which they were fed to the machine.
+3. ``workflow_arrivals`` holds outcomes that came from outside (a timer, later a callback) and wait to be fed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from jubako.boxes.workflows.resources import Execution, Workflow
+from jubako.boxes.workflows.rows import find_revision
+from jubako.boxes.workflows.states import Event, State, after
+from jubako.core.errors import NotFound
+from jubako.core.names import WORKFLOW, WORKFLOW_EXECUTION
+from jubako.core.timestamps import to_micros
+from jubako.store.port import Tx
+from jubako.wire.codec import decode, encode
+
+TOPIC = "workflows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the engine needs to go on with an execution."""
+
+    name: str
+    id: str
+    state: State
+    workflow: Workflow
+    """The pinned revision."""
+    argument: str
+    snapshot: str | None
+    seq: int
+    """Outcomes that were fed already."""
+    outcomes: Sequence[str]
+    """Journalled outcomes behind the snapshot, in order."""
+
+
+def execution_topic(execution: str) -> str:
+    """Return the topic that is woken when something changed for this execution."""
+    return f"workflows/{execution}"
+
+
+def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
+    """Add an ACTIVE execution; the engine is woken."""
+    name = WORKFLOW_EXECUTION.parse(execution.name)
+    tx.run(
+        "INSERT INTO workflow_executions (project, location, workflow, execution, workflow_uid, state, needs_engine, "
+        "start_time, document, current_steps, snapshot, snapshot_seq) "
+        "VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, '[]', NULL, 0)",
+        *name.values(),
+        workflow_uid,
+        State.ACTIVE,
+        to_micros(tx.now),
+        _json(execution),
+    )
+    tx.run_many(
+        "INSERT INTO workflow_execution_labels (execution, key, value) VALUES (?, ?, ?)",
+        [(name["execution"], key, value) for key, value in execution.labels.items()],
+    )
+    tx.wake(TOPIC)
+
+
+def find_execution(tx: Tx, name: str) -> Execution:
+    """Return the execution with its steps as they are now.
+
+    Raises:
+        InvalidArgument: ``name`` is no execution's name.
+        NotFound: There is none.
+
+    """
+    row = tx.one(
+        "SELECT document, current_steps FROM workflow_executions "
+        "WHERE project = ? AND location = ? AND workflow = ? AND execution = ?",
+        *WORKFLOW_EXECUTION.parse(name).values(),
+    )
+    if row is None:
+        raise NotFound(f"Execution {name} does not exist.")
+    return _execution(*row)
+
+
+def list_executions(
+    tx: Tx, workflow: str, before: tuple[int, str], limit: int, labels: Mapping[str, str]
+) -> list[tuple[int, Execution]]:
+    """Return at most ``limit`` executions of a workflow, newest first, with their start in microseconds.
+
+    Args:
+        tx: The transaction.
+        workflow: Its name.
+        before: (start, id) of the last one of the page before, or something beyond all.
+        limit: How many.
+        labels: Only those that carry all of these.
+
+    """
+    place = WORKFLOW.parse(workflow, "parent").values()
+    # A label is found by its index row, so that looking one reception up does not read all executions.
+    having = "".join(
+        " AND EXISTS (SELECT 1 FROM workflow_execution_labels l WHERE l.execution = e.execution "
+        "AND l.key = ? AND l.value = ?)"
+        for _ in labels
+    )
+    rows = tx.all(
+        "SELECT start_time, document, current_steps FROM workflow_executions e "
+        "WHERE project = ? AND location = ? AND workflow = ? AND (start_time, execution) < (?, ?)"
+        f"{having} ORDER BY start_time DESC, execution DESC LIMIT ?",
+        *place,
+        *before,
+        *(part for label in labels.items() for part in label),
+        limit,
+    )
+    return [(start, _execution(document, steps)) for start, document, steps in rows]
+
+
+def waiting(tx: Tx) -> list[str]:
+    """Return the ids of the executions for which the engine has something to do, oldest first."""
+    rows = tx.all("SELECT execution FROM workflow_executions WHERE needs_engine = 1 ORDER BY start_time")
+    return [row[0] for row in rows]
+
+
+def load(tx: Tx, execution: str) -> Loaded | None:
+    """Return what the engine needs, or None if there is nothing to do."""
+    row = tx.one(
+        "SELECT workflow_uid, state, document, snapshot, snapshot_seq FROM workflow_executions "
+        "WHERE execution = ? AND needs_engine = 1",
+        execution,
+    )
+    if row is None:
+        return None
+    workflow_uid, state, document, snapshot, snapshot_seq = row
+    told = decode(Execution, document)
+    outcomes = tx.all(
+        "SELECT outcome FROM workflow_journal WHERE execution = ? AND seq > ? ORDER BY seq",
+        execution,
+        snapshot_seq,
+    )
+    return Loaded(
+        name=told.name,
+        id=execution,
+        state=State(state),
+        workflow=find_revision(tx, workflow_uid, told.workflow_revision_id),
+        argument=told.argument,
+        snapshot=snapshot,
+        seq=snapshot_seq + len(outcomes),
+        outcomes=[outcome[0] for outcome in outcomes],
+    )
+
+
+def state_of(tx: Tx, execution: str) -> State:
+    """Return the state of an execution that exists."""
+    row = tx.one("SELECT state FROM workflow_executions WHERE execution = ?", execution)
+    assert row is not None, execution
+    return State(row[0])
+
+
+def journal(tx: Tx, execution: str, seq: int, outcomes: Sequence[str]) -> None:
+    """Append outcomes behind the ``seq`` that were fed before."""
+    now = to_micros(tx.now)
+    tx.run_many(
+        "INSERT INTO workflow_journal (execution, seq, time, outcome) VALUES (?, ?, ?, ?)",
+        [(execution, seq + number, now, outcome) for number, outcome in enumerate(outcomes, start=1)],
+    )
+
+
+def record_steps(tx: Tx, execution: str, current_steps: str) -> None:
+    """Record where the execution stands: a JSON list of ``{"routine", "step"}``."""
+    tx.run("UPDATE workflow_executions SET current_steps = ? WHERE execution = ?", current_steps, execution)
+
+
+def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:
+    """Record the machine's state after ``seq`` outcomes; the journal before it is not read again."""
+    tx.run(
+        "UPDATE workflow_executions SET snapshot = ?, snapshot_seq = ? WHERE execution = ?",
+        snapshot,
+        seq,
+        execution,
+    )
+
+
+def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) -> None:
+    """Record a final state; ``needs_engine`` if it must still clean up behind it."""
+    name = WORKFLOW_EXECUTION.parse(execution.name)
+    tx.run(
+        "UPDATE workflow_executions SET state = ?, needs_engine = ?, document = ?, current_steps = '[]' "
+        "WHERE execution = ?",
+        state,
+        int(needs_engine),
+        _json(execution),
+        name["execution"],
+    )
+    tx.wake(TOPIC)
+    tx.wake(execution_topic(name["execution"]))
+
+
+def cancel(tx: Tx, name: str) -> Execution:
+    """Cancel an execution at once; it stays open until the engine has cancelled what it started.
+
+    Raises:
+        NotFound: There is none.
+        FailedPrecondition: It has ended.
+
+    """
+    execution = find_execution(tx, name)
+    state = after(State(execution.state.name), Event.CANCEL, name)
+    execution.state = Execution.State[state]
+    finish(tx, ended(execution, tx.now), state, needs_engine=True)
+    return execution
+
+
+def cancel_all(tx: Tx, workflow_uid: str) -> None:
+    """Cancel every active execution of a workflow."""
+    rows = tx.all(
+        "SELECT document FROM workflow_executions WHERE workflow_uid = ? AND state = ?",
+        workflow_uid,
+        State.ACTIVE,
+    )
+    for row in rows:
+        cancel(tx, decode(Execution, row[0]).name)
+
+
+def close(tx: Tx, execution: str) -> None:
+    """Record that the engine has nothing more to do for an execution that has ended."""
+    tx.run("UPDATE workflow_executions SET needs_engine = 0, snapshot = NULL WHERE execution = ?", execution)
+    tx.run("DELETE FROM workflow_arrivals WHERE execution = ?", execution)
+
+
+def park(tx: Tx, execution: str, seq: int, snapshot: str) -> bool:
+    """Let a sleeping execution leave memory, unless something has arrived for it; return whether it may."""
+    if tx.one("SELECT 1 FROM workflow_arrivals WHERE execution = ?", execution) is not None:
+        return False
+    record_snapshot(tx, execution, seq, snapshot)
+    parked = tx.run(
+        "UPDATE workflow_executions SET needs_engine = 0 WHERE execution = ? AND state = ?",
+        execution,
+        State.ACTIVE,
+    )
+    return bool(parked)
+
+
+def arrive(tx: Tx, execution: str, path: str, outcome: str) -> None:
+    """Keep an outcome that came from outside until it is fed; the first one counts."""
+    tx.run(
+        "INSERT INTO workflow_arrivals (execution, path, outcome) VALUES (?, ?, ?) "
+        "ON CONFLICT (execution, path) DO NOTHING",
+        execution,
+        path,
+        outcome,
+    )
+    tx.run(
+        "UPDATE workflow_executions SET needs_engine = 1 WHERE execution = ? AND state = ?",
+        execution,
+        State.ACTIVE,
+    )
+    tx.wake(TOPIC)
+    tx.wake(execution_topic(execution))
+
+
+def arrivals(tx: Tx, execution: str) -> list[tuple[str, str]]:
+    """Return ``(path, outcome)`` of what waits."""
+    return [
+        (path, outcome)
+        for path, outcome in tx.all(
+            "SELECT path, outcome FROM workflow_arrivals WHERE execution = ? ORDER BY path", execution
+        )
+    ]
+
+
+def take_arrival(tx: Tx, execution: str, path: str) -> None:
+    """Remove an arrival: it is in the journal now."""
+    tx.run("DELETE FROM workflow_arrivals WHERE execution = ? AND path = ?", execution, path)
+
+
+def _execution(document: str, current_steps: str) -> Execution:
+    execution = decode(Execution, document)
+    steps = [Execution.Status.Step(**step) for step in json.loads(current_steps)]
+    execution.status = Execution.Status(current_steps=steps)
+    return execution
+
+
+def ended(execution: Execution, at: datetime) -> Execution:
+    """Return ``execution`` with its end and duration filled in."""
+    execution.end_time = at
+    if execution.start_time is not None:
+        execution.duration = at - execution.start_time
+    return execution
+
+
+def _json(execution: Execution) -> str:
+    return encode(execution).decode()

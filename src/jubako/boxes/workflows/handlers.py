@@ -1,0 +1,169 @@
+"""The methods of Workflows v1.
+
+Source: google/cloud/workflows/v1/workflows.proto; the rules for ids and revisions are in its comments.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+from jubako.boxes.workflows import execution_rows, rows
+from jubako.boxes.workflows.language import compile_workflow
+from jubako.boxes.workflows.resources import (
+    CreateWorkflowRequest,
+    DeleteWorkflowRequest,
+    GetWorkflowRequest,
+    ListWorkflowRevisionsRequest,
+    ListWorkflowRevisionsResponse,
+    ListWorkflowsRequest,
+    ListWorkflowsResponse,
+    OperationMetadata,
+    UpdateWorkflowRequest,
+    Workflow,
+)
+from jubako.core.errors import InvalidArgument
+from jubako.core.ids import IdSource
+from jubako.core.names import LOCATION, WORKFLOW
+from jubako.store.port import Store, Tx
+from jubako.wire import operations
+from jubako.wire.codec import invalid
+from jubako.wire.google_types import Empty, Operation
+from jubako.wire.method import Caller, Handler
+from jubako.wire.paging import cut, page_of
+
+SERVICE = "google.cloud.workflows.v1.Workflows."
+_ID = re.compile(r"[A-Za-z]([-_A-Za-z0-9]{0,62}[A-Za-z0-9])?\Z")
+_UPDATABLE = frozenset({"description", "labels", "service_account", "source_contents", "call_log_level",
+                        "user_env_vars", "execution_history_level", "crypto_key_name", "tags"})  # fmt: skip
+_MAKES_REVISION = frozenset({"source_contents", "service_account"})
+
+
+class Workflows:
+    """Handlers of the Workflows API; ``connectors`` are the connector names a source may call."""
+
+    def __init__(self, store: Store, ids: IdSource, connectors: frozenset[str]) -> None:
+        self._store = store
+        self._ids = ids
+        self._connectors = connectors
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the handlers by full method name."""
+        return {
+            SERVICE + "CreateWorkflow": self.create,
+            SERVICE + "GetWorkflow": self.get,
+            SERVICE + "ListWorkflows": self.list,
+            SERVICE + "UpdateWorkflow": self.update,
+            SERVICE + "DeleteWorkflow": self.delete,
+            SERVICE + "ListWorkflowRevisions": self.list_revisions,
+        }
+
+    async def create(self, request: CreateWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
+        """Deploy a new workflow."""
+        LOCATION.parse(request.parent, "parent")
+        if not _ID.match(request.workflow_id):
+            raise invalid(
+                "workflowId",
+                "must begin with a letter, hold letters, digits, hyphens and underscores, end with a letter or "
+                "digit, and have at most 64 characters.",
+            )
+        workflow = request.workflow or Workflow()
+        self._check_source(workflow)
+        workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
+        return await self._store.write(
+            partial(self._create, workflow=workflow, uid=self._ids.uid(), suffix=self._ids.suffix(3))
+        )
+
+    def _create(self, tx: Tx, workflow: Workflow, uid: str, suffix: str) -> Operation:
+        workflow.state = Workflow.State.ACTIVE
+        workflow.create_time = workflow.update_time = workflow.revision_create_time = tx.now
+        workflow.revision_id = f"000001-{suffix}"
+        rows.create_workflow(tx, uid, workflow)
+        return _done(tx, workflow, "create", f"{uid}-1", workflow)
+
+    async def get(self, request: GetWorkflowRequest, caller: Caller) -> Workflow:  # noqa: ARG002
+        """Return a workflow as it is now, or one of its revisions."""
+
+        def read(tx: Tx) -> Workflow:
+            stored = rows.find_workflow(tx, request.name)
+            if request.revision_id:
+                return rows.find_revision(tx, stored.uid, request.revision_id)
+            return stored.document
+
+        return await self._store.read(read)
+
+    async def list(self, request: ListWorkflowsRequest, caller: Caller) -> ListWorkflowsResponse:  # noqa: ARG002
+        """Return a page of workflows by id."""
+        if request.filter or request.order_by:
+            raise InvalidArgument("filter and order_by are not supported yet; leave them empty.")
+        place = LOCATION.parse(request.parent, "parent")
+        page = page_of(request.page_size, request.page_token)
+        found = await self._store.read(
+            lambda tx: rows.list_workflows(tx, place["project"], place["location"], page.after, page.size + 1)
+        )
+        shown, token = cut(found, page, lambda workflow: WORKFLOW.parse(workflow.name)["workflow"])
+        return ListWorkflowsResponse(workflows=shown, next_page_token=token)
+
+    async def update(self, request: UpdateWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
+        """Change the fields of ``update_mask`` (all settable ones if it is empty)."""
+        given = request.workflow or Workflow()
+        paths = frozenset(request.update_mask or ()) or _UPDATABLE
+        if unknown := paths - _UPDATABLE:
+            raise invalid("updateMask", f"{', '.join(sorted(unknown))} cannot be updated.")
+        if "source_contents" in paths:
+            self._check_source(given)
+        return await self._store.write(
+            partial(self._update, given=given, paths=paths, suffix=self._ids.suffix(3))
+        )
+
+    def _update(self, tx: Tx, given: Workflow, paths: frozenset[str], suffix: str) -> Operation:
+        stored = rows.find_workflow(tx, given.name)
+        workflow = stored.document
+        changed = {path for path in paths if getattr(workflow, path) != getattr(given, path)}
+        for path in changed:
+            setattr(workflow, path, getattr(given, path))
+        new_revision = bool(changed & _MAKES_REVISION)
+        workflow.update_time = tx.now
+        if new_revision:
+            workflow.revision_id = f"{stored.revisions + 1:06d}-{suffix}"
+            workflow.revision_create_time = tx.now
+        rows.replace_workflow(tx, stored, workflow, new_revision=new_revision)
+        return _done(tx, workflow, "update", f"{stored.uid}-{suffix}", workflow)
+
+    async def delete(self, request: DeleteWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
+        """Delete a workflow and cancel its executions."""
+
+        def write(tx: Tx) -> Operation:
+            stored = rows.find_workflow(tx, request.name)
+            execution_rows.cancel_all(tx, stored.uid)
+            rows.delete_workflow(tx, stored)
+            return _done(tx, stored.document, "delete", f"{stored.uid}-delete", Empty())
+
+        return await self._store.write(write)
+
+    async def list_revisions(
+        self,
+        request: ListWorkflowRevisionsRequest,
+        caller: Caller,  # noqa: ARG002
+    ) -> ListWorkflowRevisionsResponse:
+        """Return all revisions, newest first."""
+        found = await self._store.read(
+            lambda tx: rows.list_revisions(tx, rows.find_workflow(tx, request.name).uid)
+        )
+        return ListWorkflowRevisionsResponse(workflows=found)
+
+    def _check_source(self, workflow: Workflow) -> None:
+        if not workflow.source_contents:
+            raise invalid("workflow.sourceContents", "must not be empty.")
+        compile_workflow(workflow.source_contents, connectors=self._connectors)
+
+
+def _done(tx: Tx, workflow: Workflow, verb: str, key: str, response: Workflow | Empty) -> Operation:
+    """Record an operation that is finished at once: everything was done in this transaction."""
+    place = WORKFLOW.parse(workflow.name)
+    name = f"projects/{place['project']}/locations/{place['location']}/operations/{key}"
+    metadata = OperationMetadata(
+        create_time=tx.now, end_time=tx.now, target=workflow.name, verb=verb, api_version="v1"
+    )
+    operations.start(tx, operations.Start(name=name, api="workflows", metadata=metadata))
+    operations.finish(tx, name, response)
+    return operations.get(tx, name, {})
