@@ -1,0 +1,301 @@
+"""The reception: takes videos in, starts the check, tells how far it is. ``python -m jubako_apps.telop.service``.
+
+    POST   /scripts?name=NAME.srt            body: the script      -> 201 {"script": "s-..."}
+    POST   /videos?name=..&language=..       body: the video       -> 202 the reception, Location
+    POST   /videos   application/json        {"path": "/..", "script": "/.. or s-..", "language": ..} -> the same
+    GET    /receptions                                             -> {"receptions": [..]}
+    GET    /receptions/ID                                          -> state, progress, result
+    DELETE /receptions/ID                                          -> 202 cancelling, 200 when it has ended
+    GET    /receptions/ID/report.json, report.html                 -> the result
+
+Fields of a video: ``name``, ``language`` (en, ja), ``script``, ``mode`` (strict, balanced, sensitive),
+``segment_seconds``. The header ``Idempotency-Key`` names the reception; without it the content does. Asking again is
+answered with 200 and the same id. Errors have Google's shape: ``{"error": {"code", "message"}}``.
+
+The service may be mounted below any path; links are made below ``X-Forwarded-Prefix``, or relative without it.
+"""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jubako_apps.telop import receptions
+from jubako_apps.telop.desk import FINAL, Desk, Status
+from jubako_apps.telop.google_api import Api, ApiError, Jobs, Workflow
+from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
+from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.settings import BadSettings, Settings, from_environment
+from jubako_apps.telop.wishes import Refused, wish_from
+from jubako_sdk import ObjectNotFound, Sink, SinkError, log, sink
+
+JSON_BYTES_MAX = 64 * 1024
+SWEEP_SECONDS = 5.0
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z")
+_MEDIA = {"report.json": "application/json", "report.html": "text/html; charset=utf-8"}
+_SAFE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Counter:
+    """Answers the requests; one per process."""
+
+    def __init__(self, place: Sink, settings: Settings, intake: Intake, desk: Desk) -> None:
+        self._sink = place
+        self._settings = settings
+        self._intake = intake
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Return the table of what is answered."""
+        return [
+            Route("/healthz", self.healthy, methods=["GET"]),
+            Route("/scripts", self.post_script, methods=["POST"]),
+            Route("/videos", self.post_video, methods=["POST"]),
+            Route("/receptions", self.list, methods=["GET"]),
+            Route("/receptions/{id}", self.get, methods=["GET"]),
+            Route("/receptions/{id}", self.delete, methods=["DELETE"]),
+            Route("/receptions/{id}/{report:str}", self.report, methods=["GET"]),
+        ]
+
+    async def healthy(self, request: Request) -> Response:  # noqa: ARG002 - starlette's signature
+        """Say that the process answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def post_script(self, request: Request) -> Response:
+        """Keep a script."""
+        name = request.query_params.get("name", "")
+        identifier = await self._intake.script(request.stream(), name)
+        return JSONResponse({"script": identifier}, status_code=201)
+
+    async def post_video(self, request: Request) -> Response:
+        """Take a video in and start its check."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        key = request.headers.get("idempotency-key")
+        if kind == "application/json":
+            reception, is_new = await self._by_path(await _json_body(request), key)
+        elif kind.startswith("video/") or kind == "application/octet-stream":
+            wish = wish_from(dict(request.query_params), key, self._settings)
+            if _length(request) > self._settings.upload_bytes_max:
+                raise Refused(413, too_large(self._settings))
+            reception, is_new = await self._intake.upload(request.stream(), wish)
+        else:
+            raise Refused(
+                415, "Content-Type: send the video as video/... or application/octet-stream, or JSON."
+            )
+        status = await self._settled(reception)
+        headers = {"Location": f"{_prefix(request)}receptions/{reception.id}"}
+        view = await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request))
+        return JSONResponse(view, status_code=202 if is_new else 200, headers=headers)
+
+    async def list(self, request: Request) -> Response:
+        """Show all receptions."""
+        found = await asyncio.to_thread(lambda: list(receptions.all_receptions(self._sink)))
+        views = [
+            await asyncio.to_thread(_view, self._sink, one, await self._settled(one), _prefix(request))
+            for one in found
+        ]
+        return JSONResponse({"receptions": views})
+
+    async def get(self, request: Request) -> Response:
+        """Show one reception."""
+        reception = await self._find(request)
+        status = await self._desk.settle(reception)
+        return JSONResponse(
+            await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request, up="../"))
+        )
+
+    async def delete(self, request: Request) -> Response:
+        """End one reception's run."""
+        reception = await self._find(request)
+        status = await self._desk.cancel(reception)
+        view = await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request, up="../"))
+        return JSONResponse(view, status_code=200 if status.state in FINAL else 202)
+
+    async def report(self, request: Request) -> Response:
+        """Send the report."""
+        reception = await self._find(request)
+        name = request.path_params["report"]
+        if name not in _MEDIA:
+            raise Refused(404, f"A reception has {' and '.join(_MEDIA)}, nothing else.")
+        try:
+            data = await asyncio.to_thread(self._sink.get, receptions.home(reception.id) + name)
+        except ObjectNotFound:
+            raise Refused(404, f"There is no report of {reception.id} yet.") from None
+        return Response(data, media_type=_MEDIA[name], headers=_SAFE)
+
+    async def _by_path(self, body: dict[str, Any], key: str | None) -> tuple[Reception, bool]:
+        path = body.pop("path", None)
+        if not isinstance(path, str) or not path:
+            raise Refused(400, "path: must be the absolute path of the video on the server.")
+        body.setdefault("name", path)
+        return await self._intake.by_path(path, wish_from(body, key, self._settings))
+
+    async def _settled(self, reception: Reception) -> Status:
+        """Settle if possible. The record is durable: if the platform does not answer now, the sweep goes on."""
+        try:
+            return await self._desk.settle(reception)
+        except ApiError as error:
+            log("WARNING", f"reception {reception.id} is recorded but not settled: {error}")
+            return Status(state="RECEIVED")
+
+    async def _find(self, request: Request) -> Reception:
+        identifier = request.path_params["id"]
+        reception = await asyncio.to_thread(receptions.load, self._sink, identifier)
+        if reception is None:
+            raise Refused(404, f"There is no reception {identifier[:60]!r}.")
+        return reception
+
+
+def application(settings: Settings, reader: Reader, *, sweep_seconds: float = SWEEP_SECONDS) -> Starlette:
+    """Return the service's ASGI application."""
+    place = sink(settings.output_uri)
+    client = httpx.AsyncClient(timeout=_TIMEOUT)
+    workflow = Workflow(
+        Api(client, settings.executions_base), f"{settings.parent}/workflows/{settings.workflow}"
+    )
+    jobs = Jobs(Api(client, settings.run_base), settings.parent, settings.jobs)
+    desk = Desk(place, workflow, jobs, settings.output_uri)
+    counter = Counter(place, settings, Intake(place, settings, reader), desk)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep_for_ever(desk, sweep_seconds))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            await client.aclose()
+
+    return Starlette(routes=counter.routes(), lifespan=lifespan, exception_handlers=_HANDLERS)
+
+
+def main() -> None:
+    """Serve on ``$PORT``."""
+    from jubako_apps.telop.pipeline import FileReader  # noqa: PLC0415 - not needed to import the application
+
+    try:
+        settings = from_environment()
+        app = application(settings, FileReader())
+    except (BadSettings, SinkError) as error:
+        raise SystemExit(f"telop service: {error}") from None
+    # Loopback unless told otherwise: on the real Cloud Run set TELOP_HOST=0.0.0.0.
+    host, port = os.environ.get("TELOP_HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+
+async def _sweep_for_ever(desk: Desk, seconds: float) -> None:
+    while True:
+        try:
+            await desk.sweep()
+        except (OSError, SinkError, ValueError) as error:
+            log("ERROR", f"the sweep failed: {error}")
+        await asyncio.sleep(seconds)
+
+
+def _view(place: Sink, reception: Reception, status: Status, prefix: str) -> dict[str, Any]:
+    counts = receptions.branches(place, reception)
+    own = f"{prefix}receptions/{reception.id}"
+    links = {"self": own}
+    if status.state == "SUCCEEDED":
+        links |= {"report_json": f"{own}/report.json", "report_html": f"{own}/report.html"}
+    return {
+        "id": reception.id,
+        "state": status.state,
+        "cancelling": status.cancelling,
+        "reason": status.reason,
+        "progress": receptions.progress(counts),
+        "branches": counts,
+        "seconds": receptions.seconds(place, reception.id),
+        "name": reception.name,
+        "language": reception.language,
+        "mode": reception.mode,
+        "duration": reception.duration,
+        "segments": reception.segments,
+        "links": links,
+    }
+
+
+def _prefix(request: Request, up: str = "") -> str:
+    """Return what links begin with; ``up`` leads from the request's place to the root of the service."""
+    given = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+    return f"{given}/" if _PREFIX.match(given) else up
+
+
+def _length(request: Request) -> int:
+    text = request.headers.get("content-length", "0")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+async def _json_body(request: Request) -> dict[str, Any]:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > JSON_BYTES_MAX:
+            raise Refused(413, f"The JSON is larger than {JSON_BYTES_MAX} bytes.")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refused(400, "The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise Refused(400, "The body must be a JSON object.")
+    return body
+
+
+def _error(code: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status_code=code, headers=headers)
+
+
+async def _on_refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused), error
+    return _error(error.status, str(error))
+
+
+async def _on_api_error(_: Request, error: Exception) -> Response:
+    log("WARNING", str(error))
+    message = "The reception is safe, but the platform does not answer right now. Ask again."
+    return _error(503, message, {"Retry-After": "2"})
+
+
+async def _on_os_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError), error
+    log("ERROR", f"disk: {error}")
+    refused = refusal_of(error)
+    return _error(refused.status, str(refused))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), error
+    return _error(error.status_code, error.detail, error.headers)
+
+
+async def _on_disconnect(_: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
+    return _error(499, "The client has gone.")
+
+
+_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    Refused: _on_refused,
+    ApiError: _on_api_error,
+    OSError: _on_os_error,
+    HTTPException: _on_http,
+    ClientDisconnect: _on_disconnect,
+}
+
+if __name__ == "__main__":
+    main()
