@@ -62,13 +62,14 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
-    except SystemExit as leave:  # argparse leaves this way after --help and --version
-        return leave.code if isinstance(leave.code, int) else OK
     return code
 
 
 def _run(words: Sequence[str], environ: Mapping[str, str]) -> int:
-    args = build_parser(words).parse_args(words)
+    try:
+        args = build_parser(words).parse_args(words)
+    except SystemExit:  # argparse leaves this way after --help and --version
+        return OK
     if args.command is None:
         args.incomplete.print_help(sys.stderr)
         return USAGE

@@ -13,7 +13,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], terminal: Termi
 
     ``rows`` are unstyled text; every row has as many cells as there are headers.
     """
-    cells = [[clean(cell) for cell in row] for row in rows]
+    cells = [[clean(cell.replace("\n", " ").replace("\t", " ")) for cell in row] for row in rows]
     widths = [max(width(text) for text in column) for column in zip(headers, *cells, strict=True)]
     _narrow(widths, terminal.columns - len(GAP) * (len(widths) - 1))
     head = _line(headers, widths)
