@@ -5,6 +5,7 @@ so that ``jubako --help`` stays quick.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,6 +34,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with a sentence of ours in place of argparse's list of everything."""
         raise UsageError(message, f"See `{self.prog} --help`.")
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - argparse's word
+        # argparse swallows a closed pipe here; we want to leave as every command does then.
+        stream = file or sys.stderr
+        stream.write(message)
+        stream.flush()
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001
