@@ -119,6 +119,7 @@ def listening(fake: FakePlatform) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: otherwise each answer waits for a delayed ACK
 
         def serve(self) -> None:
             parts = urlsplit(self.path)
@@ -147,20 +148,57 @@ def listening(fake: FakePlatform) -> Iterator[str]:
         server.server_close()
 
 
-@contextmanager
-def served(app: Starlette) -> Iterator[httpx.Client]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-    thread.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
-            client.get("/healthz")
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        listener.close()
+class Stage:
+    """One listening server for all tests; each puts its own application on it.
+
+    Starting and stopping a server costs some tenths of a second of waiting, the application itself nothing.
+    """
+
+    def __init__(self) -> None:
+        self.app: Starlette | None = None
+        self.loop = asyncio.new_event_loop()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(self.answer, log_level="error", ws="none", lifespan="off", interface="asgi3")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(self.server.serve(sockets=[self.listener]))
+
+    def close(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+        self.listener.close()
+        self.loop.close()
+
+    @contextmanager
+    def showing(self, app: Starlette) -> Iterator[httpx.Client]:
+        lifespan = app.router.lifespan_context(app)
+        self.wait(lifespan.__aenter__())
+        self.app, before = app, self.app
+        try:
+            base = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+            with httpx.Client(base_url=base, timeout=20) as client:
+                yield client
+        finally:
+            self.app = before
+            self.wait(lifespan.__aexit__(None, None, None))
+
+    def wait(self, work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
 
 
 @pytest.fixture
@@ -193,9 +231,9 @@ def place(settings) -> Sink:
 
 
 @pytest.fixture
-def serve():
+def serve(stage):
     """Serve the application on a real socket for the length of a block."""
-    return lambda settings, sweep_seconds=3600: served(
+    return lambda settings, sweep_seconds=3600: stage.showing(
         application(settings, FakeReader(), sweep_seconds=sweep_seconds)
     )
 
@@ -216,9 +254,9 @@ class Refusing(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def refusing(tmp_path_factory) -> Iterator[Refusing]:
+def refusing(tmp_path_factory, stage) -> Iterator[Refusing]:
     directory, fake = tmp_path_factory.mktemp("refusing"), FakePlatform()
     with listening(fake) as base:
         settings = settings_for(directory, base)
-        with served(application(settings, FakeReader(), sweep_seconds=3600)) as client:
+        with stage.showing(application(settings, FakeReader(), sweep_seconds=3600)) as client:
             yield Refusing(client, fake, sink(settings.output_uri), directory)
