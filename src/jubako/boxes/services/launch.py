@@ -1,0 +1,70 @@
+"""How an instance is started: its command line, environment, directory and output, as the runtime takes them.
+
+Source: Cloud Run, "Container runtime contract", environment variables for services.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from jubako.boxes.services.instance_rows import Place, Resident
+from jubako.boxes.services.resources import Revision
+from jubako.core.limits import STOP_GRACE
+from jubako.core.names import SERVICE
+from jubako.runtime.port import AttemptSpec
+from jubako.wire import codec
+from jubako.wire.run_types import Container
+
+RESERVED_VARIABLES = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
+"""Variables that a service cannot set."""
+PARALLELISM = 1_000
+"""Of a revision's group: how many instances live is decided here, not by the runtime."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSettings:
+    """What the machine adds to every instance."""
+
+    output_root: str
+    """Absolute directory; every attempt gets ``SERVICE_UID/REVISION/INSTANCE-ATTEMPT`` in it."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every instance (PATH, HOME, LANG, addresses of the APIs); the service's own win over them."""
+    working_dir: str | None = None
+    """Where instances run whose service does not say."""
+    grace: timedelta = STOP_GRACE
+    """Between SIGTERM and SIGKILL."""
+
+
+def spec_of(resident: Resident, document: str, settings: LaunchSettings) -> AttemptSpec:
+    """Return what to hand to the runtime for the attempt under way; ``document`` is its revision's."""
+    revision = codec.decode(Revision, document)
+    container = revision.containers[0]
+    place, attempt = resident.place, resident.instance.attempt
+    service = SERVICE.parse(revision.service)["service"]
+    return AttemptSpec(
+        id=resident.attempt_id,
+        group=f"{place.service_uid}/{place.revision}",
+        parallelism=PARALLELISM,
+        argv=(*container.command, *container.args),
+        env={
+            **settings.environment,
+            **_own(container),
+            "PORT": str(resident.instance.port),
+            "K_SERVICE": service,
+            "K_REVISION": place.revision,
+            "K_CONFIGURATION": service,
+        },
+        cwd=container.working_dir or settings.working_dir,
+        timeout=None,
+        grace=settings.grace,
+        output=output_directory(settings.output_root, place, attempt),
+    )
+
+
+def output_directory(root: str, place: Place, attempt: int) -> str:
+    """Return the directory that holds the output of one attempt."""
+    return f"{root}/{place.service_uid}/{place.revision}/{place.number}-{attempt}"
+
+
+def _own(container: Container) -> dict[str, str]:
+    return {variable.name: variable.value or "" for variable in container.env}
