@@ -1,0 +1,190 @@
+"""Attempts as processes of this machine, owned by the supervisor; this is the server's side of it."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jubako.core.errors import Unavailable
+from jubako.core.events import Events
+from jubako.runtime import launch
+from jubako.runtime.follower import Follower
+from jubako.runtime.port import AttemptSpec, Capabilities, Sink
+from jubako.runtime.supervisor.main import IDLE_S
+from jubako.runtime.supervisor.protocol import VERSION, encode, parse_position
+
+_SPECS_PER_LINE = 100
+_CLOSE_MARGIN_S = 10.0
+"""Beyond what the supervisor says it needs to end everything."""
+_LINE_BYTES_MAX = 1 << 20
+_GONE = "not connected to the supervisor"
+
+
+class ProcessRuntime:
+    """See Runtime. Attempts survive the server; see ``supervisor`` for what owns them."""
+
+    def __init__(self, state_dir: Path, events: Events, *, idle_s: float = IDLE_S) -> None:
+        """Take the settings; nothing is started.
+
+        Args:
+            state_dir: The server's state directory; one supervisor lives per directory.
+            events: Gets ``runtime.connected`` and ``runtime.disconnected``.
+            idle_s: After how many seconds without attempts and connections the supervisor leaves.
+
+        """
+        self._state_dir = state_dir.resolve()
+        self._events = events
+        self._idle_s = idle_s
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._follower: Follower | None = None
+        self._answers: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._sequence = itertools.count(1)
+        self._tree_kill = "unknown"
+        self.supervisor_pid = 0
+        """Of the supervisor last connected to; for operators and tests."""
+
+    def capabilities(self) -> Capabilities:
+        """See Runtime."""
+        return Capabilities(name="process", tree_kill=self._tree_kill, survives_restart=True)
+
+    async def start(self, position: str, sink: Sink) -> None:
+        """See Runtime; what ``sink`` raises meanwhile is raised here."""
+        await self._disconnect()
+        sock = await launch.connect(self._state_dir, self._idle_s)
+        reader, self._writer = await asyncio.open_unix_connection(sock=sock, limit=_LINE_BYTES_MAX)
+        try:
+            await self._greet(reader)
+            self._follower = Follower(sink, self._acknowledge, self._writer.close)
+            self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")
+            answer = await self._ask("follow", position=position)
+            await self._follower.wait_until(parse_position(answer["end"]))
+        except BaseException:
+            await self._disconnect()
+            raise
+        self._events.emit("runtime.connected", tree_kill=self._tree_kill, supervisor_pid=self.supervisor_pid)
+
+    async def submit(self, specs: Sequence[AttemptSpec]) -> None:
+        """See Runtime."""
+        for batch in _batches(specs):
+            await self._ask("submit", specs=[_spec(spec) for spec in batch])
+
+    async def cancel(self, ids: Sequence[str]) -> None:
+        """See Runtime."""
+        await self._ask("cancel", ids=list(ids))
+
+    async def reconcile(self, started: Sequence[str]) -> None:
+        """See Runtime."""
+        await self._ask("reconcile", started=list(started))
+
+    async def wait_disconnected(self) -> None:
+        """See Runtime; if it broke because the sink raised, that is raised here."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+        if self._follower is not None:
+            self._follower.raise_failure()
+
+    async def close(self, *, end_attempts: bool) -> None:
+        """See Runtime. What was ended is told as LOST at the next start: it shall run again, without charge."""
+        if end_attempts and self._writer is not None and self._reading is not None:
+            with contextlib.suppress(Unavailable, TimeoutError):
+                answer = await self._ask("stop", end_attempts=True)
+                async with asyncio.timeout(answer["within"] + _CLOSE_MARGIN_S):
+                    await asyncio.wait([self._reading])
+        await self._disconnect()
+
+    async def _greet(self, reader: asyncio.StreamReader) -> None:
+        self._send(encode({"op": "hello", "version": VERSION}))
+        try:
+            hello = msgspec.json.decode(await reader.readline())["hello"]
+        except (OSError, msgspec.DecodeError, KeyError) as error:
+            raise Unavailable(f"the supervisor does not greet: {error}") from error
+        if hello["version"] != VERSION:
+            raise Unavailable(
+                f"the supervisor speaks version {hello['version']}, not {VERSION}: end it first"
+            )
+        self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
+
+    async def _read(self, reader: asyncio.StreamReader, follower: Follower) -> None:
+        try:
+            while line := await reader.readline():
+                message = msgspec.json.decode(line)
+                if "journal" in message:
+                    lines = await reader.readexactly(message["bytes"])
+                    end = message["offset"] + message["bytes"]
+                    follower.feed(lines, f"{message['journal']}:{end}")
+                elif "re" in message:
+                    self._answered(message)
+                else:
+                    self._events.emit("runtime.refused", "ERROR", error=message.get("error"))
+        except (OSError, asyncio.IncompleteReadError):
+            return  # as good as an end
+        finally:
+            await self._broken(follower)
+
+    def _answered(self, message: Mapping[str, Any]) -> None:
+        answer = self._answers.pop(message["re"], None)
+        if answer is not None and not answer.done():
+            answer.set_result(message)
+
+    async def _broken(self, follower: Follower) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(_GONE))
+        self._answers.clear()
+        await follower.stop()
+        self._events.emit("runtime.disconnected", "DEBUG")
+
+    async def _ask(self, operation: str, **fields: object) -> Mapping[str, Any]:
+        number = next(self._sequence)
+        line = encode({"op": operation, "n": number, **fields})
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._send(line)
+            message: Mapping[str, Any] = await answer
+            return message
+        finally:
+            self._answers.pop(number, None)
+
+    def _acknowledge(self, position: str) -> None:
+        with contextlib.suppress(Unavailable):
+            self._send(encode({"op": "ack", "position": position}))
+
+    def _send(self, line: bytes) -> None:
+        if self._writer is None or self._writer.is_closing():
+            raise Unavailable(_GONE)
+        self._writer.write(line)
+
+    async def _disconnect(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+
+def _batches(specs: Sequence[AttemptSpec]) -> Iterator[Sequence[AttemptSpec]]:
+    return (specs[start : start + _SPECS_PER_LINE] for start in range(0, len(specs), _SPECS_PER_LINE))
+
+
+def _spec(spec: AttemptSpec) -> Mapping[str, Any]:
+    return {
+        "id": spec.id,
+        "group": spec.group,
+        "parallelism": spec.parallelism,
+        "argv": list(spec.argv),
+        "env": dict(spec.env),
+        "cwd": spec.cwd,
+        "timeout": None if spec.timeout is None else spec.timeout.total_seconds(),
+        "grace": spec.grace.total_seconds(),
+        "output": spec.output,
+    }

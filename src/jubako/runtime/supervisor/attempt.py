@@ -1,0 +1,113 @@
+"""One attempt as the supervisor sees it, and how it moves from phase to phase.
+
+An attempt whose leader exits by itself is swept at once: what it left in the background goes with it, as Cloud Run ends
+the container when its main process exits. One that was told to stop keeps its grace for the whole tree.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+
+class Phase(Enum):
+    """Where an attempt is."""
+
+    QUEUED = auto()
+    STARTING = auto()
+    """Announced in the journal; the command may start any moment."""
+    LIVE = auto()
+    STOPPING = auto()
+    """SIGTERM was sent to its tree; the grace runs."""
+    KILLING = auto()
+    """SIGKILL goes to whatever is left of its tree."""
+    ENDED = auto()
+
+
+class Move(Enum):
+    """What can happen to an attempt."""
+
+    ANNOUNCE = auto()
+    START = auto()
+    REVOKE = auto()
+    STOP = auto()
+    EXIT = auto()
+    GRACE_OVER = auto()
+    GONE = auto()
+
+
+MOVES: Mapping[Phase, Mapping[Move, Phase]] = {
+    Phase.QUEUED: {Move.ANNOUNCE: Phase.STARTING, Move.REVOKE: Phase.ENDED},
+    Phase.STARTING: {Move.START: Phase.LIVE, Move.REVOKE: Phase.ENDED},
+    Phase.LIVE: {Move.STOP: Phase.STOPPING, Move.EXIT: Phase.KILLING},
+    Phase.STOPPING: {
+        Move.EXIT: Phase.STOPPING,
+        Move.GRACE_OVER: Phase.KILLING,
+        Move.GONE: Phase.ENDED,
+    },
+    Phase.KILLING: {Move.EXIT: Phase.KILLING, Move.GONE: Phase.ENDED},
+    Phase.ENDED: {},
+}
+
+
+WAITING = frozenset({Phase.QUEUED, Phase.STARTING})
+"""Nothing runs yet, so the attempt can be revoked."""
+
+
+class Attempt:
+    """A submitted attempt; one per id, plain fields because there are ten thousand of them."""
+
+    __slots__ = (
+        "announced_us",
+        "argv",
+        "cwd",
+        "detail",
+        "env",
+        "error_bytes",
+        "grace",
+        "group",
+        "id",
+        "output",
+        "output_bytes",
+        "parallelism",
+        "phase",
+        "pid",
+        "reason",
+        "slot",
+        "started_us",
+        "status",
+        "sweeps",
+        "timeout",
+    )
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.id: str = spec["id"]
+        self.group: str = spec["group"]
+        self.parallelism: int = max(1, spec["parallelism"])
+        self.argv: list[str] = spec["argv"]
+        self.env: dict[str, str] = spec["env"]
+        self.cwd: str | None = spec.get("cwd")
+        self.timeout: float | None = spec.get("timeout")
+        self.grace: float = spec["grace"]
+        self.output: str = spec.get("output", "")
+        self.phase = Phase.QUEUED
+        self.pid = 0
+        """Of the leader: also its process group and session."""
+        self.announced_us = 0
+        self.started_us = 0
+        """Microseconds since boot; the start of the leader lies between the two."""
+        self.status: int | None = None
+        """Wait status of the leader, once it was reaped."""
+        self.reason = "exited"
+        self.detail = ""
+        self.output_bytes = 0
+        self.error_bytes = 0
+        self.sweeps = 0
+        """How often SIGKILL went to what was left."""
+        self.slot: int | None = None
+        """Which control group holds it, if any."""
+
+    def move(self, move: Move) -> None:
+        """Go to the next phase; what the table does not know is a bug of ours."""
+        after = MOVES[self.phase].get(move)
+        assert after is not None, (self.id, self.phase, move)
+        self.phase = after

@@ -1,0 +1,70 @@
+"""Who starts next: attempts queue per group, and a group runs at most ``parallelism`` of them at once."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from jubako.runtime.supervisor.attempt import Attempt, Phase
+
+
+class _Group:
+    __slots__ = ("live", "parallelism", "queue")
+
+    def __init__(self) -> None:
+        self.queue: deque[Attempt] = deque()
+        self.live = 0
+        self.parallelism = 1
+
+
+class Groups:
+    """Queues of attempts; every operation costs the same however many there are."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, _Group] = {}
+        self._ready: deque[str] = deque()
+        """Names of groups that may start something; a name may be there in vain, never missing."""
+
+    def add(self, attempt: Attempt) -> None:
+        """Queue ``attempt``; the parallelism named last holds for its group."""
+        group = self._groups.setdefault(attempt.group, _Group())
+        group.parallelism = attempt.parallelism
+        group.queue.append(attempt)
+        self._ready.append(attempt.group)
+
+    def take(self, count_max: int) -> Iterator[Attempt]:
+        """Yield up to ``count_max`` attempts that may start now, and count them as live; groups take turns."""
+        taken = 0
+        while self._ready and taken < count_max:
+            name = self._ready.popleft()
+            attempt = self._next(name)
+            if attempt is not None:
+                taken += 1
+                self._ready.append(name)
+                yield attempt
+
+    def release(self, attempt: Attempt) -> None:
+        """Note that ``attempt``, once taken, is over."""
+        group = self._groups[attempt.group]
+        group.live -= 1
+        if group.queue:
+            self._ready.append(attempt.group)
+        elif group.live == 0:
+            del self._groups[attempt.group]
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether ``take`` may yield something; True may be in vain."""
+        return bool(self._ready)
+
+    def _next(self, name: str) -> Attempt | None:
+        group = self._groups.get(name)
+        if group is None:
+            return None
+        while group.queue and group.queue[0].phase is Phase.ENDED:  # revoked while it waited
+            group.queue.popleft()
+        if not group.queue and group.live == 0:
+            del self._groups[name]
+            return None
+        if not group.queue or group.live >= group.parallelism:
+            return None
+        group.live += 1
+        return group.queue.popleft()

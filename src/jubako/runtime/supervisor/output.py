@@ -1,0 +1,61 @@
+"""The index of an attempt's output: when each part of stdout and stderr was written.
+
+The file ``index`` beside them holds JSON lines ``{"t": MICROSECONDS, "o": BYTES, "e": BYTES}``: at the time ``t``
+since the epoch the files ``stdout`` and ``stderr`` had these sizes, so a byte between two lines was written between
+their times. A line is added only when one of the files grew; no ``index`` means no output so far. A last line may be
+torn if the disk was full.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+
+from jubako.runtime.supervisor.attempt import Attempt
+
+INTERVAL_S = 0.1
+_SHARE_MAX = 0.05
+"""Looking at files may take this part of the time; with many attempts the looks become rarer."""
+
+
+class Indexer:
+    """Looks at the output files of live attempts now and then."""
+
+    def __init__(self) -> None:
+        self.next_at = 0.0
+        """On the monotonic clock."""
+
+    def look(self, attempts: Iterable[Attempt], now: float) -> None:
+        """Note what grew, if it is time to look."""
+        if now < self.next_at:
+            return
+        for attempt in attempts:
+            note(attempt)
+        self.next_at = now + max(INTERVAL_S, (time.monotonic() - now) / _SHARE_MAX)
+
+
+def note(attempt: Attempt) -> None:
+    """Add a line to the index of ``attempt`` if its output grew."""
+    if not attempt.output or not attempt.pid:
+        return
+    stdout, stderr = _size(f"{attempt.output}/stdout"), _size(f"{attempt.output}/stderr")
+    if (stdout, stderr) == (attempt.output_bytes, attempt.error_bytes):
+        return
+    line = b'{"t":%d,"o":%d,"e":%d}\n' % (time.time_ns() // 1000, stdout, stderr)
+    try:
+        fd = os.open(f"{attempt.output}/index", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:  # somebody removed the directory: there is nothing to index
+        return
+    try:
+        os.write(fd, line)
+        attempt.output_bytes, attempt.error_bytes = stdout, stderr
+    except OSError:  # no space: the next look notes it
+        return
+    finally:
+        os.close(fd)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - hot
+    except OSError:
+        return 0

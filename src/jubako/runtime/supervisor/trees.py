@@ -1,0 +1,196 @@
+"""Process trees of attempts: is one gone, and signalling all of one.
+
+Linux: this process is the *subreaper* of everything below it. When a parent dies, its children become ours, whatever
+session or group they moved to. So after a leader was reaped, its tree is gone exactly when we have no child that is
+neither another leader nor owned by somebody else - and that is one short read from /proc, not a scan.
+
+An orphan belongs to the attempt whose session or group it is in, else to the one whose mark is in its environment, else
+to the one in whose tree it was seen before. One that hid all of these is a *stranger*: it is counted to every attempt
+that was live when it started, so that none of them is told to have ended before it is gone.
+
+Elsewhere: the process group alone.
+"""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from jubako.runtime.supervisor import proc
+from jubako.runtime.supervisor.attempt import Attempt, Phase
+from jubako.runtime.supervisor.protocol import ENV_ATTEMPT
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Trees(Protocol):
+    """What must be known and done about process trees."""
+
+    level: str
+    """``cgroup``, ``subreaper`` or ``process-group``: how surely a tree is ended."""
+
+    def enter(self, attempt: Attempt) -> None:
+        """Note that the leader of ``attempt`` was started."""
+        ...
+
+    def exited(self, attempt: Attempt) -> None:
+        """Note that the leader of ``attempt`` is a zombie, about to be reaped."""
+        ...
+
+    def remaining(self, leaderless: Sequence[Attempt]) -> set[str]:
+        """Return the ids of those of ``leaderless`` (leaders reaped) whose trees are not gone yet."""
+        ...
+
+    def send(self, attempts: Sequence[Attempt], signum: int) -> None:
+        """Send ``signum`` to every process of the trees of ``attempts``."""
+        ...
+
+    def leave(self, attempt: Attempt) -> None:
+        """Forget ``attempt``, whose tree is gone."""
+        ...
+
+
+def signal_quietly(pid: int, signum: int) -> None:
+    """Send ``signum`` to ``pid``, which may be gone."""
+    try:
+        os.kill(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def signal_group(group: int, signum: int) -> None:
+    """Send ``signum`` to a process group that may be empty."""
+    try:
+        os.killpg(group, signum)
+    except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+        return
+
+
+def boot_us() -> int:
+    """Return microseconds since boot, in the time base of start times in /proc."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
+
+
+class GroupTrees:
+    """Process groups only: a process that leaves its group escapes."""
+
+    level = "process-group"
+
+    def enter(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+    def exited(self, attempt: Attempt) -> None:
+        """See Trees."""
+        if attempt.phase is not Phase.STOPPING:
+            signal_group(attempt.pid, signal.SIGKILL)
+
+    def remaining(self, leaderless: Sequence[Attempt]) -> set[str]:
+        """See Trees."""
+        return {attempt.id for attempt in leaderless if _group_lives(attempt.pid)}
+
+    def send(self, attempts: Sequence[Attempt], signum: int) -> None:
+        """See Trees."""
+        for attempt in attempts:
+            signal_group(attempt.pid, signum)
+
+    def leave(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def become_subreaper() -> bool:
+    """Ask the kernel for the orphans of everything below this process; False where it does not do that."""
+    prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
+    return (
+        prctl is not None and prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 and proc.children() is not None
+    )
+
+
+class SubreaperTrees:
+    """Sessions, descent and marks, seen from the process that inherits every orphan."""
+
+    level = "subreaper"
+
+    def __init__(self) -> None:
+        self._leaders: dict[int, Attempt] = {}
+        """Attempts whose leader is not reaped yet, by its pid."""
+        self._attempts: dict[str, Attempt] = {}
+        self._sessions: dict[int, Attempt] = {}
+        self._seen: dict[int, str] = {}
+        """Owner of each process that was ever signalled and may still live, by pid."""
+
+    def enter(self, attempt: Attempt) -> None:
+        """See Trees."""
+        self._leaders[attempt.pid] = attempt
+        self._sessions[attempt.pid] = attempt
+        self._attempts[attempt.id] = attempt
+
+    def exited(self, attempt: Attempt) -> None:
+        """See Trees."""
+        if attempt.phase is not Phase.STOPPING:
+            # Now, while the zombie still keeps its number from being given to somebody else.
+            signal_group(attempt.pid, signal.SIGKILL)
+        del self._leaders[attempt.pid]
+
+    def remaining(self, leaderless: Sequence[Attempt]) -> set[str]:
+        """See Trees."""
+        orphans = self._orphans()
+        if not orphans:
+            self._seen.clear()
+            return set()
+        entries = [entry for pid in orphans if (entry := proc.process(pid)) is not None and not entry.is_dead]
+        owners: set[str] = set()
+        for entry in entries:
+            owners.update(self._owners(entry))
+        return owners.intersection(attempt.id for attempt in leaderless)
+
+    def send(self, attempts: Sequence[Attempt], signum: int) -> None:
+        """See Trees."""
+        table = proc.processes()
+        roots: dict[str, set[int]] = {attempt.id: set() for attempt in attempts}
+        for attempt in attempts:
+            if attempt.pid in self._leaders:
+                roots[attempt.id].add(attempt.pid)
+        for pid in self._orphans():
+            for owner in self._owners(table[pid]) if pid in table else ():
+                if owner in roots:
+                    roots[owner].add(pid)
+        self._signal(roots, table, signum)
+
+    def leave(self, attempt: Attempt) -> None:
+        """See Trees."""
+        del self._attempts[attempt.id]
+        if self._sessions.get(attempt.pid) is attempt:
+            del self._sessions[attempt.pid]
+
+    def _signal(self, roots: Mapping[str, set[int]], table: Mapping[int, proc.Process], signum: int) -> None:
+        for owner, pids in roots.items():
+            for pid in proc.descendants(pids, table) if pids else ():
+                if not table[pid].is_dead:
+                    self._seen[pid] = owner
+                    signal_quietly(pid, signum)
+
+    def _orphans(self) -> list[int]:
+        return [pid for pid in proc.children() or () if pid not in self._leaders]
+
+    def _owners(self, entry: proc.Process) -> Iterable[str]:
+        attempt = self._sessions.get(entry.session) or self._sessions.get(entry.group)
+        if attempt is not None:
+            return (attempt.id,)
+        mark = os.fsdecode(proc.environment(entry.pid).get(ENV_ATTEMPT.encode(), b""))
+        if mark in self._attempts:
+            return (mark,)
+        seen = self._seen.get(entry.pid)
+        if seen in self._attempts:
+            return (seen,)
+        start_us = (entry.start_ticks + 1) * 1_000_000 // proc.TICKS_PER_SECOND
+        return [other.id for other in self._attempts.values() if other.announced_us <= start_us]
