@@ -5,7 +5,7 @@ between two pages neither repeat nor hide others.
 """
 
 import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -35,7 +35,7 @@ def page_of(page_size: int, page_token: str) -> Page:
         raise invalid("pageSize", "must not be negative.")
     size = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     try:
-        after = urlsafe_b64decode(page_token.encode("ascii")).decode()
+        after = b64decode(page_token.encode("ascii"), b"-_", validate=True).decode()
     except (UnicodeError, binascii.Error):
         raise invalid("pageToken", "is not a token that this server gave out.") from None
     return Page(size, after)

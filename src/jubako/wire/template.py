@@ -67,8 +67,8 @@ def parse_template(text: str) -> Template:
 def split_path(path: str) -> tuple[tuple[str, ...], str]:
     """Return the encoded segments of a request path, and its verb (empty if none)."""
     *first, last = path.removeprefix("/").split("/")
-    last, _, verb = last.rpartition(":") if ":" in last else (last, "", "")
-    return (*first, last), verb
+    stem, _, verb = last.rpartition(":")
+    return ((*first, stem), verb) if verb and stem else ((*first, last), "")
 
 
 def _split_verb(text: str) -> tuple[str, str]:
