@@ -42,6 +42,7 @@ class Client:
         *,
         timeout_s: float = 60.0,
         patience_s: float = 0.0,
+        hiccup_s: float = HICCUP_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = urllib.parse.urlsplit(server)
@@ -51,6 +52,7 @@ class Client:
             )
         self.server = server.rstrip("/")
         self.patience_s = patience_s
+        self._hiccup_s = hiccup_s
         self.sleep = sleep
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_s)
@@ -86,8 +88,17 @@ class Client:
         query: Query | None = None,
         body: Document = None,
         idempotency_key: str | None = None,
+        is_repeatable: bool = False,
     ) -> dict[str, Any]:
         """Send one request and return the JSON object of the reply.
+
+        Args:
+            verb: HTTP method.
+            path: Unquoted, with its leading slash.
+            query: Parameters; None leaves one out.
+            body: What is sent as JSON, if anything.
+            idempotency_key: Sent along; makes the call repeatable.
+            is_repeatable: Whether sending it twice is as good as once, though it is no GET.
 
         Raises:
             ApiError: The server refused it.
@@ -100,8 +111,8 @@ class Client:
             headers["content-type"] = "application/json"
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
-        is_repeatable = verb == "GET" or idempotency_key is not None
-        return self._decode(*self._send(_Request(verb, _target(path, query), headers, data, is_repeatable)))
+        may_repeat = is_repeatable or verb == "GET" or idempotency_key is not None
+        return self._decode(*self._send(_Request(verb, _target(path, query), headers, data, may_repeat)))
 
     def open(
         self,
@@ -163,7 +174,7 @@ class Client:
         """Return for how many seconds in all this request may be tried again."""
         if isinstance(error, ConnectionRefusedError):
             return self.patience_s
-        return max(self.patience_s, HICCUP_S) if request.is_repeatable else 0.0
+        return max(self.patience_s, self._hiccup_s) if request.is_repeatable else 0.0
 
     def _exchange(self, request: "_Request") -> tuple[int, str, bytes]:
         self._connection.request(request.verb, request.target, request.data, request.headers)

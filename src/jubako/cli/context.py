@@ -36,6 +36,7 @@ class Context:
         self.project = project
         self.location = location
         self.environ = environ
+        self.is_server_given = False
         self.format: Format | None = None
         self.is_quiet = False
         self.out = Terminal(sys.stdout, environ)
@@ -51,9 +52,8 @@ class Context:
         """
         given = vars(args)
         state = Path(given.get("state") or environ.get("JUBAKO_STATE") or DEFAULT_STATE)
-        server = (
-            given.get("server") or environ.get("JUBAKO_SERVER") or recorded_server(state) or DEFAULT_SERVER
-        )
+        named = given.get("server") or environ.get("JUBAKO_SERVER")
+        server = named or recorded_server(state) or DEFAULT_SERVER
         context = cls(
             server=server,
             state=state,
@@ -64,6 +64,7 @@ class Context:
             environ=environ,
         )
         context.format = parse_format(given["format"]) if given.get("format") else None
+        context.is_server_given = bool(named)
         context.is_quiet = given.get("quiet", False)
         return context
 

@@ -20,11 +20,12 @@ OUTPUT_ONLY = frozenset(
 
 
 def create_or_update(
-    client: Client, name: str, change: Callable[[Resource], Resource]
+    client: Client, name: str, change: Callable[[Resource], Resource], *, skip_unchanged: bool = False
 ) -> tuple[Resource, bool]:
     """Apply ``change`` to the run v2 resource ``name``, or to an empty one, and send it.
 
     Whoever changed it in between is noticed by its etag; then the change is made again on what is there now.
+    Where ``skip_unchanged``, nothing is sent when ``change`` changes nothing.
 
     Returns:
         The resource as the server has it now, and whether it is new.
@@ -35,7 +36,10 @@ def create_or_update(
     """
     for race in range(RACES_MAX):
         before = client.find(f"/v2/{name}")
-        after = change({key: value for key, value in (before or {}).items() if key not in OUTPUT_ONLY})
+        settable = {key: value for key, value in (before or {}).items() if key not in OUTPUT_ONLY}
+        after = change(settable)
+        if before is not None and skip_unchanged and after == settable:
+            return before, False
         try:
             return client.wait(_send(client, name, before, after), "v2"), before is None
         except ApiError as error:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -72,9 +73,9 @@ def _start(args: argparse.Namespace, context: Context) -> Execution:
         body["argument"] = argument
     if args.labels:
         body["labels"] = args.labels
-    return context.client.call(
-        "POST", f"/v1/{context.resource('workflows', args.name)}/executions", body=body
-    )
+    path = f"/v1/{context.resource('workflows', args.name)}/executions"
+    # The key makes it safe to repeat the call when the reply was lost: it still starts one execution.
+    return context.client.call("POST", path, body=body, idempotency_key=str(uuid.uuid4()))
 
 
 def read_argument(args: argparse.Namespace) -> str | None:

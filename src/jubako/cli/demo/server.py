@@ -1,0 +1,186 @@
+"""The server that the demo uses: the one that runs on the state directory, or a child that the demo starts and ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from jubako.cli.client import Client
+from jubako.cli.context import Context
+from jubako.cli.errors import ApiError, CliError, ServerUnreachable
+
+READY_S = 30.0
+STOP_S = 30.0
+"""More than the 10 s that tasks get to end by themselves."""
+AWAY_S = 60.0
+REVIVALS_MAX = 5
+SERVICE_START_S = 20.0
+"""How long a service that is being started may answer 503."""
+DEFAULT_PORT = 8123
+LOG_LINES_SHOWN = 5
+
+
+class DemoServer:
+    """A server, wherever it comes from."""
+
+    def __init__(self, context: Context, port: int | None) -> None:
+        self.state = context.state.absolute()
+        self.address = context.server
+        self.was_started = False
+        self._context = context
+        self._port = port
+        self._child: subprocess.Popen[bytes] | None = None
+        self._revivals = 0
+
+    @property
+    def client(self) -> Client:
+        """A new connection: quick to notice a dead server, patient with a service that is being started."""
+        return Client(self.address, hiccup_s=SERVICE_START_S)
+
+    def find_or_start(self) -> None:
+        """Use the server that runs, else start one.
+
+        Raises:
+            CliError: None runs at the address that was named, or one cannot be started.
+
+        """
+        if self._context.is_server_given:
+            self._greet()
+        elif self._is_running():
+            self._context.note(f"Using the server at {self.address}.")
+        else:
+            self._start()
+            self._context.note(f"Started a server at {self.address}, state in {self.state}.")
+
+    def revive(self, error: ServerUnreachable) -> None:
+        """Bring back a server that went away: start our child again, or wait for somebody else's.
+
+        Raises:
+            CliError: It does not come back.
+
+        """
+        if self._child is not None and self._child.poll() is not None and self._revivals < REVIVALS_MAX:
+            self._revivals += 1
+            self._context.note(f"The server ended ({_ending(self._child.returncode)}); starting it again.")
+            self._start()
+            return
+        self._context.note("The server does not answer; waiting for it.")
+        deadline = time.monotonic() + AWAY_S
+        while time.monotonic() < deadline:
+            if self._answers():
+                return
+            time.sleep(0.5)
+        raise error
+
+    def stop(self) -> None:
+        """End our child, if there is one, and wait until it is gone; a second Ctrl-C ends it at once."""
+        if self._child is None:
+            return
+        try:
+            self._child.send_signal(signal.SIGTERM)
+            self._child.wait(STOP_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self._child.kill()
+            self._child.wait()
+        self._child = None
+
+    def _greet(self) -> None:
+        if not self._answers():
+            raise ServerUnreachable(f"No server at {self.address}.", "Leave --server out and one is started.")
+
+    def _is_running(self) -> bool:
+        record = self._record()
+        pid, address = record.get("pid"), record.get("address")
+        if not isinstance(pid, int) or not isinstance(address, str) or not _is_alive(pid):
+            return False
+        self.address = address
+        return self._answers()
+
+    def _record(self) -> dict[str, object]:
+        try:
+            record = json.loads((self.state / "server.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def _answers(self) -> bool:
+        client = Client(self.address, timeout_s=5.0, hiccup_s=0.0)
+        try:
+            client.get("/healthz")
+        except ServerUnreachable:
+            return False
+        except ApiError:
+            return True  # it has something to say, so it is there
+        except CliError:
+            return "healthz" in self.address or self._child is None
+        finally:
+            client.close()
+        return True
+
+    def _start(self) -> None:
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        port = self._port
+        if port is None and not (self.state / "state.db").exists() and not _is_free(DEFAULT_PORT):
+            self._context.note(f"Port {DEFAULT_PORT} is taken by something else; taking a free one.")
+            port = 0
+        log = self.state / "server.log"
+        words = [sys.executable, "-m", "jubako", "up", "--state", str(self.state)]
+        words += [] if port is None else ["--port", str(port)]
+        with log.open("ab") as output:
+            beginning = output.tell()
+            # A session of its own: Ctrl-C is for us, who then end it in order.
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and words
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        self.was_started = True
+        self._wait_until_ready(self._child, log, beginning)
+
+    def _wait_until_ready(self, child: subprocess.Popen[bytes], log: Path, beginning: int) -> None:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            record = self._record()
+            if record.get("pid") == child.pid:
+                self.address = str(record.get("address"))
+                if self._answers():
+                    return
+            if child.poll() is not None:
+                self._child, self.was_started = None, False
+                raise CliError(f"The server did not start: {_said(log, beginning)}", f"Its log: {log}")
+            time.sleep(0.05)
+        raise CliError(f"The server did not get ready within {READY_S:.0f} s.", f"Its log: {log}")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _said(log: Path, beginning: int) -> str:
+    """Return the last words of the server in its log, which held ``beginning`` bytes before it started."""
+    with log.open("rb") as text:
+        text.seek(beginning)
+        lines = text.read().decode(errors="replace").strip().splitlines()
+    return " ".join(line.removeprefix("ERROR: ") for line in lines[-LOG_LINES_SHOWN:]) or "it said nothing."
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit {code}"

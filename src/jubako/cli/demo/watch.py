@@ -1,0 +1,167 @@
+"""Where a reception stands, by the public API: the reception itself, and the tasks of its jobs' executions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from jubako.cli.client import Client
+from jubako.cli.demo.deployment import JOBS, WORKFLOW, Application
+from jubako.cli.demo.reception import Reception
+from jubako.cli.executions import is_complete, task_state
+from jubako.cli.times import instant, span
+
+Document = dict[str, Any]
+Interval = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One task of one branch."""
+
+    index: int
+    state: str
+    """Pending, Running, Retrying, Succeeded, Failed or Cancelled."""
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def taken(self, now: datetime) -> timedelta | None:
+        """Return how long it took, or has taken so far; None if it has not begun."""
+        return span(self.start, self.end, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One stage of the check: ``ocr``, ``speech`` or ``report``."""
+
+    name: str
+    done: int
+    total: int
+    shards: Sequence[Shard] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A reception at one instant."""
+
+    id: str
+    state: str
+    progress: float
+    now: datetime
+    reason: str | None = None
+    name: str = ""
+    duration: float = 0.0
+    branches: Sequence[Branch] = ()
+    workflow: tuple[datetime, datetime | None] | None = None
+    """When the workflow's execution began and ended."""
+
+    def intervals(self) -> Iterator[Interval]:
+        """Yield the time of every task that has ended."""
+        for branch in self.branches:
+            for shard in branch.shards:
+                if shard.start and shard.end:
+                    yield shard.start, shard.end
+
+    def one_after_another(self) -> timedelta:
+        """Return how long the parts took together."""
+        return sum((end - start for start, end in self.intervals()), timedelta())
+
+    def side_by_side(self) -> timedelta:
+        """Return how long at least one part was being worked on: the run without what lay between interruptions."""
+        total, reached = timedelta(), None
+        for start, end in sorted(self.intervals()):
+            begin = start if reached is None else max(start, reached)
+            total += max(end - begin, timedelta())
+            reached = end if reached is None else max(reached, end)
+        return total
+
+
+@dataclass(slots=True)
+class _Followed:
+    """An execution of one job whose tasks are looked at until it is over."""
+
+    name: str
+    tasks: list[Document] = field(default_factory=list)
+    is_over: bool = False
+
+
+class Watch:
+    """Looks at one reception again and again."""
+
+    def __init__(self, client: Client, application: Application, reception: Reception) -> None:
+        self._client = client
+        self._application = application
+        self._reception = reception
+        self._followed: dict[str, _Followed] = {}
+
+    def look(self) -> Snapshot:
+        """Return where the reception stands now.
+
+        Raises:
+            ServerUnreachable: The server is away.
+
+        """
+        view = self._reception.look()
+        branches = [self._branch(job, stage, view) for job, stage in JOBS.items()]
+        return Snapshot(
+            id=view["id"],
+            state=view["state"],
+            progress=view.get("progress", 0.0),
+            now=datetime.now().astimezone(),
+            reason=view.get("reason"),
+            name=view.get("name", ""),
+            duration=view.get("duration", 0.0),
+            branches=branches,
+            workflow=self._workflow(view),
+        )
+
+    def _branch(self, job: str, stage: str, view: Document) -> Branch:
+        count = view.get("branches", {}).get(stage, {"done": 0, "total": 1})
+        shards = [_shard(task) for task in self._tasks(job)]
+        return Branch(name=stage, done=count["done"], total=count["total"], shards=shards)
+
+    def _tasks(self, job: str) -> list[Document]:
+        followed = self._followed.get(job) or self._find(job)
+        if followed is None:
+            return []
+        if not followed.is_over:
+            execution = self._client.get(f"/v2/{followed.name}")
+            tasks = self._client.list(f"/v2/{followed.name}/tasks", "tasks", {"pageSize": 1000})
+            followed.tasks = sorted(tasks, key=lambda task: task.get("index", 0))
+            followed.is_over = is_complete(execution)
+        return followed.tasks
+
+    def _find(self, job: str) -> _Followed | None:
+        listed = self._client.list(f"/v2/{self._application.parent}/jobs/{job}/executions", "executions")
+        for execution in listed:  # newest first
+            if _reception_of(execution) == self._reception.id:
+                return self._followed.setdefault(job, _Followed(execution["name"]))
+        return None
+
+    def _workflow(self, view: Document) -> tuple[datetime, datetime | None] | None:
+        if view["state"] != "SUCCEEDED":
+            return None
+        executions = f"/v1/{self._application.parent}/workflows/{WORKFLOW}/executions"
+        for execution in self._client.list(executions, "executions"):
+            start = instant(execution, "startTime")
+            if execution.get("labels", {}).get("reception") == self._reception.id and start:
+                return start, instant(execution, "endTime")
+        return None
+
+
+def _reception_of(execution: Mapping[str, Any]) -> str | None:
+    containers = execution.get("template", {}).get("containers", [])
+    variables = (variable for container in containers for variable in container.get("env", []))
+    return next((entry.get("value") for entry in variables if entry.get("name") == "RECEPTION_ID"), None)
+
+
+def _shard(task: Document) -> Shard:
+    state = task_state(task)
+    if task.get("retried") and state in {"Pending", "Running"}:
+        state = "Retrying"
+    return Shard(
+        index=task.get("index", 0),
+        state=state,
+        start=instant(task, "startTime"),
+        end=instant(task, "completionTime"),
+    )
