@@ -1,0 +1,294 @@
+"""Find burned-in captions: edges that stand still while the picture moves.
+
+How it works, on small gray samples a fifth of a second apart:
+
+1. A pixel is a *static edge* when it is a strong edge in two samples running and its brightness hardly moved.
+2. Static edges that last two samples and were not there in the second before are *fresh*. Fresh 8 x 8 cells that
+   touch form a candidate; it collects fresh cells until three samples bring none (a fade is over).
+3. The candidate, widened along its own text rows, becomes a `Track`: region, edge picture, start. One track per
+   connected region, so two telops on screen at once are two tracks.
+4. A track lives as long as most of its edge picture is seen, gaps up to a second included. It ends earlier when
+   a later track takes over its place.
+
+Every decision about a start looks back a bounded number of samples (`MEMORY`) and never at older tracks. Therefore
+a segment that begins reading that much earlier finds exactly the starts that a run over the whole video finds.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jubako_apps.telop.telops import LANES
+
+Mask = NDArray[np.bool_]
+Gray = NDArray[np.uint8]
+Counts = NDArray[np.int32]
+
+CELL = 8
+GAP = 5
+"""Samples without the telop that still count as a flicker."""
+
+_EDGE = 60
+_MOVED = 14
+_SETTLED = 3
+_CHAIN = 8
+MEMORY = _CHAIN + GAP + 2 * _SETTLED
+"""Samples before a start that can have a say in it."""
+
+LOOK_BACK = _SETTLED
+
+_ACTIVE_PIXELS = 6
+_FRESH_PIXELS = 4
+_FRESH_PART = 0.5
+_CELLS_MIN = 4
+_PIXELS_MIN = 60
+_HEIGHT_MIN = 5
+_KEPT = 0.5
+_TAKEN_OVER = 0.5
+_NEW_PIXELS_MIN = 20
+_JOIN = np.ones((3, 5), np.uint8)
+_NEAR = np.ones((3, 3), np.uint8)
+
+
+@dataclass(slots=True, kw_only=True)
+class Track:
+    """One static region over time; indices are samples on the global grid.
+
+    Attributes:
+        start: First sample that shows it.
+        look: The first sample that surely shows all of it: the one to read.
+        last: Last sample that shows it, so far.
+        cells: Where it stands, on the grid of cells.
+        edges: Its picture in static edges.
+        closed: Whether ``last`` is final.
+        lane: Rank among the tracks with the same start, top to bottom.
+
+    """
+
+    start: int
+    look: int
+    last: int
+    cells: Mask
+    edges: Mask
+    closed: bool = False
+    lane: int = 0
+
+    def box(self) -> tuple[int, int, int, int]:
+        """Return (x, y, width, height) of its edges, in pixels of the small picture."""
+        rows, columns = np.flatnonzero(self.edges.any(axis=1)), np.flatnonzero(self.edges.any(axis=0))
+        x, y = int(columns[0]), int(rows[0])
+        return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
+
+
+@dataclass(slots=True, kw_only=True)
+class _Candidate:
+    fresh: list[tuple[int, Mask]] = field(default_factory=list)
+
+    def add(self, index: int, cells: Mask) -> None:
+        self.fresh = [(k, mask) for k, mask in self.fresh if k > index - _CHAIN]
+        self.fresh.append((index, cells))
+
+    @property
+    def newest(self) -> int:
+        return self.fresh[-1][0]
+
+    @property
+    def start(self) -> int:
+        """The first fresh sample confirmed two earlier ones."""
+        return self.fresh[0][0] - 2
+
+    def cells(self) -> Mask:
+        cells: Mask = np.logical_or.reduce([mask for _, mask in self.fresh])
+        return cells
+
+
+class Tracker:
+    """Takes the samples in order and keeps the tracks.
+
+    Attributes:
+        tracks: All so far, in order of settling.
+
+    """
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self._candidates: list[_Candidate] = []
+        self._static: deque[Mask] = deque(maxlen=MEMORY + _SETTLED)
+        self._luma: Gray | None = None
+        self._strong: Mask | None = None
+        self._index = -1
+
+    def push(self, index: int, luma: Gray) -> list[Track]:
+        """Take sample ``index``; return the tracks that became certain with it.
+
+        Their ``look`` lies at most `LOOK_BACK` samples back.
+        """
+        strong = strong_edges(luma)
+        if self._luma is None or self._strong is None:
+            static = np.zeros(luma.shape, dtype=np.bool_)
+        else:
+            moved = cv2.absdiff(luma, self._luma) >= _MOVED
+            static = strong & self._strong & ~moved
+        self._luma, self._strong, self._index = luma, strong, index
+        self._static.append(static)
+        self._follow(static)
+        self._collect(index)
+        return self._settle(lambda candidate: candidate.newest <= index - _SETTLED)
+
+    def finish(self) -> list[Track]:
+        """End the video here: settle what is pending; return the last new tracks."""
+        return self._settle(lambda _: True)
+
+    def undecided(self, a: int, b: int) -> bool:
+        """Tell whether anything that began in samples ``[a, b)`` may still change."""
+        pending = any(a <= candidate.start < b for candidate in self._candidates)
+        return pending or any(a <= track.start < b and not track.closed for track in self.tracks)
+
+    def _follow(self, static: Mask) -> None:
+        for track in self.tracks:
+            if not track.closed:
+                seen = np.count_nonzero(static & track.edges)
+                if seen >= _KEPT * np.count_nonzero(track.edges):
+                    track.last = self._index
+                elif self._index - track.last > GAP:
+                    track.closed = True
+
+    def _collect(self, index: int) -> None:
+        for cells in components(self._fresh_cells()):
+            near = cv2.dilate(cells.astype(np.uint8), _NEAR).astype(np.bool_)
+            joined = [c for c in self._candidates if (c.cells() & near).any()]
+            if not joined:
+                joined = [_Candidate()]
+                self._candidates += joined
+            first, *rest = joined
+            for other in rest:
+                first.fresh = sorted(first.fresh + other.fresh, key=lambda pair: pair[0])
+                self._candidates.remove(other)
+            first.add(index, cells)
+
+    def _fresh_cells(self) -> Mask:
+        if len(self._static) < 2:
+            return np.zeros([side // CELL for side in self._static[-1].shape], dtype=np.bool_)
+        lasting = self._static[-1] & self._static[-2]
+        return fresh_cells(lasting, lasting & ~self._seen_before(self._index - 2))
+
+    def _seen_before(self, index: int) -> Mask:
+        """Return the static edges of the `GAP` samples before ``index``."""
+        end = len(self._static) - 1 - (self._index - index)
+        before = list(self._static)[max(0, end - GAP) : max(0, end)]
+        seen: Mask = np.logical_or.reduce([*before, np.zeros_like(self._static[-1])])
+        return seen
+
+    def _settle(self, ready: Callable[[_Candidate], bool]) -> list[Track]:
+        done = [candidate for candidate in self._candidates if ready(candidate)]
+        self._candidates = [candidate for candidate in self._candidates if not ready(candidate)]
+        found = [track for track in map(self._track, done) if track is not None]
+        for track in sorted(found, key=lambda t: t.start):
+            self._take_over(track)
+            self.tracks.append(track)
+        return found
+
+    def _track(self, candidate: _Candidate) -> Track | None:
+        """Turn a candidate into a track; None if nothing lasting or text-like is left of it."""
+        if len({index for index, _ in candidate.fresh}) < 2:
+            return None
+        behind = self._index - candidate.newest
+        shown = list(self._static)[-behind - 1 :][:_SETTLED]
+        lasting = np.sum(shown, axis=0) * 2 > len(shown)
+        new = lasting & ~widened(self._seen_before(candidate.start)) & spread(candidate.cells())
+        if np.count_nonzero(new) < _NEW_PIXELS_MIN:
+            return None
+        cells = along_rows(cell_counts(new) >= _FRESH_PIXELS, cell_counts(lasting) >= _ACTIVE_PIXELS)
+        edges = lasting & spread(cells)
+        if np.count_nonzero(cells) < _CELLS_MIN or np.count_nonzero(edges) < _PIXELS_MIN:
+            return None
+        last = candidate.newest + len(shown) - 1
+        track = Track(start=candidate.start, look=candidate.newest, last=last, cells=cells, edges=edges)
+        return track if track.box()[3] >= _HEIGHT_MIN else None
+
+    def _take_over(self, new: Track) -> None:
+        for old in self.tracks:
+            if old.closed and old.last < new.start:
+                continue
+            shared = np.count_nonzero(old.cells & new.cells)
+            if shared >= _TAKEN_OVER * np.count_nonzero(old.cells):
+                old.last = max(old.start, min(old.last, new.start - 1))
+                old.closed = True
+
+
+def strong_edges(luma: Gray) -> Mask:
+    """Return where brightness changes strongly to the right or downwards."""
+    across = cv2.absdiff(luma[:, 1:], luma[:, :-1]).astype(np.uint16)
+    down = cv2.absdiff(luma[1:, :], luma[:-1, :]).astype(np.uint16)
+    strength = np.zeros(luma.shape, dtype=np.uint16)
+    strength[:, :-1] = across
+    strength[:-1, :] += down
+    return strength > _EDGE
+
+
+def cell_counts(mask: Mask) -> Counts:
+    """Count the set pixels of each cell."""
+    rows, columns = mask.shape[0] // CELL, mask.shape[1] // CELL
+    cut = mask[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+    counts: Counts = cut.sum(axis=(1, 3), dtype=np.int32)
+    return counts
+
+
+def fresh_cells(lasting: Mask, fresh: Mask) -> Mask:
+    """Return the cells whose static edges are new for the greater part.
+
+    The outer rim of an outlined telop comes and goes as the picture behind it brightens and darkens; the
+    greater part of such a cell stays.
+    """
+    count, new = cell_counts(lasting), cell_counts(fresh)
+    return (new >= _FRESH_PIXELS) & (new >= _FRESH_PART * count)
+
+
+def spread(cells: Mask) -> Mask:
+    """Return the pixels of the cells."""
+    return np.kron(cells, np.ones((CELL, CELL), dtype=np.bool_))
+
+
+def widened(mask: Mask) -> Mask:
+    """Return the mask with the pixels next to it: coding noise shifts edges that far."""
+    return cv2.dilate(mask.astype(np.uint8), _NEAR).astype(np.bool_)
+
+
+def components(cells: Mask) -> list[Mask]:
+    """Return the connected regions, words of one line joined, specks left out."""
+    closed = cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_CLOSE, _JOIN)
+    count, labels = cv2.connectedComponents(closed, connectivity=8)
+    found = [(labels == label) & cells for label in range(1, count)]
+    return [region for region in found if np.count_nonzero(region) >= _CELLS_MIN]
+
+
+def along_rows(core: Mask, active: Mask) -> Mask:
+    """Widen ``core`` to the active cells that continue its rows: the unchanged part of a changed telop."""
+    rows = np.flatnonzero((core & active).any(axis=1))
+    if not len(rows):
+        return core & active
+    line = np.zeros_like(active)
+    line[rows[0] : rows[-1] + 1] = active[rows[0] : rows[-1] + 1]
+    regions = [region for region in components(line) if (region & core).any()]
+    return np.logical_or.reduce(regions) if regions else core & active
+
+
+def in_lanes(tracks: Iterable[Track]) -> list[Track]:
+    """Give tracks that start together their lanes, top to bottom, left to right.
+
+    Of more than eight only the eight with the largest picture are kept: that many is a change of scene.
+    """
+    starts: dict[int, list[Track]] = {}
+    for track in tracks:
+        starts.setdefault(track.start, []).append(track)
+    kept: list[Track] = []
+    for start in sorted(starts):
+        largest = sorted(starts[start], key=lambda t: -np.count_nonzero(t.edges))[:LANES]
+        for lane, track in enumerate(sorted(largest, key=lambda t: (t.box()[1], t.box()[0]))):
+            track.lane = lane
+            kept.append(track)
+    return kept

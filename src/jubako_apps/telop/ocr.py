@@ -1,0 +1,170 @@
+"""Read the text of one region of a picture.
+
+Rules:
+
+1. Engines are interchangeable (`Engine`); the default is RapidOCR with the models inside its wheel.
+2. Nothing is ever downloaded: a model that is not in the wheel is an error (`EngineMissing`), not a fetch.
+3. One thread per engine: the tasks are the parallelism.
+4. Only the region is read, with a margin; lines whose middle lies outside it belong to somebody else.
+"""
+
+import importlib.util
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jubako_apps.telop.telops import Box
+
+Rgb = NDArray[np.uint8]
+
+_SIDE_MAX = 640
+"""Longest side the text finder works on; measured best, and fastest, for telops."""
+
+_MARGIN = 0.5
+_MARGIN_PX = 10
+_SURE = 0.9
+
+
+class EngineMissing(Exception):
+    """The text recogniser or its models are not installed; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One piece of text: its (x, y, width, height) in pixels of the picture it was read from."""
+
+    text: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The text of a region, lines joined by one space, and its box relative to the whole picture."""
+
+    text: str
+    confidence: float
+    box: Box
+
+
+class Engine(Protocol):
+    """A text recogniser."""
+
+    def read(self, image: Rgb) -> list[Line]:
+        """Return the pieces of text in a picture (height x width x 3, RGB), in any order."""
+        ...
+
+
+class RapidEngine:
+    """RapidOCR on ONNX Runtime, one thread; reads Japanese and English alike.
+
+    Raises:
+        EngineMissing: It is not installed, or its wheel carries no models.
+
+    """
+
+    def __init__(self) -> None:
+        models = _models()
+        from rapidocr import RapidOCR  # noqa: PLC0415 - half a second to import: only tasks that read pay it
+
+        self._engine = RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Global.use_cls": False,
+                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                "Det.limit_side_len": _SIDE_MAX,
+                "Det.limit_type": "max",
+                "Det.model_path": str(models["det"]),
+                "Rec.model_path": str(models["rec"]),
+            }
+        )
+        # It installs a handler of its own, whose lines would mix into ours.
+        logging.getLogger("RapidOCR").disabled = True
+
+    def read(self, image: Rgb) -> list[Line]:
+        """See Engine."""
+        found = self._engine(np.ascontiguousarray(image[:, :, ::-1]))
+        if found.txts is None or found.boxes is None:
+            return []
+        lines = []
+        for text, score, corners in zip(found.txts, found.scores, found.boxes, strict=True):
+            (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
+            box = (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
+            lines.append(Line(text=str(text).strip(), confidence=float(score), box=box))
+        return lines
+
+
+def read_region(engine: Engine, image: Rgb, region: Box) -> Reading | None:
+    """Read one region of the picture; None if there is no text in it."""
+    height, width = image.shape[:2]
+    x, y, w, h = region[0] * width, region[1] * height, region[2] * width, region[3] * height
+    margin = _MARGIN_PX + _MARGIN * min(h, 40)
+    x0, y0 = max(0, int(x - margin)), max(0, int(y - margin))
+    crop = image[y0 : int(y + h + margin), x0 : int(x + w + margin)]
+    lines = [line for line in engine.read(crop) if _inside(line, (x - x0, y - y0, w, h))]
+    rows = in_rows(lines)
+    text = " ".join(line.text for row in rows for line in row)
+    letters = [line for line in lines if line.text]
+    if not letters or not is_text(text, min(line.confidence for line in letters)):
+        return None
+    weight = sum(len(line.text) for line in letters)
+    confidence = sum(line.confidence * len(line.text) for line in letters) / weight
+    return Reading(
+        text=text, confidence=round(confidence, 4), box=_relative(lines, (x0, y0), (width, height))
+    )
+
+
+def in_rows(lines: list[Line]) -> list[list[Line]]:
+    """Sort pieces into rows, top to bottom, each from left to right."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda piece: piece.box[1] + piece.box[3] / 2):
+        middle = line.box[1] + line.box[3] / 2
+        if rows and middle < rows[-1][0].box[1] + rows[-1][0].box[3]:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda piece: piece.box[0]) for row in rows]
+
+
+def is_text(text: str, confidence: float) -> bool:
+    """Tell text from scratches: a single sign counts only when it was read with certainty."""
+    letters = sum(character.isalnum() for character in text)
+    return letters > 1 or (letters == 1 and confidence >= _SURE)
+
+
+def _inside(line: Line, region: tuple[float, float, float, float]) -> bool:
+    x, y = line.box[0] + line.box[2] / 2, line.box[1] + line.box[3] / 2
+    left, top, width, height = region
+    return left <= x <= left + width and top - 4 <= y <= top + height + 4
+
+
+def _relative(lines: list[Line], offset: tuple[int, int], size: tuple[int, int]) -> Box:
+    left = min(line.box[0] for line in lines) + offset[0]
+    top = min(line.box[1] for line in lines) + offset[1]
+    right = max(line.box[0] + line.box[2] for line in lines) + offset[0]
+    bottom = max(line.box[1] + line.box[3] for line in lines) + offset[1]
+    width, height = size
+    return (
+        round(left / width, 4),
+        round(top / height, 4),
+        round((right - left) / width, 4),
+        round((bottom - top) / height, 4),
+    )
+
+
+def _models() -> dict[str, Path]:
+    """Return the finder's and the reader's model files inside the installed wheel."""
+    spec = importlib.util.find_spec("rapidocr")
+    if spec is None or spec.origin is None:
+        raise EngineMissing("The text recogniser is not installed: install jubako with its 'telop' extra.")
+    folder = Path(spec.origin).parent / "models"
+    found = {part: sorted(folder.glob(f"*_{part}*.onnx")) for part in ("det", "rec")}
+    for part, files in found.items():
+        if len(files) != 1:
+            raise EngineMissing(f"The installed rapidocr carries {len(files)} models for '{part}', not one.")
+    return {part: files[0] for part, files in found.items()}
