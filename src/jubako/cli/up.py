@@ -1,0 +1,39 @@
+"""``jubako up``: the one command that is the server, so the one module that imports it (inside the function)."""
+
+import argparse
+
+from jubako.cli.context import Context
+from jubako.cli.errors import FAILED, USAGE, CliError
+from jubako.cli.flags import at_least
+from jubako.cli.parsing import Group
+
+
+def register(top: Group, word: str, summary: str) -> None:
+    """Add ``up``."""
+    up = top.command(word, serve, summary, example="jubako up --state ./.jubako --port 8123", connects=False)
+    up.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (127.0.0.1)")
+    up.add_argument(
+        "--port",
+        metavar="N",
+        type=at_least(0),
+        help="port; 0: any free one (the one it had before, else 8123)",
+    )
+    up.add_argument(
+        "--state", metavar="DIR", default=argparse.SUPPRESS, help="state directory (JUBAKO_STATE, ./.jubako)"
+    )
+    up.add_argument("--log-json", action="store_true", help="write the server's own log as JSON lines")
+
+
+def serve(args: argparse.Namespace, context: Context) -> int:
+    """``jubako up``."""
+    from jubako.core.errors import InvalidArgument, JubakoError  # noqa: PLC0415
+    from jubako.server import Config, main  # noqa: PLC0415 - a client command must not pay for the server
+
+    config = Config(state_dir=context.state, host=args.host, port=args.port, log_json=args.log_json)
+    try:
+        code: int = main(config)
+    except JubakoError as error:
+        raise CliError(
+            error.message, exit_code=USAGE if isinstance(error, InvalidArgument) else FAILED
+        ) from None
+    return code
