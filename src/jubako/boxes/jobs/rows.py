@@ -13,6 +13,8 @@ from jubako.boxes.jobs.states import Counts, ExecutionState
 from jubako.core.errors import AlreadyExists, NotFound
 from jubako.core.timestamps import to_micros
 from jubako.store.port import Row, Tx
+from jubako.wire.codec import invalid
+from jubako.wire.paging import Page
 
 TOPIC = "jobs"
 """Woken when the engine may have something to do."""
@@ -84,14 +86,6 @@ class ExecutionRow:
     cancel_operation: str
     """Full operation names; "" if there is none."""
     document: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list: at most ``size`` rows behind the ``after`` key (None: from the beginning)."""
-
-    size: int
-    after: tuple[int, str] | None = None
 
 
 _SELECT_JOB = (
@@ -177,10 +171,10 @@ def delete_job(tx: Tx, key: JobKey) -> list[str]:
 
 
 def list_jobs(tx: Tx, project: str, location: str, page: Page) -> list[JobRow]:
-    """Return jobs by name; the ``after`` key of a page is (0, job)."""
+    """Return jobs by name, one more than asked for if there are more; the key of a page is the job's id."""
     rows = tx.all(
         f"{_SELECT_JOB} WHERE project = ? AND location = ? AND job > ? ORDER BY job LIMIT ?",
-        project, location, page.after[1] if page.after else "", page.size,
+        project, location, page.after, page.size + 1,
     )  # fmt: skip
     return [_job(row) for row in rows]
 
@@ -251,21 +245,52 @@ def find_execution(tx: Tx, uid: str) -> ExecutionRow | None:
     return None if row is None else _execution(row)
 
 
+def execution_page_key(execution: ExecutionRow) -> str:
+    """Return the key of the page that begins behind ``execution``."""
+    return f"{execution.created_us}/{execution.key.execution}"
+
+
 def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
-    """Return executions of a job (job ``-``: of all jobs), newest first; the page key is (created, execution)."""
-    created, name = page.after or (2**62, "")
+    """Return executions of a job (job ``-``: of all jobs), newest first, one more than asked for if there are more.
+
+    Raises:
+        InvalidArgument: The page has a key that ``execution_page_key`` did not make.
+
+    """
+    created, _, name = page.after.partition("/")
+    if page.after and not (created.isascii() and created.isdecimal() and len(created) < 19):
+        raise invalid("pageToken", "is not a token that this server gave out.")
+    before = int(created or 2**62)
     rows = tx.all(
         f"{_SELECT_EXECUTION} WHERE project = ? AND location = ? AND (job = ? OR ? = '-') "
         "AND (created < ? OR (created = ? AND execution > ?)) ORDER BY created DESC, execution LIMIT ?",
-        key.project, key.location, key.job, key.job, created, created, name, page.size,
+        key.project, key.location, key.job, key.job, before, before, name, page.size + 1,
     )  # fmt: skip
     return [_execution(row) for row in rows]
 
 
 def newest_execution(tx: Tx, key: JobKey) -> ExecutionRow | None:
     """Return the execution of the job that was created last, or None."""
-    rows = list_executions(tx, key, Page(1))
-    return rows[0] if rows else None
+    row = tx.one(
+        f"{_SELECT_EXECUTION} WHERE project = ? AND location = ? AND job = ? ORDER BY created DESC, execution LIMIT 1",
+        key.project, key.location, key.job,
+    )  # fmt: skip
+    return None if row is None else _execution(row)
+
+
+def prune_executions(tx: Tx, key: JobKey, keep: int) -> list[str]:
+    """Delete all but the newest ``keep`` final executions of a job; return the uids of those that went."""
+    uids = [
+        str(uid)
+        for (uid,) in tx.all(
+            "SELECT uid FROM job_executions WHERE project = ? AND location = ? AND job = ? "
+            "AND state NOT IN ('active', 'cancelling') ORDER BY created DESC, execution LIMIT 100 OFFSET ?",
+            key.project, key.location, key.job, keep,
+        )
+    ]  # fmt: skip
+    for uid in uids:
+        delete_execution(tx, uid)
+    return uids
 
 
 def delete_execution(tx: Tx, uid: str) -> None:

@@ -38,7 +38,7 @@ CREATE TABLE job_executions (
     document TEXT NOT NULL,
     PRIMARY KEY (project, location, job, execution)
 );
-CREATE INDEX job_executions_by_age ON job_executions (project, location, job, created, execution);
+CREATE INDEX job_executions_by_age ON job_executions (project, location, job, created DESC, execution);
 CREATE INDEX job_executions_under_way ON job_executions (created) WHERE state IN ('active', 'cancelling');
 CREATE TABLE job_tasks (
     execution_uid TEXT NOT NULL,

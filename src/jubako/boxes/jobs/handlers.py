@@ -1,0 +1,307 @@
+"""The API's methods on jobs: one function each.
+
+1. What comes by chance (uids, suffixes) is drawn before the transaction, because a transaction may run twice.
+2. ``validate_only`` runs the same transaction and takes it back, so that it cannot promise what would not happen.
+3. A request with an ``Idempotency-Key`` finds the operation of the first one, also after a restart.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from jubako.boxes.jobs import checks, operations, rows, views
+from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
+from jubako.boxes.jobs.resources import (
+    CreateJobRequest,
+    DeleteJobRequest,
+    Execution,
+    GetJobRequest,
+    Job,
+    ListJobsRequest,
+    ListJobsResponse,
+    RunJobRequest,
+    TaskTemplate,
+    UpdateJobRequest,
+)
+from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow, JobKey, JobRow
+from jubako.boxes.jobs.running import execution_of
+from jubako.boxes.jobs.states import Counts, ExecutionState
+from jubako.core import names
+from jubako.core.errors import Aborted, AlreadyExists, FailedPrecondition
+from jubako.core.faults import Faults
+from jubako.core.ids import IdSource
+from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
+from jubako.core.timestamps import to_micros
+from jubako.store.port import Store, Tx
+from jubako.wire import codec, idempotency
+from jubako.wire.codec import invalid
+from jubako.wire.google_types import Operation
+from jubako.wire.method import Caller, Handler
+from jubako.wire.paging import cut, page_of
+
+T = TypeVar("T")
+EXECUTIONS_KEPT = 1_000
+"""Final executions of one job; older ones go with their output. Source: Cloud Run, "Manage job executions"."""
+SUFFIX_LENGTH = 5
+_NAME_DRAWS = 8
+
+
+class Outputs(Protocol):
+    """Where the output of attempts lies."""
+
+    async def remove(self, execution_uids: Iterable[str]) -> None:
+        """Remove the output of executions that were deleted; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerPorts:
+    """What the handlers stand on."""
+
+    store: Store
+    ids: IdSource
+    outputs: Outputs
+    faults: Faults
+    base_url: str
+    """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
+
+
+class _Rehearsed(Exception):
+    """Takes a transaction back and hands its result on."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
+async def write(store: Store, fn: Callable[[Tx], T], *, is_rehearsal: bool) -> T:
+    """Run ``fn`` in a transaction; a rehearsal is taken back and only its result or error remains."""
+    if not is_rehearsal:
+        return await store.write(fn)
+
+    def rehearse(tx: Tx) -> None:
+        raise _Rehearsed(fn(tx))
+
+    try:
+        await store.write(rehearse)
+    except _Rehearsed as rehearsed:
+        result: T = rehearsed.result  # type: ignore[assignment] # what fn returned
+        return result
+    raise AssertionError("a rehearsal always raises")
+
+
+class JobHandlers:
+    """``google.cloud.run.v2.Jobs``."""
+
+    def __init__(self, ports: HandlerPorts) -> None:
+        self._ports = ports
+        self._store = ports.store
+        self._operations = ExecutionOperations(ports.base_url)
+
+    def methods(self) -> Mapping[str, Handler]:
+        """Return the handlers by full method name."""
+        service = "google.cloud.run.v2.Jobs"
+        return {
+            f"{service}.CreateJob": self.create_job,
+            f"{service}.GetJob": self.get_job,
+            f"{service}.ListJobs": self.list_jobs,
+            f"{service}.UpdateJob": self.update_job,
+            f"{service}.DeleteJob": self.delete_job,
+            f"{service}.RunJob": self.run_job,
+        }
+
+    async def create_job(self, request: CreateJobRequest, caller: Caller) -> Operation:
+        """Store a new job; the operation is done at once."""
+        parent = names.LOCATION.parse(request.parent, "parent")
+        names.dns_label(request.job_id, "jobId", JOB_NAME_LENGTH_MAX)
+        key = JobKey(parent["project"], parent["location"], request.job_id)
+        document = _document(_checked(request.job), _account(caller), _account(caller))
+        uid, operation = self._ports.ids.uid(), self._operation(key)
+        idem = idempotency.key_of(caller, "CreateJob", str(key), request)
+
+        def fn(tx: Tx) -> Operation:
+            if (known := idempotency.find(tx, idem)) is not None:
+                return self._operations.get(tx, known)
+            row = rows.insert_job(tx, key, uid, document)
+            idempotency.remember(tx, idem, operation)
+            return operations.done(tx, operation, views.job(row, None))
+
+        return await write(self._store, fn, is_rehearsal=request.validate_only)
+
+    async def get_job(self, request: GetJobRequest, caller: Caller) -> Job:
+        """Return the job."""
+        del caller
+        key = JobKey(**names.JOB.parse(request.name))
+        return await self._store.read(lambda tx: _view(tx, rows.get_job(tx, key)))
+
+    async def list_jobs(self, request: ListJobsRequest, caller: Caller) -> ListJobsResponse:
+        """Return a page of jobs, by name. Nothing is deleted softly, so ``show_deleted`` adds nothing."""
+        del caller
+        parent = names.LOCATION.parse(request.parent, "parent")
+        page = page_of(request.page_size, request.page_token)
+
+        def fn(tx: Tx) -> ListJobsResponse:
+            found = rows.list_jobs(tx, parent["project"], parent["location"], page)
+            shown, token = cut(found, page, lambda row: row.key.job)
+            return ListJobsResponse(jobs=[_view(tx, row) for row in shown], next_page_token=token)
+
+        return await self._store.read(fn)
+
+    async def update_job(self, request: UpdateJobRequest, caller: Caller) -> Operation:
+        """Replace what the job says; executions under way keep what they began with."""
+        job = _checked(request.job)
+        key = JobKey(**names.JOB.parse(job.name, "job.name"))
+        uid, operation = self._ports.ids.uid(), self._operation(key)
+        account = _account(caller)
+
+        def fn(tx: Tx) -> Operation:
+            before = rows.find_job(tx, key) if request.allow_missing else rows.get_job(tx, key)
+            if before is None:
+                names.dns_label(key.job, "job.name", JOB_NAME_LENGTH_MAX)
+                row = rows.insert_job(tx, key, uid, _document(job, account, account))
+            else:
+                _check_etag(job.etag, before)
+                creator = codec.decode(Job, before.document).creator
+                row = rows.update_job(tx, key, _document(job, creator, account))
+            return operations.done(tx, operation, _view(tx, row))
+
+        return await write(self._store, fn, is_rehearsal=request.validate_only)
+
+    async def delete_job(self, request: DeleteJobRequest, caller: Caller) -> Operation:
+        """Delete the job with its executions and their output; refused while one of them is under way."""
+        del caller
+        key = JobKey(**names.JOB.parse(request.name))
+        operation = self._operation(key)
+
+        def fn(tx: Tx) -> tuple[Operation, list[str]]:
+            row = rows.get_job(tx, key)
+            _check_etag(request.etag, row)
+            under_way = rows.count_under_way(tx, key)
+            if under_way:
+                raise FailedPrecondition(
+                    f"Job {str(key)!r} has {under_way} executions under way: cancel them, or wait for their end."
+                )
+            resource = _view(tx, row)
+            resource.delete_time = tx.now
+            return operations.done(tx, operation, resource), rows.delete_job(tx, key)
+
+        result, uids = await write(self._store, fn, is_rehearsal=request.validate_only)
+        if not request.validate_only:
+            self._ports.faults.point("jobs.delete.after_commit")
+            await self._ports.outputs.remove(uids)
+        return result
+
+    async def run_job(self, request: RunJobRequest, caller: Caller) -> Operation:
+        """Start an execution. The operation ends with it: see ``operations``."""
+        key = JobKey(**names.JOB.parse(request.name))
+        idem = idempotency.key_of(caller, "RunJob", str(key), request)
+        uid, operation = self._ports.ids.uid(), self._operation(key)
+        draws = [f"{key.job}-{self._ports.ids.suffix(SUFFIX_LENGTH)}" for _ in range(_NAME_DRAWS)]
+
+        def fn(tx: Tx) -> tuple[Operation, list[str]]:
+            if (known := idempotency.find(tx, idem)) is not None:
+                return self._operations.get(tx, known), []
+            job = rows.get_job(tx, key)
+            _check_etag(request.etag, job)
+            document = execution_of(codec.decode(Job, job.document), request.overrides, _account(caller))
+            row = _insert(tx, key, draws, lambda name: _new_row(tx, name, uid, operation, document))
+            idempotency.remember(tx, idem, operation)
+            return self._operations.start(tx, row, operation), rows.prune_executions(tx, key, EXECUTIONS_KEPT)
+
+        result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
+        if not request.validate_only:
+            self._ports.faults.point("jobs.run.after_commit")
+            await self._ports.outputs.remove(pruned)
+        return result
+
+    def _operation(self, key: JobKey) -> str:
+        return operation_name(key.project, key.location, self._ports.ids.uid())
+
+
+def _checked(job: Job | None) -> Job:
+    if job is None:
+        raise invalid("job", "is missing.")
+    checks.job(job)
+    return job
+
+
+def _document(job: Job, creator: str, modifier: str) -> str:
+    """Return what is stored of a checked job: what the caller says, with Cloud Run's defaults filled in."""
+    template = job.template
+    assert template is not None, job.name
+    assert template.template is not None, job.name
+    kept = Job(
+        labels=job.labels,
+        annotations=job.annotations,
+        client=job.client,
+        client_version=job.client_version,
+        launch_stage=job.launch_stage,
+        binary_authorization=job.binary_authorization,
+        template=msgspec.structs.replace(
+            template, task_count=template.task_count or 1, template=_with_defaults(template.template)
+        ),
+        creator=creator,
+        last_modifier=modifier,
+    )
+    return codec.encode(kept).decode()
+
+
+def _with_defaults(template: TaskTemplate) -> TaskTemplate:
+    retries = TASK_RETRIES_DEFAULT if template.max_retries is None else template.max_retries
+    return msgspec.structs.replace(
+        template, max_retries=retries, timeout=template.timeout or TASK_TIMEOUT_DEFAULT
+    )
+
+
+def _view(tx: Tx, row: JobRow) -> Job:
+    return views.job(row, rows.newest_execution(tx, row.key))
+
+
+def _check_etag(given: str, row: JobRow) -> None:
+    if given and given != views.etag(row.uid, row.generation, row.updated_us):
+        raise Aborted(f"Job {str(row.key)!r} was changed meanwhile: etag {given} is not its etag any more.")
+
+
+def _account(caller: Caller) -> str:
+    """Return the caller as ``creator`` and ``last_modifier`` say it: without the kind of account."""
+    return caller.principal.partition(":")[2] or caller.principal
+
+
+def _insert(
+    tx: Tx, key: JobKey, draws: Iterable[str], row_of: Callable[[ExecutionKey], ExecutionRow]
+) -> ExecutionRow:
+    """Store the execution under the first of the drawn names that is free."""
+    for name in draws:
+        row = row_of(ExecutionKey(key.project, key.location, key.job, name))
+        try:
+            rows.insert_execution(tx, row)
+        except AlreadyExists:
+            continue
+        return row
+    raise Aborted(f"Job {str(key)!r}: no free name for an execution was found; try again.")
+
+
+def _new_row(tx: Tx, key: ExecutionKey, uid: str, operation: str, document: Execution) -> ExecutionRow:
+    now, template = to_micros(tx.now), document.template
+    assert template is not None, key
+    assert template.max_retries is not None, key
+    return ExecutionRow(
+        key=key,
+        uid=uid,
+        generation=1,
+        created_us=now,
+        updated_us=now,
+        started_us=None,
+        completed_us=None,
+        state=ExecutionState.ACTIVE,
+        task_count=document.task_count,
+        parallelism=document.parallelism,
+        retries_max=template.max_retries,
+        counts=Counts(pending=document.task_count),
+        failed_task=None,
+        run_operation=operation,
+        cancel_operation="",
+        document=codec.encode(document).decode(),
+    )
