@@ -18,6 +18,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "run": ("jubako.cli.run", "Deploy, execute and inspect jobs and services."),
     "workflows": ("jubako.cli.workflows", "Deploy, check and run workflows."),
     "demo": ("jubako.cli.demo", "Run a complete application and watch it work."),
+    "completion": ("jubako.cli.completion", "Let your shell complete commands and flags."),
 }
 DESCRIPTION = """Cloud Run's boxes - Services, Jobs, Workflows - on your own machine.
 

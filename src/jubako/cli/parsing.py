@@ -85,6 +85,15 @@ class Group:
         self._words.add_parser(word, help=summary)
 
 
+def words_below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of the commands and groups directly below ``parser``, by word."""
+    below: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way to walk its tree
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            below |= action.choices
+    return below
+
+
 def add_common_flags(parser: argparse.ArgumentParser, *, is_hidden: bool = False) -> None:
     """Add the flags of every client command; absent ones leave no attribute, so that outer ones hold."""
     common = parser.add_argument_group("common flags")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jubako import __version__
+from jubako.cli.completion import candidates
 from jubako.cli.context import recorded_server
 from jubako.cli.main import GROUPS, main
 
@@ -78,6 +79,21 @@ def test_a_group_without_a_command_shows_its_help_and_exits_2(
 ) -> None:
     assert main(argv, {}) == 2
     assert "commands:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ru"], ["run"]),
+        (["run", "jobs", "ex"], ["execute", "executions"]),
+        (["run", "jobs", "executions", ""], ["list", "describe", "cancel", "delete", "tasks"]),
+        (["run", "jobs", "execute", "hello", "--wa"], ["--wait"]),
+        (["--project", "demo", "workflows", "che"], ["check"]),
+        (["workflows", "check", "hello."], []),
+    ],
+)
+def test_shells_are_offered_what_can_follow(words: list[str], offered: list[str]) -> None:
+    assert candidates(words) == offered
 
 
 def test_no_server_says_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:
