@@ -54,6 +54,11 @@ def cancel(tx: Tx, kind: str, key: str) -> None:
     tx.run("DELETE FROM timers WHERE kind = ? AND key = ?", kind, key)
 
 
+def is_set(tx: Tx, kind: str, key: str) -> bool:
+    """Return whether the timer ``(kind, key)`` is set."""
+    return tx.one("SELECT 1 FROM timers WHERE kind = ? AND key = ?", kind, key) is not None
+
+
 class Timers:
     """The service that fires due timers."""
 
