@@ -4,6 +4,7 @@ Source: Cloud Run, "Deterministic URL": ``https://SERVICE-PROJECTNUMBER.REGION.r
 """
 
 import hashlib
+from urllib.parse import unquote
 
 from jubako.boxes.services.rows import ServiceKey
 
@@ -32,3 +33,12 @@ def uri_of(host: str) -> str:
 def path_of(key: ServiceKey) -> str:
     """Return the path of the service on the one port, without a slash at the end."""
     return f"{PATH_ROOT}{key.project}/{key.location}/{key.service}"
+
+
+def split_path(path: str) -> tuple[ServiceKey, str] | None:
+    """Return the service that a path on the one port names and the rest, which begins with a slash; else None."""
+    parts = path.removeprefix(PATH_ROOT).split("/", 3)
+    if not path.startswith(PATH_ROOT) or len(parts) < 3 or not all(parts[:3]):
+        return None
+    rest = "/" + parts[3] if len(parts) == 4 else "/"
+    return ServiceKey(*(unquote(part) for part in parts[:3])), rest

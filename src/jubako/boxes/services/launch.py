@@ -10,7 +10,6 @@ from datetime import timedelta
 from jubako.boxes.services.instance_rows import Place, Resident
 from jubako.boxes.services.resources import Revision
 from jubako.core.limits import STOP_GRACE
-from jubako.core.names import SERVICE
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
 from jubako.wire.run_types import Container
@@ -40,7 +39,6 @@ def spec_of(resident: Resident, document: str, settings: LaunchSettings) -> Atte
     revision = codec.decode(Revision, document)
     container = revision.containers[0]
     place, attempt = resident.place, resident.instance.attempt
-    service = SERVICE.parse(revision.service)["service"]
     return AttemptSpec(
         id=resident.attempt_id,
         group=f"{place.service_uid}/{place.revision}",
@@ -50,9 +48,9 @@ def spec_of(resident: Resident, document: str, settings: LaunchSettings) -> Atte
             **settings.environment,
             **_own(container),
             "PORT": str(resident.instance.port),
-            "K_SERVICE": service,
+            "K_SERVICE": revision.service,
             "K_REVISION": place.revision,
-            "K_CONFIGURATION": service,
+            "K_CONFIGURATION": revision.service,
         },
         cwd=container.working_dir or settings.working_dir,
         timeout=None,

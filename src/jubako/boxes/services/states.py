@@ -35,7 +35,7 @@ def on_request(instance: Instance, awaited: int | None, now_us: int) -> Step:
         now_us: The present instant.
 
     """
-    if instance.state is InstanceState.READY:
+    if is_ready(instance):
         return Step.GO
     has_failed = bool(instance.problem) and instance.attempt == awaited
     if instance.state in {InstanceState.IDLE, InstanceState.STOPPING} and has_failed:
@@ -43,6 +43,11 @@ def on_request(instance: Instance, awaited: int | None, now_us: int) -> Step:
     if instance.is_live:
         return Step.WAIT
     return Step.CLAIM if now_us >= instance.not_before_us else Step.REFUSE
+
+
+def is_ready(instance: Instance) -> bool:
+    """Return whether requests can be sent to the instance."""
+    return instance.state is InstanceState.READY
 
 
 def deadline_us(instance: Instance) -> int:

@@ -1,0 +1,165 @@
+"""Lets a request in: finds the instance that serves it, and has one started if there is none.
+
+1. Whether an instance is ready is read from the rows for every request, so that a change of the service counts from
+   the moment at which it was told.
+2. Many requests that find no instance claim one attempt between them, and wait for it together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from jubako.boxes.services import instance_rows, launch, rows, states
+from jubako.boxes.services.instance_rows import Place, Route
+from jubako.boxes.services.launch import LaunchSettings
+from jubako.boxes.services.leases import Leases
+from jubako.boxes.services.resources import Revision
+from jubako.boxes.services.rows import ServiceKey
+from jubako.boxes.services.states import Step
+from jubako.core.clock import Clock
+from jubako.core.errors import FailedPrecondition, NotFound, Unavailable
+from jubako.core.limits import SERVICE_STARTUP_MAX
+from jubako.core.timestamps import to_micros
+from jubako.runtime import loopback
+from jubako.store.port import Store, Tx, Watch
+from jubako.wire import codec
+
+RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+PATIENCE = SERVICE_STARTUP_MAX + timedelta(seconds=30)
+"""How long a request waits without any news: longer than a start may take."""
+DEATH_PATIENCE = timedelta(seconds=2)
+"""How long the news of a process's death may take after its port refused a connection."""
+PORT_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to send one request to an instance; to be released when it is answered."""
+
+    key: ServiceKey
+    place: Place
+    attempt: int
+    port: int
+    request_timeout: timedelta
+    leases: Leases
+
+    @property
+    def attempt_id(self) -> str:
+        """The id of the attempt that serves."""
+        return instance_rows.attempt_id(self.place, self.attempt)
+
+    def release(self) -> None:
+        """Say that the request is over; call it once."""
+        self.leases.release(self.attempt_id)
+
+
+class Admission:
+    """Gives requests their instance."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        leases: Leases,
+        settings: LaunchSettings,
+        free_port: Callable[[], int] = loopback.free_port,
+    ) -> None:
+        """Take the ports; ``leases`` is the engine's."""
+        self._store = store
+        self._clock = clock
+        self._leases = leases
+        self._settings = settings
+        self._free_port = free_port
+
+    async def admit(self, key: ServiceKey) -> Lease:
+        """Return a lease on an instance of the service that listens.
+
+        Raises:
+            NotFound: There is no such service.
+            FailedPrecondition: The service cannot be started here (it needs an image).
+            Unavailable: The instance did not start, or must not be started again yet; the details say when.
+
+        """
+        route = await self._route(key)
+        while not states.is_ready(route.instance):
+            with self._store.watch(rows.topic_of(route.place.service_uid)) as watch:
+                route = await self._until_ready(key, route.place, watch)
+        lease = Lease(
+            key=key,
+            place=route.place,
+            attempt=route.instance.attempt,
+            port=route.instance.port,
+            request_timeout=timedelta(microseconds=route.request_timeout_us),
+            leases=self._leases,
+        )
+        self._leases.take(lease.attempt_id)
+        return lease
+
+    async def wait_gone(self, lease: Lease) -> bool:
+        """Wait for the news that the attempt, which accepts no connection, is over; return whether it came."""
+        deadline = self._clock.now() + DEATH_PATIENCE
+        with self._store.watch(rows.topic_of(lease.place.service_uid)) as watch:
+            while True:
+                instance = await self._store.read(partial(instance_rows.find, place=lease.place))
+                if instance.attempt != lease.attempt or not states.is_ready(instance):
+                    return True
+                if not await watch.wait_until(self._clock, deadline):
+                    return False
+
+    async def _until_ready(self, key: ServiceKey, place: Place, watch: Watch) -> Route:
+        """Wait until the instance at ``place`` is ready, or requests go to another place."""
+        awaited: int | None = None
+        while True:
+            route = await self._route(key)
+            if route.place != place:
+                return route
+            now_us = to_micros(self._clock.now())
+            step = states.on_request(route.instance, awaited, now_us)
+            if step is Step.GO:
+                return route
+            if step is Step.REFUSE:
+                raise self._refusal(route, now_us)
+            if step is Step.CLAIM:
+                await self._claim(route)
+                continue
+            awaited = route.instance.attempt
+            if not await watch.wait_until(self._clock, self._clock.now() + PATIENCE):
+                raise Unavailable(f"Service {str(key)!r} did not start in time.")
+
+    async def _route(self, key: ServiceKey) -> Route:
+        route = await self._store.read(partial(instance_rows.find_route, key=key))
+        if route is None:
+            raise NotFound(f"Service {str(key)!r} does not exist.")
+        return route
+
+    async def _claim(self, route: Route) -> None:
+        await self._store.read(partial(_check_runs_here, route.place))
+        for _ in range(PORT_TRIES):
+            claim = partial(instance_rows.claim, place=route.place, port=self._free_port())
+            if await self._store.write(claim):
+                return
+        raise Unavailable(f"Service {str(route.key)!r} cannot be started: no free port was found.")
+
+    def _refusal(self, route: Route, now_us: int) -> Unavailable:
+        instance = route.instance
+        output = launch.output_directory(self._settings.output_root, route.place, instance.attempt)
+        wait_s = states.retry_after_s(instance, now_us)
+        return Unavailable(
+            f"Service {str(route.key)!r} is not available: its instance {instance.problem} "
+            f"(revision {route.place.revision}, attempt {instance.attempt}, {instance.failures} failed in a row). "
+            f"Its standard error is in {output}/stderr.",
+            [{"@type": RETRY_INFO, "retryDelay": f"{wait_s}s"}],
+        )
+
+
+def _check_runs_here(place: Place, tx: Tx) -> None:
+    row = rows.find_revision(tx, place.service_uid, place.revision)
+    if row is None:
+        return
+    image = codec.decode(Revision, row.document).containers[0].image
+    if image:
+        raise FailedPrecondition(
+            f"Revision {place.revision!r} has the image {image!r}, and this version of Jubako cannot run images: "
+            "deploy the service with an empty image and a command, which runs as a local process."
+        )

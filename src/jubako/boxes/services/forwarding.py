@@ -1,0 +1,137 @@
+"""What changes in a request on its way to an instance, and in the reply on its way back. Pure.
+
+Sources: RFC 9110 section 7.6 (what intermediaries do), Cloud Run's load balancer for X-Forwarded-* and trace headers,
+W3C Trace Context.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jubako.core.errors import InvalidArgument
+
+Headers = Sequence[tuple[str, str]]
+"""In order and with repeats; names are lower case."""
+
+HOP_BY_HOP = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
+_REPLACED = frozenset({
+    "content-length", "expect", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+    "x-forwarded-prefix",
+})  # fmt: skip
+_TARGET = re.compile(r"[!-~]*\Z")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*\Z")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """How a request came in."""
+
+    client: str
+    """Address of who sent it."""
+    scheme: str
+    prefix: str
+    """Path under which the service is reached; "" if it has the whole host."""
+    trace_id: str
+    """32 hexadecimal digits, used if the request brings no trace of its own."""
+
+
+def head_of(method: str, target: str, headers: Headers, arrival: Arrival) -> bytes:
+    """Return request line and headers for the instance.
+
+    Args:
+        method: As received.
+        target: Path without prefix, and query.
+        headers: As received.
+        arrival: How they were.
+
+    Raises:
+        InvalidArgument: Something cannot be part of an HTTP/1.1 request.
+
+    """
+    if not _NAME.match(method.lower()) or not target.startswith("/") or not _TARGET.match(target):
+        raise InvalidArgument("The request line is not valid HTTP.")
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in _request_headers(headers, arrival)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def is_chunked(headers: Headers) -> bool:
+    """Return whether the request has a body whose length is not said."""
+    return any(name == "transfer-encoding" for name, _ in headers)
+
+
+def content_length(headers: Headers) -> int:
+    """Return the length of the body that the headers announce; 0 if they do not.
+
+    Raises:
+        InvalidArgument: It is no length, or there are two.
+
+    """
+    lengths = {value for name, value in headers if name == "content-length"}
+    if not lengths or is_chunked(headers):
+        return 0
+    length = lengths.pop()
+    if lengths or not (length.isascii() and length.isdecimal()):
+        raise InvalidArgument("content-length: is not one length.")
+    return int(length)
+
+
+def reply_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Return the headers of the reply, without those that concern the connection to the instance."""
+    dropped = HOP_BY_HOP | _listed(headers)
+    return tuple((name, value) for name, value in headers if name not in dropped)
+
+
+def _request_headers(headers: Headers, arrival: Arrival) -> list[tuple[str, str]]:
+    dropped = HOP_BY_HOP | _REPLACED | _listed(headers)
+    kept = [(name, value) for name, value in headers if name not in dropped]
+    for name, value in kept:
+        if not _NAME.match(name) or not _VALUE.match(value):
+            raise InvalidArgument("A header is not valid HTTP.")
+    return [*kept, *_framing(headers), *_forwarded(headers, arrival), *_trace(headers, arrival.trace_id)]
+
+
+def _framing(headers: Headers) -> Iterable[tuple[str, str]]:
+    yield "connection", "close"
+    if is_chunked(headers):
+        yield "transfer-encoding", "chunked"
+    elif any(name == "content-length" for name, _ in headers):
+        yield "content-length", str(content_length(headers))
+
+
+def _forwarded(headers: Headers, arrival: Arrival) -> Iterable[tuple[str, str]]:
+    before = [value for name, value in headers if name == "x-forwarded-for" and _VALUE.match(value)]
+    yield "x-forwarded-for", ", ".join([*before, arrival.client])
+    yield "x-forwarded-proto", arrival.scheme
+    host = next((value for name, value in headers if name == "host"), "")
+    if host:
+        yield "x-forwarded-host", host
+    if arrival.prefix:
+        yield "x-forwarded-prefix", arrival.prefix
+
+
+def _trace(headers: Headers, trace_id: str) -> Iterable[tuple[str, str]]:
+    """Yield the trace header that the request does not bring, about the same trace as the one that it does."""
+    have = {name: value for name, value in headers if name in {"traceparent", "x-cloud-trace-context"}}
+    span, sampled = trace_id[16:], True
+    if (w3c := _TRACEPARENT.match(have.get("traceparent", ""))) is not None:
+        trace_id, span, sampled = w3c[1], w3c[2], bool(int(w3c[3], 16) & 1)
+    elif (cloud := _CLOUD_TRACE.match(have.get("x-cloud-trace-context", ""))) is not None:
+        trace_id, span = cloud[1].lower(), f"{int(cloud[2] or '0') % 2**64 or 1:016x}"
+        sampled = have["x-cloud-trace-context"].endswith(";o=1")
+    if "traceparent" not in have:
+        yield "traceparent", f"00-{trace_id}-{span}-{int(sampled):02x}"
+    if "x-cloud-trace-context" not in have:
+        yield "x-cloud-trace-context", f"{trace_id}/{int(span, 16)};o={int(sampled)}"
+
+
+def _listed(headers: Headers) -> frozenset[str]:
+    """Return the headers that ``connection`` names as its own."""
+    named = (value for name, value in headers if name == "connection")
+    return frozenset(word.strip().lower() for value in named for word in value.split(","))
