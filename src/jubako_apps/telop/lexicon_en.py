@@ -1,0 +1,86 @@
+"""What the wheel of pocketsphinx knows about English: words, how they sound, how likely they follow one another."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+_LOG_BASE: Final = 1.0001
+_UNKNOWN_NATS: Final = -18.0
+"""What a word that the model does not know counts as."""
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Lexicon:
+    """The dictionary and the trigram model; load it once with `lexicon`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sounds: defaultdict[str, set[str]] = defaultdict(set)
+        for line in (folder / "cmudict-en-us.dict").read_text("utf-8").splitlines():
+            entry, _, sound = line.partition(" ")
+            self._sounds[entry.partition("(")[0]].add(sound)
+        self._model = _load_model(folder / "en-us.lm.bin")
+        self._known: dict[tuple[str, ...], float] = {}
+
+    def has(self, word: str) -> bool:
+        """Say whether it is a word, or a word with an ending that is left out of dictionaries."""
+        if word in self._sounds:
+            return True
+        stem = word.removesuffix("'s").removesuffix("s'")
+        return stem in self._sounds or (word.endswith("s") and word[:-1] in self._sounds)
+
+    def sounds_same(self, one: str, other: str) -> bool:
+        """Say whether two different words can be said alike."""
+        mine, its = self._sounds.get(one), self._sounds.get(other)
+        return one != other and mine is not None and its is not None and not mine.isdisjoint(its)
+
+    def log_probability(self, sentence: Sequence[str]) -> float:
+        """Return the sentence's trigram probability as its natural logarithm."""
+        total = 0.0
+        for position, word in enumerate(sentence):
+            history = [word, *reversed(sentence[max(0, position - 2) : position])]
+            total += self._conditional(tuple(history))
+        return total
+
+    def frequency(self, word: str) -> float:
+        """Return the word's own probability as its natural logarithm."""
+        return self._conditional((word,))
+
+    def corrections(self, word: str) -> list[str]:
+        """Return known words one slip away (a letter more, less, other, or two exchanged), likely ones first."""
+        cuts = [(word[:n], word[n:]) for n in range(len(word) + 1)]
+        slips = {a + b[1:] for a, b in cuts if b} | {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+        slips |= {a + c + b[1:] for a, b in cuts if b for c in _LETTERS}
+        slips |= {a + c + b for a, b in cuts for c in _LETTERS}
+        found = [slip for slip in slips if slip in self._sounds and slip != word]
+        return sorted(found, key=lambda slip: (-self.frequency(slip), slip))
+
+    def halves(self, word: str) -> tuple[str, str] | None:
+        """Return two known words that ``word`` is made of (a space was lost), the likeliest pair; else None."""
+        pairs = [(word[:n], word[n:]) for n in range(2, len(word) - 1)]
+        known = [pair for pair in pairs if all(self.frequency(part) > _UNKNOWN_NATS for part in pair)]
+        return max(known, key=self.log_probability, default=None)
+
+    def _conditional(self, history: tuple[str, ...]) -> float:
+        value = self._known.get(history)
+        if value is None:
+            value = max(_UNKNOWN_NATS, float(self._model.prob(list(history))) * math.log(_LOG_BASE))
+            self._known[history] = value
+        return value
+
+
+@cache
+def lexicon() -> Lexicon:
+    """Return the lexicon; about a quarter of a second the first time."""
+    from pocketsphinx import get_model_path  # noqa: PLC0415 - only tasks that compare pay for it
+
+    return Lexicon(Path(get_model_path("en-us")))
+
+
+def _load_model(path: Path) -> Any:  # noqa: ANN401 - untyped library
+    from pocketsphinx import Config, LogMath, NGramModel  # noqa: PLC0415
+
+    return NGramModel(Config(lm=str(path)), LogMath(_LOG_BASE), str(path))

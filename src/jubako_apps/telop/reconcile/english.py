@@ -1,0 +1,299 @@
+"""English telops against what is said.
+
+1. Both sides become words (`jubako_apps.telop.text_en`); lost or added spaces are mended first.
+2. The telop is aligned with the speech around it. If most of it was said, it is *verbatim*; else it is a summary, and
+   only differences with a firm anchor are looked at.
+3. Each difference gets a class, or none: what may be a misreading of the picture is never reported.
+4. A recognised transcript is doubtful itself: a difference counts only if the telop reads better with what was heard.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from rapidfuzz.distance import OSA
+
+from jubako_apps.telop.findings import Kind, Suspicion
+from jubako_apps.telop.glyphs import latin_skeleton
+from jubako_apps.telop.lexicon_en import Lexicon, lexicon
+from jubako_apps.telop.reconcile.align import Pair, align
+from jubako_apps.telop.telops import Source
+from jubako_apps.telop.text_en import Word, words
+
+VERBATIM = 0.7
+"""Part of a telop's words that must have been said for it to be verbatim."""
+
+ANCHORS = 2
+"""Matched neighbours that make a one-letter difference credible in a summary."""
+
+GAIN_NATS = 2.5
+"""How much likelier the telop must become for a recogniser's word to be believed."""
+
+COMMON_NATS = -13.0
+"""From which frequency on a word is common enough to have been meant."""
+
+_LITTLE = "a an the and of to in on at for is are was were be been has have had that will our your its"
+_DROPPED = frozenset(_LITTLE.split())
+"""What headlines leave out."""
+
+_ENDINGS = ("s", "es", "d", "ed", "ing", "'s", "er", "ly")
+_SIMILAR = 0.55
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """One telop aligned with its speech."""
+
+    telop: Sequence[Word]
+    speech: Sequence[Word]
+    pairs: Sequence[Pair]
+    source: Source
+    is_verbatim: bool
+    is_title: bool
+    words: Lexicon
+
+    def matched(self, position: int) -> bool:
+        """Say whether the pair at ``position`` is a match; outside the alignment nothing is."""
+        if not 0 <= position < len(self.pairs):
+            return False
+        t, s = self.pairs[position]
+        return t is not None and s is not None and self.telop[t].key == self.speech[s].key
+
+    def anchors(self, position: int) -> int:
+        """Return how many matches surround the pair, up to two on each side."""
+        count = 0
+        for step in (-1, 1):
+            near = position + step
+            while self.matched(near) and abs(near - position) <= 2:
+                count += 1
+                near += step
+        return count
+
+
+def suspicions(text: str, speech: str, source: Source) -> list[Suspicion]:
+    """Return what looks wrong in the telop ``text``, given the ``speech`` around it (empty if there is none)."""
+    known = lexicon()
+    heard = words(speech)
+    telop = _spaces_mended(words(text), heard, known)
+    scene = _align(telop, heard, source, known)
+    found = [suspicion for position in range(len(scene.pairs)) if (suspicion := _difference(scene, position))]
+    found += _doubled(scene)
+    seen = {suspicion.offset for suspicion in found}
+    found += [suspicion for suspicion in _unknown(scene) if suspicion.offset not in seen]
+    return found
+
+
+def _align(telop: Sequence[Word], heard: Sequence[Word], source: Source, known: Lexicon) -> _Scene:
+    pairs = align(
+        telop,
+        heard,
+        lambda t, s: _cost(t, s, known),
+        lambda t: 0.6 if t.key in _DROPPED else 1.0,
+        lambda s: 0.3 if s.key in _DROPPED else 0.8,
+    )
+    near = sum(
+        1 for t, s in pairs if t is not None and s is not None and _cost(telop[t], heard[s], known) < 1
+    )
+    capitals = [word.text[:1].isupper() for word in telop if word.sort == "word"]
+    return _Scene(
+        telop=telop,
+        speech=heard,
+        pairs=pairs,
+        source=source,
+        is_verbatim=bool(telop) and near >= VERBATIM * len(telop) and near >= 2,
+        is_title=sum(capitals) > 0.7 * len(capitals),
+        words=known,
+    )
+
+
+def _cost(t: Word, s: Word, known: Lexicon) -> float:
+    if t.key == s.key:
+        return 0.0
+    if known.sounds_same(t.text.lower(), s.text.lower()):
+        return 0.35
+    if latin_skeleton(t.key) == latin_skeleton(s.key):
+        return 0.2
+    if t.sort == s.sort and t.sort != "word":
+        return 0.8
+    likeness = _likeness(t.key, s.key)
+    return 0.75 - 0.4 * (likeness - _SIMILAR) if likeness >= _SIMILAR else 1.5
+
+
+def _likeness(one: str, other: str) -> float:
+    return 1 - OSA.distance(one, other) / max(len(one), len(other))
+
+
+def _difference(scene: _Scene, position: int) -> Suspicion | None:
+    t, s = scene.pairs[position]
+    if t is None:
+        return _missing(scene, position)
+    if s is None:
+        return None
+    shown, heard = scene.telop[t], scene.speech[s]
+    if shown.key == heard.key or latin_skeleton(shown.key) == latin_skeleton(heard.key):
+        return None
+    judged = _classify(scene, position, shown, heard)
+    if judged is None:
+        return None
+    kind, confidence = judged
+    if scene.source == "asr":
+        confidence = _arbitrated(scene, t, heard, kind, confidence)
+    return Suspicion(
+        kind=kind, offset=shown.start, wrong=shown.text, right=heard.text, confidence=round(confidence, 3)
+    )
+
+
+def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[Kind, float] | None:
+    anchors = scene.anchors(position)
+    if shown.sort == heard.sort and shown.sort != "word":
+        return _fact(scene, position, shown, anchors)
+    likeness = _likeness(shown.key, heard.key)
+    sounds_same = scene.words.sounds_same(shown.text.lower(), heard.text.lower())
+    is_alike = sounds_same or (likeness >= _SIMILAR - 0.15 and "number" not in {shown.sort, heard.sort})
+    if not is_alike or not (scene.is_verbatim or anchors >= ANCHORS):
+        return None
+    sure = 0.0 if scene.is_verbatim else 0.1
+    if _is_name(scene, position, heard):
+        return ("name", (0.9 if anchors else 0.65) - sure)
+    if sounds_same:
+        return ("homophone", 0.92 - sure)
+    return _word(scene, shown.key, heard.key, anchors, sure)
+
+
+def _fact(scene: _Scene, position: int, shown: Word, anchors: int) -> tuple[Kind, float] | None:
+    if not (scene.is_verbatim or anchors >= 1):
+        return None
+    near = [scene.pairs[n][0] for n in (position - 1, position + 1) if 0 <= n < len(scene.pairs)]
+    is_date = shown.sort != "number" or any(t is not None and scene.telop[t].sort == "month" for t in near)
+    confidence = 0.95 if scene.is_verbatim else 0.6 + 0.1 * min(2, anchors)
+    return ("date" if is_date else "number", confidence)
+
+
+def _is_name(scene: _Scene, position: int, heard: Word) -> bool:
+    """Say whether the script writes it with a capital that the start of a sentence does not explain."""
+    s = scene.pairs[position][1]
+    assert s is not None, position
+    if not heard.is_capitalised or heard.sort != "word":
+        return False
+    if s == 0:
+        return False
+    between = scene.speech[s].start - scene.speech[s - 1].end
+    return between <= 1 or not scene.words.has(heard.key)
+
+
+def _word(scene: _Scene, shown: str, heard: str, anchors: int, sure: float) -> tuple[Kind, float] | None:
+    """Judge two words: a slip of a letter is likely, another ending may be the style of headlines."""
+    likeness = _likeness(shown, heard)
+    if not scene.words.has(shown):
+        return ("misspelling", 0.95 - sure) if likeness >= _SIMILAR else None
+    if _stem(shown) == _stem(heard):
+        return ("misspelling", 0.5)
+    if OSA.distance(shown, heard) <= 2 and likeness >= _SIMILAR:
+        return ("misspelling", 0.65 + 0.04 * anchors)
+    return ("misspelling", 0.3)
+
+
+def _stem(word: str) -> str:
+    for ending in sorted(_ENDINGS, key=len, reverse=True):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending).rstrip("e")
+    return word.rstrip("e")
+
+
+def _arbitrated(scene: _Scene, position: int, heard: Word, kind: Kind, confidence: float) -> float:
+    """Weigh what a recogniser heard by the language: does the telop read better with it?"""
+    before = [word.text.lower() for word in scene.telop]
+    after = [*before[:position], heard.text.lower(), *before[position + 1 :]]
+    if kind in {"number", "date"}:
+        return confidence * 0.75
+    gain = scene.words.log_probability(after) - scene.words.log_probability(before)
+    if kind == "misspelling" and not scene.words.has(scene.telop[position].key):
+        return confidence * (0.95 if gain > 0 else 0.6)
+    if gain < GAIN_NATS:
+        return confidence * 0.4
+    return confidence * min(0.95, 0.7 + 0.03 * gain)
+
+
+def _missing(scene: _Scene, position: int) -> Suspicion | None:
+    """A word that was said amid what is shown; only a script can say so, and headlines drop little words."""
+    s = scene.pairs[position][1]
+    assert s is not None, position
+    heard = scene.speech[s]
+    if scene.source != "script" or not scene.is_verbatim:
+        return None
+    if not (scene.matched(position - 1) and scene.matched(position + 1)):
+        return None
+    left = scene.pairs[position - 1][0]
+    assert left is not None, position
+    place = scene.telop[left].end
+    confidence = 0.5 if heard.key in _DROPPED else 0.75
+    return Suspicion(kind="missing", offset=place, wrong="", right=heard.text, confidence=confidence)
+
+
+def _doubled(scene: _Scene) -> Iterator[Suspicion]:
+    """Words shown twice running that were not said twice."""
+    said_twice = {a.key for a, b in pairwise(scene.speech) if a.key == b.key}
+    for first, second in pairwise(scene.telop):
+        if first.key == second.key and first.sort == "word" and first.key not in said_twice:
+            confidence = 0.95 if scene.speech else 0.8
+            yield Suspicion(
+                kind="extra", offset=second.start, wrong=second.text, right="", confidence=confidence
+            )
+
+
+def _unknown(scene: _Scene) -> Iterator[Suspicion]:
+    """Words in no dictionary and not in the speech, one slip away from a common one."""
+    heard = {latin_skeleton(word.key) for word in scene.speech}
+    for position, word in enumerate(scene.telop):
+        shape = latin_skeleton(word.key)
+        if shape in heard or not _is_plain(scene, position, word):
+            continue
+        likely = scene.words.corrections(word.key)
+        if any(latin_skeleton(correction) == shape for correction in likely):
+            continue  # the picture may have been misread
+        if likely and scene.words.frequency(likely[0]) > COMMON_NATS:
+            yield Suspicion(
+                kind="unknown word", offset=word.start, wrong=word.text, right=likely[0], confidence=0.65
+            )
+
+
+def _is_plain(scene: _Scene, position: int, word: Word) -> bool:
+    """Say whether it should be in a dictionary: no number, no name, no abbreviation, no lost space."""
+    if word.sort != "word" or len(word.key) < 4 or not word.key.isalpha() or scene.words.has(word.key):
+        return False
+    if word.text[:1].isupper() and (position > 0 or scene.is_title):
+        return False
+    return scene.words.halves(word.key) is None
+
+
+def _spaces_mended(telop: Sequence[Word], heard: Sequence[Word], known: Lexicon) -> list[Word]:
+    """Split tokens that the picture's reader ran together, and join what it tore apart, as the speech has it."""
+    pairs = {(a.key, b.key) for a, b in pairwise(heard)}
+    singles = {word.key for word in heard}
+    result: list[Word] = []
+    for word in telop:
+        if result and result[-1].key + word.key in singles and (result[-1].key, word.key) not in pairs:
+            left = result.pop()
+            joined = replace(left, key=left.key + word.key, text=f"{left.text} {word.text}", end=word.end)
+            result.append(joined)
+        elif word.sort == "word" and word.key not in singles and (cut := _cut(word, pairs, known)):
+            result += cut
+        else:
+            result.append(word)
+    return result
+
+
+def _cut(word: Word, pairs: set[tuple[str, str]], known: Lexicon) -> list[Word]:
+    for n in range(1, len(word.key)):
+        if (word.key[:n], word.key[n:]) in pairs and len(word.key) == len(word.text):
+            break
+    else:
+        halves = None if known.has(word.key) or len(word.key) != len(word.text) else known.halves(word.key)
+        if halves is None or len(word.key) < 8:
+            return []
+        n = len(halves[0])
+    middle = word.start + n
+    return [
+        Word(word.key[:n], word.text[:n], word.start, middle),
+        Word(word.key[n:], word.text[n:], middle, word.end),
+    ]

@@ -1,0 +1,153 @@
+"""English text as comparable words: case, signs and spelled-out numbers made equal, positions kept.
+
+``two hundred and five`` and ``205`` become the same token; so do ``nineteen ninety-five`` and ``1995``, ``3rd`` and
+``third``.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Sort = Literal["word", "number", "month", "weekday"]
+
+_MONTHS = "january february march april may june july august september october november december"
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen"""
+_ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+    fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ORDINAL_TENS = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth"
+
+MONTHS: Final = frozenset(_MONTHS.split())
+WEEKDAYS: Final = frozenset(_WEEKDAYS.split())
+_VALUES: Final = (
+    {word: n for n, word in enumerate(_UNITS.split())}
+    | {word: 20 + 10 * n for n, word in enumerate(_TENS.split())}
+    | {word: n for n, word in enumerate(_ORDINALS.split())}
+    | {word: 20 + 10 * n for n, word in enumerate(_ORDINAL_TENS.split())}
+)
+_SCALES: Final = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_CENTURIES: Final = frozenset({17, 18, 19, 20})
+_SPELLED: Final = {"%": "percent", "&": "and", "$": "dollars", "€": "euros", "£": "pounds"}
+_TOKEN: Final = re.compile(
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:st|nd|rd|th)?(?![a-z])|[a-z](?:\.[a-z])+\.?|[^\W_]+(?:'[^\W_]+)*|[%&$€£]",
+    re.IGNORECASE,
+)
+_QUOTES: Final = str.maketrans("’‘ʼ`´", "'''''")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One token: ``key`` compares, ``text`` is shown, ``start`` and ``end`` are its place in the text."""
+
+    key: str
+    text: str
+    start: int
+    end: int
+    sort: Sort = "word"
+
+    @property
+    def is_capitalised(self) -> bool:
+        """Whether it is written with a capital (and not only capitals)."""
+        return self.text[:1].isupper() and not self.text.isupper()
+
+
+def words(text: str) -> list[Word]:
+    """Return the tokens of ``text``, numbers joined (``twenty five`` is one token)."""
+    # NFKC may change the length; what must keep its place is compared only if it does not.
+    plain = unicodedata.normalize("NFKC", text)
+    if len(plain) != len(text):
+        text = plain
+    plain = plain.translate(_QUOTES)
+    found = [_word(match.group(), match.start(), text) for match in _TOKEN.finditer(plain)]
+    return _numbers_joined(found, text)
+
+
+def _word(token: str, start: int, text: str) -> Word:
+    shown = text[start : start + len(token)]
+    key = _SPELLED.get(token, token.lower())
+    if key[0].isdigit():
+        key = key.replace(",", "")
+        key = re.sub(r"(st|nd|rd|th)\Z", "", key)
+        key = re.sub(r"\.0+\Z", "", key)
+        sort: Sort = "number" if key.replace(".", "").isdigit() else "word"
+        return Word(key, shown, start, start + len(token), sort)
+    if "." in key:
+        key = key.replace(".", "")
+    return Word(key, shown, start, start + len(token), _sort(key, shown))
+
+
+def _sort(key: str, shown: str) -> Sort:
+    if key in WEEKDAYS:
+        return "weekday"
+    # A recogniser writes everything small: there "may" and "march" stay words.
+    is_month = key in MONTHS and (shown[:1].isupper() or key not in {"may", "march"})
+    return "month" if is_month else "word"
+
+
+def _numbers_joined(tokens: Sequence[Word], text: str) -> list[Word]:
+    result: list[Word] = []
+    index = 0
+    while index < len(tokens):
+        value, length = _number(tokens, index)
+        if length == 0:
+            result.append(tokens[index])
+            index += 1
+            continue
+        first, last = tokens[index], tokens[index + length - 1]
+        shown = text[first.start : last.end]
+        result.append(replace(first, key=value, text=shown, end=last.end, sort="number"))
+        index += length
+    return result
+
+
+def _number(tokens: Sequence[Word], index: int) -> tuple[str, int]:
+    """Return the number that begins at ``index`` and how many tokens it takes; 0 if there is none."""
+    if tokens[index].sort == "number" and "." in tokens[index].key:
+        scale = _SCALES.get(tokens[index + 1].key) if index + 1 < len(tokens) else None
+        return (f"{round(float(tokens[index].key) * scale)}", 2) if scale else (tokens[index].key, 1)
+    total, current, previous, length = 0, 0, -1, 0
+    position = index
+    while position < len(tokens):
+        key = tokens[position].key
+        value = int(key) if tokens[position].sort == "number" and key.isdigit() else _VALUES.get(key)
+        if value is not None and _fits(value, current, previous):
+            current = current + value if not _is_year(previous, value, current) else current * 100 + value
+            previous = value
+        elif key in _SCALES and previous >= 0:
+            total, current = _scaled(total, current, _SCALES[key])
+            previous = _SCALES[key]
+        elif not (key == "and" and previous >= 100 and _goes_on(tokens, position + 1)):
+            break
+        position += 1
+        length = position - index
+    return (str(total + current), length) if length else ("", 0)
+
+
+def _fits(value: int, current: int, previous: int) -> bool:
+    if previous < 0:
+        return True
+    if _is_year(previous, value, current):
+        return True
+    if previous >= 100:
+        return value < previous and (current == 0 or current % 100 == 0)
+    return 20 <= previous <= 90 and previous % 10 == 0 and 0 < value < 10
+
+
+def _is_year(previous: int, value: int, current: int) -> bool:
+    return previous in _CENTURIES and current == previous and 10 <= value <= 99
+
+
+def _scaled(total: int, current: int, scale: int) -> tuple[int, int]:
+    if scale == 100:
+        return total, current * 100
+    return total + current * scale, 0
+
+
+def _goes_on(tokens: Sequence[Word], position: int) -> bool:
+    if position >= len(tokens):
+        return False
+    return tokens[position].key in _VALUES or tokens[position].sort == "number"
