@@ -2,14 +2,21 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from jubako.core.errors import Unavailable
 from jubako.runtime.supervisor import address
 from jubako.runtime.supervisor.main import LOCKED, READY
+from jubako.runtime.supervisor.protocol import VERSION, encode
+
+Greeted = tuple[asyncio.StreamReader, asyncio.StreamWriter, Mapping[str, Any]]
+"""A connection, and what the supervisor said of itself: ``version``, ``pid``, ``tree_kill``."""
 
 _SOURCE = Path(__file__).parents[2]
 # Isolated and without site: no user setting and no installed package can change or slow down the supervisor.
@@ -20,13 +27,14 @@ _PROGRAM = (
 _PATIENCE_S = 45.0
 """Longer than a supervisor gives to what its predecessor left."""
 _PAUSE_S = 0.02
+_LINE_BYTES_MAX = 1 << 20
 
 
-async def connect(state_dir: Path, idle_s: float) -> socket.socket:
+async def connect(state_dir: Path, idle_s: float) -> Greeted:
     """Return a connection to the supervisor of ``state_dir``, which is started if there is none.
 
     Raises:
-        Unavailable: It cannot be started, or does not answer.
+        Unavailable: It cannot be started, does not answer, or speaks another version.
 
     """
     try:
@@ -42,21 +50,37 @@ async def connect(state_dir: Path, idle_s: float) -> socket.socket:
         raise Unavailable(f"the supervisor of {state_dir} cannot be started: {error}") from error
 
 
-async def _try(state_dir: Path) -> socket.socket | None:
+async def _try(state_dir: Path) -> Greeted | None:
     path = address.read(state_dir)
     if path is None:
         return None
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(sock, os.fspath(path))
+        reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_BYTES_MAX)
     except (FileNotFoundError, ConnectionRefusedError):
-        sock.close()
         return None
+    try:
+        writer.write(encode({"op": "hello", "version": VERSION}))
+        line = await reader.readline()
+    except ConnectionError:  # it is just leaving
+        line = b""
     except BaseException:
-        sock.close()
+        writer.close()
         raise
-    return sock
+    if not line:
+        writer.close()
+        return None
+    return reader, writer, _understood(line, writer)
+
+
+def _understood(line: bytes, writer: asyncio.StreamWriter) -> Mapping[str, Any]:
+    hello: Mapping[str, Any] = msgspec.json.decode(line)["hello"]
+    if hello["version"] != VERSION:
+        writer.close()
+        raise Unavailable(
+            f"the supervisor (process {hello['pid']}) speaks version {hello['version']} and not {VERSION}; "
+            "end it by SIGTERM: what it runs is lost and starts again"
+        )
+    return hello
 
 
 def _start(state_dir: Path, idle_s: float) -> str:

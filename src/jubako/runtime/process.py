@@ -15,12 +15,11 @@ from jubako.runtime import launch
 from jubako.runtime.follower import Follower
 from jubako.runtime.port import AttemptSpec, Capabilities, Sink
 from jubako.runtime.supervisor.main import IDLE_S
-from jubako.runtime.supervisor.protocol import VERSION, encode, parse_position
+from jubako.runtime.supervisor.protocol import encode, parse_position
 
 _SPECS_PER_LINE = 100
 _CLOSE_MARGIN_S = 10.0
 """Beyond what the supervisor says it needs to end everything."""
-_LINE_BYTES_MAX = 1 << 20
 _GONE = "not connected to the supervisor"
 
 
@@ -55,14 +54,14 @@ class ProcessRuntime:
     async def start(self, position: str, sink: Sink) -> None:
         """See Runtime; what ``sink`` raises meanwhile is raised here."""
         await self._disconnect()
-        sock = await launch.connect(self._state_dir, self._idle_s)
-        reader, self._writer = await asyncio.open_unix_connection(sock=sock, limit=_LINE_BYTES_MAX)
+        reader, self._writer, hello = await launch.connect(self._state_dir, self._idle_s)
+        self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
         try:
-            await self._greet(reader)
             self._follower = Follower(sink, self._acknowledge, self._writer.close)
             self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")
             answer = await self._ask("follow", position=position)
-            await self._follower.wait_until(parse_position(answer["end"]))
+            if answer["begin"] != answer["end"]:
+                await self._follower.wait_until(parse_position(answer["end"]))
         except BaseException:
             await self._disconnect()
             raise
@@ -96,18 +95,6 @@ class ProcessRuntime:
                 async with asyncio.timeout(answer["within"] + _CLOSE_MARGIN_S):
                     await asyncio.wait([self._reading])
         await self._disconnect()
-
-    async def _greet(self, reader: asyncio.StreamReader) -> None:
-        self._send(encode({"op": "hello", "version": VERSION}))
-        try:
-            hello = msgspec.json.decode(await reader.readline())["hello"]
-        except (OSError, msgspec.DecodeError, KeyError) as error:
-            raise Unavailable(f"the supervisor does not greet: {error}") from error
-        if hello["version"] != VERSION:
-            raise Unavailable(
-                f"the supervisor speaks version {hello['version']}, not {VERSION}: end it first"
-            )
-        self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
 
     async def _read(self, reader: asyncio.StreamReader, follower: Follower) -> None:
         try:

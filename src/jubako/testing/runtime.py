@@ -75,7 +75,9 @@ class FakeRuntime:
         for attempt_id in ids:
             if self.queued.pop(attempt_id, None) is not None:
                 self._append(Ended(id=attempt_id, time=self._clock.now(), reason=Reason.CANCELLED))
-            elif attempt_id in self.live:
+        # The live ones afterwards: their end must not start one that is revoked in the same breath.
+        for attempt_id in ids:
+            if attempt_id in self.live:
                 self.finish(attempt_id, Reason.CANCELLED, term_signal=15)
 
     async def reconcile(self, started: Sequence[str]) -> None:

@@ -129,6 +129,11 @@ class Journal:
             self._torn = _behind_newline(self._rest[:written], self._torn)
             self._rest = self._rest[written:]
 
+    def locate(self, position: str) -> str:
+        """Return ``position`` if it is in the journal, else the journal's beginning."""
+        generation, offset = self._locate(position)
+        return f"{generation.name}:{offset}"
+
     def read(self, position: str, bytes_max: int) -> tuple[str, int, bytes]:
         """Return (generation, offset, whole lines) from ``position`` on; no lines at the end of the journal.
 

@@ -113,12 +113,15 @@ class Connection:
         elif name == "ack":
             self._acknowledge(message["position"])
         elif name == "follow":
-            self._cursor, self._unacknowledged = message["position"], 0
-            self._frames.clear()
-            self._journal.flush()
-            self._answer(message, {"end": self._journal.end})
+            self._follow(message)
         else:
             self._answer(message, self._operate(name, message))
+
+    def _follow(self, message: Mapping[str, Any]) -> None:
+        self._journal.flush()
+        self._cursor, self._unacknowledged = self._journal.locate(message["position"]), 0
+        self._frames.clear()
+        self._answer(message, {"begin": self._cursor, "end": self._journal.end})
 
     def _answer(self, message: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._outbox += encode({"re": message["n"], **fields})
@@ -167,11 +170,11 @@ class Listener:
 
     def close(self) -> None:
         """Close all, and remove the socket."""
-        for connection in list(self.connections):
-            self._drop(connection)
+        self._path.unlink(missing_ok=True)
         self._selector.unregister(self._sock)
         self._sock.close()
-        self._path.unlink(missing_ok=True)
+        for connection in list(self.connections):
+            self._drop(connection)
 
     def _accept(self) -> None:
         try:

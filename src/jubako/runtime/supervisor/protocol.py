@@ -5,7 +5,8 @@ supervisor can do. Every further line of the client is ``{"op": NAME, "n": SEQUE
 ``{"re": SEQUENCE}``, with ``error`` if it could not be done; ``ack`` alone has no answer.
 
 ====================  =====================================================================================
-``follow``            ``position`` ("" = from the beginning); answered with ``end``, the position of the journal's end
+``follow``            ``position`` ("" = from the beginning); answered with ``begin``, where the frames
+                      begin, and ``end``, where the journal ends at present
 ``submit``            ``specs``: objects with the keys of ``SPEC_KEYS``
 ``cancel``            ``ids``
 ``reconcile``         ``started``: ids; those unknown are journalled as lost
