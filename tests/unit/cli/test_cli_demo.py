@@ -3,6 +3,7 @@
 import argparse
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 from jubako.cli.demo.board import Board, compressed, frame, sentence
 from jubako.cli.demo.clip import chosen_clip
 from jubako.cli.demo.deployment import Application, _Change, _job
+from jubako.cli.demo.findings import suspicion, timing_line
+from jubako.cli.demo.score import score
 from jubako.cli.demo.watch import Branch, Shard, Snapshot
 from jubako.cli.errors import UsageError
+from jubako.cli.tables import wrap, wrapped_table
 from jubako.cli.terminal import Terminal, width
 
 START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -140,3 +144,74 @@ def test_files_that_cannot_be_read_or_used_are_refused_by_flag(tmp_path: Path) -
     document.write_bytes(b"x")
     with pytest.raises(UsageError, match="--script"):
         chosen(video=document, script=document)
+
+
+TRUTH: dict[str, Any] = {
+    "telops": [
+        {"start": 3.4, "end": 7.6, "text": "a budget of 54 million dollars"},
+        {"start": 7.8, "end": 11.9, "text": "Mayor Katherine Jonson"},
+        {"start": 7.8, "end": 11.9, "text": "The plan will create 300 jobs"},
+        {"start": 15.4, "end": 18.8, "text": "will close to all traffic on April 3"},
+    ],
+    "errors": [
+        {"telop": 0, "kind": "number", "wrong": "54", "right": "45"},
+        {"telop": 1, "kind": "name", "wrong": "Jonson", "right": "Johnson"},
+        {"telop": 3, "kind": "date", "wrong": "April 3", "right": "April 2"},
+    ],
+}
+
+
+def finding(start: float, telop: str, wrong: str, **more: Any) -> dict[str, Any]:
+    return {"start": start, "end": start + 3, "telop": telop, "wrong": wrong, "kind": "number", **more}
+
+
+def test_findings_are_measured_against_the_planted_errors() -> None:
+    findings = [
+        finding(3.6, "a budget of 54 million dollars", "54"),
+        finding(15.6, "wi11 close to all traffic on April 3", "3"),
+        finding(7.9, "The plan will create 300 jobs", "300"),
+        finding(30.0, "Mayor Katherine Jonson", "Jonson"),
+    ]
+    result = score(findings, TRUTH)
+    assert (result.right, result.findings, result.found, result.errors) == (2, 4, 2, 3)
+    assert (result.precision, round(result.recall, 2)) == (0.5, 0.67)
+
+
+def test_two_findings_of_one_error_find_it_once() -> None:
+    twice = [finding(7.9, "Mayor Katherine Jonson", part) for part in ("Jonson", "Katherine Jonson")]
+    result = score(twice, TRUTH)
+    assert (result.right, result.found) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ("54", "45", "number: 54 → 45"),
+        ("Jonson", None, "number: Jonson"),
+        ("the", "", "number: the → (nothing)"),
+        ("", "not", "number: (nothing) → not"),
+    ],
+)
+def test_a_suspicion_says_what_stands_there_and_what_should(wrong: str, right: str | None, told: str) -> None:
+    assert suspicion(finding(0, "x", wrong, right=right)) == told
+
+
+def test_long_captions_are_wrapped_and_nothing_is_cut(screen: Terminal) -> None:
+    text = "新しい橋の公示は3月15日に始まります。週末は各地で雪が降り、気温が下がる見込みです。"
+    lines = wrapped_table(("TIME", "CAPTION"), [("0:14", text), ("0:20", "short")], screen)
+    assert all(width(line) <= 60 for line in lines)
+    assert "".join(line[4:].strip() for line in lines[1:-1]) == text
+    assert lines[-1].split() == ["0:20", "short"]
+
+
+def test_words_are_wrapped_between_words() -> None:
+    assert wrap("The whether will be cold", 12) == ["The whether", "will be cold"]
+    assert wrap("", 5) == [""]
+
+
+def test_the_time_of_an_interrupted_run_leaves_out_the_interruption() -> None:
+    seen = snapshot([shard(0, 0, 4), shard(1, 2, 6)], [shard(0, 100, 102)])
+    seen = replace(seen, workflow=(at(0), at(103)))
+    assert timing_line(seen, was_interrupted=False).startswith("103.0 s from start to end")
+    assert timing_line(seen, was_interrupted=True).startswith("8.0 s at work, in parallel")
+    assert "one after another: 10.0 s (0.80 of it)" in timing_line(seen, was_interrupted=True)

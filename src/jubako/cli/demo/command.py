@@ -17,7 +17,7 @@ from jubako.cli.context import Context
 from jubako.cli.demo.board import Board
 from jubako.cli.demo.clip import Clip, chosen_clip, require_extra
 from jubako.cli.demo.deployment import Application, deploy
-from jubako.cli.demo.findings import show_findings
+from jubako.cli.demo.findings import report_lines, show_findings, timing_line, truth_line
 from jubako.cli.demo.reception import Reception
 from jubako.cli.demo.server import DemoServer
 from jubako.cli.demo.watch import Snapshot, Watch
@@ -82,8 +82,23 @@ def _check(args: argparse.Namespace, context: Context, server: DemoServer, clip:
     snapshot = _follow(context, server, Watch(client, application, reception))
     if snapshot.state != "SUCCEEDED":
         return _explain(context, snapshot)
-    show_findings(context.out, reception.result(), snapshot, clip)
+    _show(context, application, reception, snapshot, clip)
     return OK
+
+
+def _show(
+    context: Context, application: Application, reception: Reception, snapshot: Snapshot, clip: Clip
+) -> None:
+    report = reception.result()
+    findings = report.get("findings", [])
+    out = context.out
+    show_findings(out, findings)
+    if clip.truth is not None:
+        out.print(truth_line(findings, clip.truth))
+    folder = Path(application.output) / "receptions" / reception.id
+    for line in report_lines(folder, f"{application.server}{reception.path}"):
+        out.print(line)
+    out.print(f"{'time':<12} {timing_line(snapshot, was_interrupted=reception.is_known)}")
 
 
 def _follow(context: Context, server: DemoServer, watch: Watch) -> Snapshot:

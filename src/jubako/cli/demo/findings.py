@@ -1,11 +1,76 @@
-"""The end of a check, in the terminal."""
+"""The end of a check, in the terminal: what was found, where the reports are, what working in parallel brought."""
 
-from jubako.cli.demo.clip import Clip
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jubako.cli.demo.score import read_truth, score
 from jubako.cli.demo.watch import Snapshot
+from jubako.cli.tables import wrapped_table
 from jubako.cli.terminal import Terminal
+from jubako.cli.times import clock, seconds
+
+Finding = Mapping[str, Any]
+"""``{"start", "telop", "said", "kind", "wrong", "right", ...}`` of ``report.json``."""
+HEADERS = ("TIME", "CAPTION", "WHAT WAS SAID", "SUSPECTED")
+KINDS = {"missing": "something is missing", "extra": "too much"}
 
 
-def show_findings(out: Terminal, report: dict[str, object], snapshot: Snapshot, clip: Clip) -> None:
-    """Print what was found."""
-    del report, snapshot, clip
-    out.print("done")
+def show_findings(out: Terminal, findings: Sequence[Finding]) -> None:
+    """Print the findings as a table."""
+    if not findings:
+        out.print(out.paint("No suspected typos.", "green"))
+        return
+    out.print(out.paint(f"{len(findings)} suspected typos", "bold"))
+    out.print()
+    for line in wrapped_table(HEADERS, [_row(finding) for finding in findings], out):
+        out.print(line)
+    out.print()
+
+
+def _row(finding: Finding) -> tuple[str, str, str, str]:
+    time = clock(timedelta(seconds=finding["start"]))
+    return time, finding["telop"], finding.get("said") or "-", suspicion(finding)
+
+
+def suspicion(finding: Finding) -> str:
+    """Return ``number: 54 → 45``, as much of it as is known."""
+    kind = KINDS.get(finding["kind"], str(finding["kind"]))
+    wrong, right = finding.get("wrong") or "", finding.get("right")
+    if not wrong and not right:
+        return kind
+    if right is None:
+        return f"{kind}: {wrong}"
+    return f"{kind}: {wrong or '(nothing)'} → {right or '(nothing)'}"
+
+
+def truth_line(findings: Sequence[Finding], truth: Path) -> str:
+    """Return precision and recall by the truth that is bundled with a clip."""
+    result = score(findings, read_truth(truth))
+    return (
+        f"Measured against the clip's planted typos: precision {result.precision:.2f} "
+        f"({result.right} of {result.findings} findings are right), recall {result.recall:.2f} "
+        f"({result.found} of {result.errors} found)."
+    )
+
+
+def report_lines(folder: Path, link: str) -> Iterator[str]:
+    """Yield where the reports are: their paths, or the address to fetch them from."""
+    for name in ("report.html", "report.json"):
+        path = folder / name
+        yield f"{name:<12} {path if path.exists() else f'{link}/{name}'}"
+
+
+def timing_line(snapshot: Snapshot, *, was_interrupted: bool) -> str:
+    """Return the wall time of the parallel run beside the sum of its parts.
+
+    The parts' times are those measured while they ran side by side. Of a run that was interrupted only the time counts
+    during which something was being worked on.
+    """
+    parts = snapshot.one_after_another()
+    wall, what = snapshot.side_by_side(), "at work"
+    if snapshot.workflow and snapshot.workflow[1] and not was_interrupted:
+        wall, what = snapshot.workflow[1] - snapshot.workflow[0], "from start to end"
+    ratio = f" ({wall / parts:.2f} of it)" if parts else ""
+    return f"{seconds(wall)} {what}, in parallel; the same parts one after another: {seconds(parts)}{ratio}."

@@ -49,10 +49,15 @@ class Reception:
         listed = client.get(f"{application.reception}/receptions")
         return {view["id"] for view in listed.get("receptions", [])}
 
+    @property
+    def path(self) -> str:
+        """Where it is on the server."""
+        return f"{self._application.reception}/receptions/{self.id}"
+
     def look(self) -> View:
         """Return the reception as it is now."""
-        return self._client.get(f"{self._application.reception}/receptions/{self.id}")
+        return self._client.get(self.path)
 
     def result(self) -> dict[str, Any]:
         """Return ``report.json`` of a reception that has succeeded."""
-        return self._client.get(f"{self._application.reception}/receptions/{self.id}/report.json")
+        return self._client.get(f"{self.path}/report.json")
