@@ -1,0 +1,206 @@
+"""What is said in a video: from a script beside it, or by listening.
+
+Order of sources: a script is authoritative; without one English is recognised by pocketsphinx (its models lie inside
+its wheel, nothing is downloaded); else nobody knows, and the transcript says so.
+
+How listening works:
+
+1. Sound is cut where nobody speaks (`spoken`); speech without a pause is cut at its quietest moment, and
+   each piece is heard with `OVERLAP_S` of its neighbours.
+2. A piece owns the words whose middle lies in it, so no word is lost or doubled at a cut, and pieces can be recognised
+   in any order, by any task.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jubako_apps.telop import media
+from jubako_apps.telop.media import SAMPLE_RATE, Pcm
+from jubako_apps.telop.script import Span, parse
+from jubako_apps.telop.telops import Transcript, Utterance, Word
+
+LISTENED = ("en",)
+"""Languages that can be recognised without a script."""
+
+OVERLAP_S = 0.5
+
+_STEP_S = 0.02
+_PAUSE_S = 0.3
+_PADDING_S = 0.15
+_SHORTEST_S = 0.1
+_LONGEST_S = 20.0
+_FLOOR_DB = -60.0
+_RANGE = 0.35
+_FRAMES_PER_S = 100
+_VARIANT = re.compile(r"\(\d+\)$")
+_NO_WORD = re.compile(r"^[<\[+]")
+
+
+class Recogniser(Protocol):
+    """Turns sound into words."""
+
+    def words(self, sound: Pcm) -> list[Word]:
+        """Return the words heard in 16 kHz mono sound, times from its start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A stretch of sound to recognise: it is heard over ``heard`` and owns the words inside ``owned``."""
+
+    owned: Span
+    heard: Span
+
+
+class PocketSphinx:
+    """The English recogniser, fresh for every piece, so that no piece depends on another."""
+
+    def __init__(self) -> None:
+        from pocketsphinx import Decoder  # noqa: PLC0415 - loads its models; only tasks that listen pay it
+
+        self._decoder = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", cmn="batch")
+
+    def words(self, sound: Pcm) -> list[Word]:
+        """See Recogniser."""
+        self._decoder.start_utt()
+        self._decoder.process_raw(sound.tobytes(), full_utt=True)
+        self._decoder.end_utt()
+        # No hypothesis at all is None, not an empty list.
+        found = self._decoder.seg() or ()
+        return [
+            Word(
+                start=round(segment.start_frame / _FRAMES_PER_S, 3),
+                end=round((segment.end_frame + 1) / _FRAMES_PER_S, 3),
+                text=_VARIANT.sub("", segment.word),
+                confidence=round(min(1.0, max(0.0, segment.prob)), 4),
+            )
+            for segment in found
+            if not _NO_WORD.match(segment.word)
+        ]
+
+
+def transcribe(
+    path: Path,
+    language: str,
+    script: tuple[bytes, str] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Transcript:
+    """Return what is said in the video.
+
+    Args:
+        path: The video.
+        language: ``en`` or ``ja``.
+        script: A script's bytes and kind (`jubako_apps.telop.script.KINDS`), if there is one.
+        progress: Told the finished part, 0 to 1, after each piece of sound.
+
+    Raises:
+        MediaError: The video cannot be read.
+        ScriptError: The script cannot be used.
+
+    """
+    facts = media.probe(path)
+    if script is not None:
+        data, kind = script
+        whole = [(0.0, facts.duration)]
+        heard = spoken(media.audio(path)) if kind == ".txt" and facts.has_audio else whole
+        return parse(data, kind, language, heard or whole)
+    if language not in LISTENED or not facts.has_audio:
+        return Transcript(source="none", language=language, utterances=())
+    return listen(media.audio(path), language, PocketSphinx(), progress)
+
+
+def listen(
+    sound: Pcm, language: str, recogniser: Recogniser, progress: Callable[[float], None] | None = None
+) -> Transcript:
+    """Recognise the whole sound, piece by piece."""
+    utterances: list[Utterance] = []
+    cut = pieces(sound)
+    for done, piece in enumerate(cut, start=1):
+        words = recognise(sound, piece, recogniser)
+        if words:
+            text = " ".join(word.text for word in words)
+            start, end = words[0].start, words[-1].end
+            utterances.append(
+                Utterance(id=len(utterances), start=start, end=end, text=text, words=tuple(words))
+            )
+        if progress is not None:
+            progress(done / len(cut))
+    return Transcript(source="asr", language=language, utterances=tuple(utterances))
+
+
+def recognise(sound: Pcm, piece: Piece, recogniser: Recogniser) -> list[Word]:
+    """Return the words that the piece owns, times from the start of ``sound``."""
+    start, end = piece.heard
+    heard = recogniser.words(sound[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)])
+    moved = [
+        Word(
+            start=round(start + word.start, 3),
+            end=round(start + word.end, 3),
+            text=word.text,
+            confidence=word.confidence,
+        )
+        for word in heard
+    ]
+    return [word for word in moved if piece.owned[0] <= (word.start + word.end) / 2 < piece.owned[1]]
+
+
+def pieces(sound: Pcm) -> list[Piece]:
+    """Cut the sound into pieces to recognise, none longer than about 20 seconds."""
+    level = levels(sound)
+    length = len(sound) / SAMPLE_RATE
+    result = []
+    for start, end in spoken(sound):
+        cuts = [start, *_cuts(level, start, end), end]
+        for first, last in pairwise(cuts):
+            before = _PADDING_S if first == start else OVERLAP_S
+            after = _PADDING_S if last == end else OVERLAP_S
+            heard = (max(0.0, first - before), min(length, last + after))
+            owned = (heard[0] if first == start else first, heard[1] if last == end else last)
+            result.append(Piece(owned=owned, heard=heard))
+    return result
+
+
+def spoken(sound: Pcm) -> list[Span]:
+    """Return the (start, end) of every stretch of speech, by loudness alone; pauses under 0.3 s belong to it."""
+    level = levels(sound)
+    if not len(level):
+        return []
+    quiet, loud = np.percentile(level, 10), np.percentile(level, 95)
+    on = np.flatnonzero(level > max(_FLOOR_DB, quiet + _RANGE * (loud - quiet)))
+    if not len(on):
+        return []
+    breaks = np.flatnonzero(np.diff(on) * _STEP_S > _PAUSE_S)
+    firsts, lasts = [on[0], *on[breaks + 1]], [*on[breaks], on[-1]]
+    spans = [
+        (round(float(a) * _STEP_S, 3), round(float(b + 1) * _STEP_S, 3))
+        for a, b in zip(firsts, lasts, strict=True)
+    ]
+    return [span for span in spans if span[1] - span[0] >= _SHORTEST_S]
+
+
+def levels(sound: Pcm) -> NDArray[np.float64]:
+    """Return the loudness of every 20 ms, in decibels below full scale, -60 at the lowest."""
+    step = int(_STEP_S * SAMPLE_RATE)
+    blocks = sound[: len(sound) // step * step].reshape(-1, step).astype(np.float64) / 32768
+    power = np.maximum((blocks**2).mean(axis=1), 1e-12) if len(blocks) else np.zeros(0)
+    decibels: NDArray[np.float64] = np.maximum(10 * np.log10(power), _FLOOR_DB)
+    return decibels
+
+
+def _cuts(level: NDArray[np.float64], start: float, end: float) -> Iterator[float]:
+    """Yield the times at which a long stretch is cut: the quietest moment of each piece's second half."""
+    parts = math.ceil((end - start) / _LONGEST_S)
+    while parts > 1:
+        share = (end - start) / parts
+        first, last = (round((start + share * part) / _STEP_S) for part in (0.5, 1.0))
+        start = round((first + int(np.argmin(level[first:last]))) * _STEP_S, 3)
+        yield start
+        parts = max(parts - 1, math.ceil((end - start) / _LONGEST_S))
