@@ -1,19 +1,21 @@
-"""What changes in a request on its way to an instance, and in the reply on its way back. Pure.
+"""What changes in a request on its way to an instance, and in the reply on its way back. No I/O.
 
 Sources: RFC 9110 section 7.6 (what intermediaries do), Cloud Run's load balancer for X-Forwarded-* and trace headers,
 W3C Trace Context.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from jubako.core.errors import InvalidArgument
+from jubako.wire.gateway import ServiceCall
 
 Headers = Sequence[tuple[str, str]]
 """In order and with repeats; names are lower case."""
 
-HOP_BY_HOP = frozenset({
+_HOP_BY_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade",
 })  # fmt: skip
@@ -41,68 +43,72 @@ class Arrival:
     """32 hexadecimal digits, used if the request brings no trace of its own."""
 
 
-def head_of(method: str, target: str, headers: Headers, arrival: Arrival) -> bytes:
-    """Return request line and headers for the instance.
+class Framing(StrEnum):
+    """How an instance is told where a body ends."""
 
-    Args:
-        method: As received.
-        target: Path without prefix, and query.
-        headers: As received.
-        arrival: How they were.
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+
+
+async def framed(headers: Headers, body: AsyncIterator[bytes]) -> tuple[Framing, AsyncIterator[bytes]]:
+    """Return how to send a body, and the body; waits for its first piece if no length is said.
+
+    Raises:
+        InvalidArgument: The length is none, or there are two.
+
+    """
+    lengths = {value for name, value in headers if name == "content-length"}
+    if lengths:
+        length = lengths.pop()
+        if lengths or not (length.isascii() and length.isdecimal()):
+            raise InvalidArgument("content-length: is not one length.")
+        return Framing.LENGTH, body
+    first = await anext(body, None)
+    if first is None:
+        return Framing.NONE, body
+    return Framing.CHUNKED, _joined(first, body)
+
+
+def head_of(call: ServiceCall, arrival: Arrival, framing: Framing) -> bytes:
+    """Return request line and headers for the instance.
 
     Raises:
         InvalidArgument: Something cannot be part of an HTTP/1.1 request.
 
     """
-    if not _NAME.match(method.lower()) or not target.startswith("/") or not _TARGET.match(target):
+    target = f"{call.path}?{call.query}" if call.query else call.path
+    if not _NAME.match(call.method.lower()) or not target.startswith("/") or not _TARGET.match(target):
         raise InvalidArgument("The request line is not valid HTTP.")
-    lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in _request_headers(headers, arrival)]
+    lines = [f"{call.method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in _request_headers(call.headers, arrival, framing)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def is_chunked(headers: Headers) -> bool:
-    """Return whether the request has a body whose length is not said."""
-    return any(name == "transfer-encoding" for name, _ in headers)
-
-
-def content_length(headers: Headers) -> int:
-    """Return the length of the body that the headers announce; 0 if they do not.
-
-    Raises:
-        InvalidArgument: It is no length, or there are two.
-
-    """
-    lengths = {value for name, value in headers if name == "content-length"}
-    if not lengths or is_chunked(headers):
-        return 0
-    length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdecimal()):
-        raise InvalidArgument("content-length: is not one length.")
-    return int(length)
 
 
 def reply_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Return the headers of the reply, without those that concern the connection to the instance."""
-    dropped = HOP_BY_HOP | _listed(headers)
+    dropped = _HOP_BY_HOP | _listed(headers)
     return tuple((name, value) for name, value in headers if name not in dropped)
 
 
-def _request_headers(headers: Headers, arrival: Arrival) -> list[tuple[str, str]]:
-    dropped = HOP_BY_HOP | _REPLACED | _listed(headers)
+def _request_headers(headers: Headers, arrival: Arrival, framing: Framing) -> list[tuple[str, str]]:
+    dropped = _HOP_BY_HOP | _REPLACED | _listed(headers)
     kept = [(name, value) for name, value in headers if name not in dropped]
     for name, value in kept:
         if not _NAME.match(name) or not _VALUE.match(value):
             raise InvalidArgument("A header is not valid HTTP.")
-    return [*kept, *_framing(headers), *_forwarded(headers, arrival), *_trace(headers, arrival.trace_id)]
+    own = [("connection", "close")]
+    if framing is Framing.CHUNKED:
+        own.append(("transfer-encoding", "chunked"))
+    elif framing is Framing.LENGTH:
+        own += [(name, value) for name, value in headers if name == "content-length"][:1]
+    return [*kept, *own, *_forwarded(headers, arrival), *_trace(headers, arrival.trace_id)]
 
 
-def _framing(headers: Headers) -> Iterable[tuple[str, str]]:
-    yield "connection", "close"
-    if is_chunked(headers):
-        yield "transfer-encoding", "chunked"
-    elif any(name == "content-length" for name, _ in headers):
-        yield "content-length", str(content_length(headers))
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _forwarded(headers: Headers, arrival: Arrival) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The way in for requests to services: by path on the one port, or by the service's own name inside the process.
+"""The way in for requests to services, from outside and from inside the process.
 
 1. A request that cannot be served is answered with Google's error shape: 404 no such service, 503 not started or not
    reachable (with ``retry-after``), 502 broken off by the instance, 504 no reply within the service's time-out. None of
@@ -10,46 +10,40 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from jubako.boxes.services import addresses, forwarding, rows
-from jubako.boxes.services.admission import Admission, Lease
+from jubako.boxes.services.admission import RETRY_INFO, Admission, Lease
 from jubako.boxes.services.forwarding import Arrival, Headers
 from jubako.boxes.services.rows import ServiceKey
 from jubako.boxes.services.upstream import Broken, Exchange, Refused
-from jubako.core.errors import DeadlineExceeded, JubakoError, NotFound, Unavailable
+from jubako.core.errors import Cancelled, DeadlineExceeded, JubakoError, Unavailable
 from jubako.core.ids import IdSource
 from jubako.core.timestamps import format_duration
 from jubako.store.port import Store
+from jubako.wire.addresses import host_name
 from jubako.wire.errors import error_response
-from jubako.wire.http import HttpRequest, StreamedResponse
+from jubako.wire.gateway import ServiceCall, ServiceName
+from jubako.wire.http import StreamedResponse
+from jubako.wire.method import Caller
 
 CONNECT_TRIES = 3
 BAD_GATEWAY = 502
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceRequest:
-    """A request with a streamed body."""
-
-    method: str
-    path: str
-    """Percent-encoded, as received."""
-    headers: Headers
-    query: str = ""
-    body: AsyncIterator[bytes] | None = None
-    client: str = "127.0.0.1"
-    """Address of who sent it."""
-    scheme: str = "http"
+_CLIENT = "127.0.0.1"
+"""Who sends requests, as long as the server listens on loopback only."""
 
 
 class Invoker(Protocol):
     """Says who may call a service."""
 
-    async def admit(self, service: str, headers: Headers) -> None:
-        """Return if a request with these headers may reach the service, given by its full name.
+    async def admit(self, service: str, headers: Headers, caller: Caller | None) -> None:
+        """Return if this request may reach the service.
+
+        Args:
+            service: Full name.
+            headers: They may carry a token for the service.
+            caller: Who calls, if that is known without a token.
 
         Raises:
             Unauthenticated: No identity, or a bad one.
@@ -62,12 +56,12 @@ class Invoker(Protocol):
 class OpenInvoker:
     """Everybody may call: a server on loopback without authentication."""
 
-    async def admit(self, service: str, headers: Headers) -> None:
+    async def admit(self, service: str, headers: Headers, caller: Caller | None) -> None:
         """See Invoker."""
 
 
 class ServicesGateway:
-    """Passes requests on to instances."""
+    """See ServiceGateway; failures come as replies, so that calls from inside see what others see."""
 
     def __init__(
         self, store: Store, admission: Admission, ids: IdSource, invoker: Invoker | None = None
@@ -78,45 +72,42 @@ class ServicesGateway:
         self._ids = ids
         self._invoker: Invoker = invoker or OpenInvoker()
 
-    async def resolve(self, host: str) -> ServiceKey | None:
-        """Return the service whose own name is ``host`` (without port), or None."""
-        if not host.endswith("." + addresses.DOMAIN):
-            return None
-        return await self._store.read(partial(rows.find_host, host=host))
+    async def locate(self, host: str) -> ServiceName | None:
+        """See ServiceGateway."""
+        key = await self._store.read(partial(rows.find_host, host=host.lower()))
+        return None if key is None else ServiceName(key.project, key.location, key.service)
 
-    async def handle(self, request: ServiceRequest) -> StreamedResponse:
-        """Answer a request to ``/run/PROJECT/LOCATION/NAME/...``."""
-        found = addresses.split_path(request.path)
-        if found is None:
-            return _error(NotFound("A service is reached at /run/PROJECT/LOCATION/SERVICE/."))
-        key, path = found
-        return await self._answer(key, request, path, addresses.path_of(key))
+    async def forward(self, call: ServiceCall) -> StreamedResponse:
+        """See ServiceGateway.
 
-    async def handle_service(self, key: ServiceKey, request: ServiceRequest) -> StreamedResponse:
-        """Answer a request to the service's own name, whose path is the instance's."""
-        return await self._answer(key, request, request.path, "")
+        Raises:
+            Cancelled: The client went away while it sent the body.
 
-    async def _answer(
-        self, key: ServiceKey, request: ServiceRequest, path: str, prefix: str
-    ) -> StreamedResponse:
+        """
+        key = ServiceKey(call.service.project, call.service.location, call.service.service)
         try:
-            await self._invoker.admit(str(key), request.headers)
-            target = f"{path}?{request.query}" if request.query else path
-            arrival = Arrival(
-                client=request.client,
-                scheme=request.scheme,
-                prefix=prefix,
-                trace_id=self._ids.uid().replace("-", ""),
-            )
-            head = forwarding.head_of(request.method, target, request.headers, arrival)
+            await self._invoker.admit(str(key), call.headers, call.caller)
             lease, exchange = await self._connect(key)
-            return await _exchange(lease, exchange, request, head)
+            return await _exchange(lease, exchange, call, self._arrival(key, call))
         except Broken as error:
-            return _error(
-                Unavailable(f"The instance of service {str(key)!r} gave no reply: {error}."), BAD_GATEWAY
+            return _failure(
+                Unavailable(f"The instance of service {str(key)!r} gave no reply: {error.message}."),
+                BAD_GATEWAY,
             )
+        except Cancelled:
+            raise
         except JubakoError as error:
-            return _error(error)
+            return _failure(error)
+
+    def _arrival(self, key: ServiceKey, call: ServiceCall) -> Arrival:
+        host = next((value for name, value in call.headers if name == "host"), "")
+        is_own_name = host_name(host) == addresses.host_of(key)
+        return Arrival(
+            client=_CLIENT,
+            scheme="https" if is_own_name else "http",
+            prefix="" if is_own_name else addresses.path_of(key),
+            trace_id=self._ids.uid().replace("-", ""),
+        )
 
     async def _connect(self, key: ServiceKey) -> tuple[Lease, Exchange]:
         """Return a connection to an instance, started if need be; nothing of the request is sent yet."""
@@ -135,14 +126,11 @@ class ServicesGateway:
 
 
 async def _exchange(
-    lease: Lease, exchange: Exchange, request: ServiceRequest, head: bytes
+    lease: Lease, exchange: Exchange, call: ServiceCall, arrival: Arrival
 ) -> StreamedResponse:
     reply = ReplyBody(lease, exchange)
     try:
-        chunked = forwarding.is_chunked(request.headers)
-        has_body = chunked or forwarding.content_length(request.headers) > 0
-        exchange.send(head, request.body if has_body else None, is_chunked=chunked)
-        status = await reply.status()
+        status = await reply.begin(call, arrival)
     except BaseException:
         await reply.aclose()
         raise
@@ -159,16 +147,20 @@ class ReplyBody:
         self._is_open = True
         self._deadline = asyncio.get_running_loop().time() + lease.request_timeout.total_seconds()
 
-    async def status(self) -> int:
-        """Return the status of the reply, once it is there.
+    async def begin(self, call: ServiceCall, arrival: Arrival) -> int:
+        """Send the request and return the status of the reply, once it is there.
 
         Raises:
+            InvalidArgument: The request cannot be sent as HTTP/1.1.
             Broken: There is no reply.
+            Cancelled: The client went away while it sent the body.
             DeadlineExceeded: The service's request time-out is over.
 
         """
         try:
             async with asyncio.timeout_at(self._deadline):
+                framing, body = await forwarding.framed(call.headers, call.body)
+                self._exchange.send(forwarding.head_of(call, arrival, framing), body, framing)
                 return await self._exchange.status()
         except TimeoutError:
             raise self._too_late() from None
@@ -177,7 +169,7 @@ class ReplyBody:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece. Raises as ``status`` does; the client must then not take the body for complete."""
+        """Return the next piece. Raises as ``begin`` does; the client must then not take the body for complete."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 piece = await self._exchange.read() if self._is_open else b""
@@ -206,30 +198,13 @@ class ReplyBody:
         )
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+async def _one(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
 
 
-def of_message(request: HttpRequest) -> ServiceRequest:
-    """Return a request that is in memory as the gateway takes it."""
-    headers = [(name, value) for name, value in request.headers.items() if name != "transfer-encoding"]
-    if request.body and "content-length" not in request.headers:
-        headers.append(("content-length", str(len(request.body))))
-    return ServiceRequest(
-        method=request.method,
-        path=request.path,
-        query=request.query,
-        headers=headers,
-        body=_pieces(request.body) if request.body else None,
-    )
-
-
-def _error(error: JubakoError, status: int | None = None) -> StreamedResponse:
+def _failure(error: JubakoError, status: int | None = None) -> StreamedResponse:
     reply = error_response(error, status)
     headers = [*reply.headers.items(), ("content-length", str(len(reply.body)))]
-    headers += [("retry-after", after) for after in _retry_after(error.details)]
-    return StreamedResponse(status=reply.status, headers=tuple(headers), chunks=_pieces(reply.body))
-
-
-def _retry_after(details: tuple[dict[str, Any], ...]) -> list[str]:
-    return [str(detail["retryDelay"]).rstrip("s") for detail in details if "retryDelay" in detail]
+    delays = [detail["retryDelay"] for detail in error.details if detail["@type"] == RETRY_INFO]
+    headers += [("retry-after", delay.rstrip("s")) for delay in delays]
+    return StreamedResponse(status=reply.status, headers=tuple(headers), chunks=_one(reply.body))

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 import httptools
 
-from jubako.boxes.services.forwarding import Headers
+from jubako.boxes.services.forwarding import Framing, Headers
 from jubako.core.errors import Unavailable
 from jubako.runtime.loopback import CONNECT_S, HOST
 
@@ -53,10 +53,10 @@ class Exchange:
         except OSError as error:  # TimeoutError is one
             raise Refused(str(error)) from error
 
-    def send(self, head: bytes, body: AsyncIterator[bytes] | None, *, is_chunked: bool) -> None:
+    def send(self, head: bytes, body: AsyncIterator[bytes], framing: Framing) -> None:
         """Begin to send the request; what ``body`` raises, ``status`` and ``read`` raise."""
         self._is_head = head.startswith(b"HEAD ")
-        self._sending = asyncio.create_task(self._send(head, body, is_chunked), name="service.send")
+        self._sending = asyncio.create_task(self._send(head, body, framing), name="service.send")
 
     async def status(self) -> int:
         """Return the status of the reply, once its headers are complete.
@@ -130,14 +130,14 @@ class Exchange:
         if self._sending is not None and self._sending.done() and not self._sending.cancelled():
             self._sending.result()
 
-    async def _send(self, head: bytes, body: AsyncIterator[bytes] | None, is_chunked: bool) -> None:  # noqa: FBT001
+    async def _send(self, head: bytes, body: AsyncIterator[bytes], framing: Framing) -> None:
         try:
             self._writer.write(head)
-            if body is not None:
-                async for piece in body:
-                    await self._send_piece(piece, is_chunked)
-                if is_chunked:
-                    self._writer.write(b"0\r\n\r\n")
+            # Read to its end even if it is empty: only then is a client that leaves noticed.
+            async for piece in body:
+                await self._send_piece(piece, framing)
+            if framing is Framing.CHUNKED:
+                self._writer.write(b"0\r\n\r\n")
             await self._writer.drain()
         except ConnectionError:
             return  # the instance reads no more; its reply, if there is one, says why
@@ -146,8 +146,8 @@ class Exchange:
             self._writer.transport.abort()
             raise
 
-    async def _send_piece(self, piece: bytes, is_chunked: bool) -> None:  # noqa: FBT001
-        if piece and is_chunked:
+    async def _send_piece(self, piece: bytes, framing: Framing) -> None:
+        if piece and framing is Framing.CHUNKED:
             self._writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         elif piece:
             self._writer.write(piece)
