@@ -26,7 +26,6 @@ def register(run: Group) -> None:
     """Add ``run deploy`` and the commands below ``run services``."""
     _add_deploy(run)
     services = run.group("services", "Programs that answer HTTP requests.")
-    _add_deploy(services)
     services.command("list", list_services, "List services.")
     for word, command, summary in (
         ("describe", describe_service, "Show a service."),
