@@ -4,8 +4,8 @@ Source: the comments of google/rpc/code.proto.
 """
 
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from jubako.core.errors import Internal, JubakoError
 from jubako.core.events import Events
 from jubako.wire.http import HttpResponse
 
+R = TypeVar("R")
 JSON_TYPE = "application/json; charset=UTF-8"
 
 HTTP_STATUS: Mapping[str, int] = {
@@ -57,7 +58,7 @@ CODE_NUMBER: Mapping[str, int] = {
 
 
 def error_response(error: JubakoError, status: int | None = None) -> HttpResponse:
-    """Return Google's error reply; ``status`` where HTTP has a better one than the code's own (405, 413)."""
+    """Return Google's error reply; ``status`` where HTTP has a better one than the code's own (405, 413, 431)."""
     number = status or HTTP_STATUS[error.code]
     shape: dict[str, Any] = {"code": number, "message": error.message, "status": error.code}
     if error.details:
@@ -68,8 +69,17 @@ def error_response(error: JubakoError, status: int | None = None) -> HttpRespons
     return HttpResponse(status=number, headers=headers, body=msgspec.json.encode({"error": shape}))
 
 
-def report_bug(events: Events, error: Exception, where: str) -> Internal:
-    """Tell the operator about a bug of ours; return what the caller is told, which says nothing about it."""
-    text = "".join(traceback.format_exception(error))
-    events.emit("request.failed", "ERROR", method=where, error=repr(error), traceback=text)
-    return Internal("Internal error; the server's log says more.")
+async def supervised(events: Events, where: str, reply: Awaitable[R]) -> R | HttpResponse:
+    """Return ``reply``, or the error reply if it raises; ``where`` names the method for the operator.
+
+    This is the request handler's supervision point: a bug in one request must not end the server. The operator gets
+    the traceback, the caller gets no text of it.
+    """
+    try:
+        return await reply
+    except JubakoError as error:
+        return error_response(error)
+    except Exception as error:  # noqa: BLE001 - see above
+        text = "".join(traceback.format_exception(error))
+        events.emit("request.failed", "ERROR", method=where, error=repr(error), traceback=text)
+        return error_response(Internal("Internal error; the server's log says more."))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from jubako.core.errors import JubakoError, NotFound, Unimplemented
+from jubako.core.errors import NotFound, Unimplemented
 from jubako.core.events import Events
 from jubako.wire.binding import bind, parse_query, wants_enum_numbers
 from jubako.wire.codec import encode
 from jubako.wire.dispatch import Access, Dispatch
-from jubako.wire.errors import JSON_TYPE, error_response, report_bug
+from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.json_in import shown
 from jubako.wire.method import Api, Caller, HttpRule, Method
@@ -50,17 +50,10 @@ class Router:
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the reply to one request; never raises."""
-        name = request.path
-        try:
-            route = self._find(request)
-            if isinstance(route, HttpResponse):
-                return route
-            name = route.method.name
-            return await self._answer(route, request, caller)
-        except JubakoError as error:
-            return error_response(error)
-        except Exception as error:  # noqa: BLE001 - supervision point: a bug in one request must not end the server
-            return error_response(report_bug(self._events, error, name))
+        route = self._find(request)
+        if isinstance(route, HttpResponse):
+            return route
+        return await supervised(self._events, route.method.name, self._answer(route, request, caller))
 
     async def _answer(self, route: Route, request: HttpRequest, caller: Caller) -> HttpResponse:
         method = route.method

@@ -1,0 +1,58 @@
+"""What Google has no API for: routes under ``/jubako/v1/``, such as logs and progress."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from jubako.core.errors import NotFound, PermissionDenied
+from jubako.wire.dispatch import Access
+from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
+from jubako.wire.method import Caller
+from jubako.wire.template import parse_template, split_path
+
+PREFIX = "/jubako/v1/"
+ExtraHandler = Callable[[HttpRequest, Mapping[str, str], Caller], Awaitable[HttpResponse | StreamedResponse]]
+"""``await handler(request, variables, caller)``; raises a JubakoError as API handlers do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """One route."""
+
+    verb: str
+    template: str
+    """Such as ``/jubako/v1/{name=projects/*/locations/*/jobs/*/executions/*}:logs``."""
+    permission: str
+    """As in the method table: "" lets nobody in."""
+    handler: ExtraHandler
+
+
+class Extras:
+    """All such routes."""
+
+    def __init__(self, routes: Sequence[Extra], access: Access) -> None:
+        self._access = access
+        self._routes = [(parse_template(extra.template), extra) for extra in routes]
+        for (one, a), (other, b) in combinations(self._routes, 2):
+            assert a.verb != b.verb or not one.overlaps(other), (a.template, b.template)
+        for extra in routes:
+            assert extra.template.startswith(PREFIX), extra.template
+
+    async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse | StreamedResponse:
+        """Return the reply of the matching route.
+
+        Raises:
+            NotFound: There is none.
+            PermissionDenied: The caller may not.
+            JubakoError: Whatever the handler raised.
+
+        """
+        segments, verb = split_path(request.path)
+        for template, extra in self._routes:
+            is_here = len(segments) == len(template.segments) and verb == template.verb
+            if is_here and extra.verb == request.method and template.match(segments):
+                if not extra.permission:
+                    raise PermissionDenied("This route is open to nobody.")
+                await self._access.check(extra.permission, caller)
+                return await extra.handler(request, template.bind(segments), caller)
+        raise NotFound("Nothing is served at this path and method.")

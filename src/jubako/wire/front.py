@@ -1,0 +1,196 @@
+"""The ASGI application behind the one port: checks every request, then sends it where its path says.
+
+1. Host and Origin are checked before anything else, on every path.
+2. ``/healthz`` needs no caller. APIs and ``/jubako/v1/`` do; their bodies are bounded and read whole.
+3. ``/run/PROJECT/LOCATION/NAME/...``, and any path under a service's host name, streams both ways without limit.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from jubako.core.errors import InvalidArgument, NotFound
+from jubako.core.events import Events
+from jubako.wire.addresses import is_service_host
+from jubako.wire.body import Body, BodyTooLarge, Receive
+from jubako.wire.errors import JSON_TYPE, error_response, supervised
+from jubako.wire.extras import PREFIX, Extras
+from jubako.wire.gateway import ServiceCall, ServiceGateway, ServiceName
+from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
+from jubako.wire.method import Caller
+from jubako.wire.origins import Origins
+from jubako.wire.rest import Router
+
+HEAD_MAX = 64 * 1024
+"""Bytes of request line and headers together."""
+IDEMPOTENCY_KEY_MAX = 255
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+) | frozenset({"proxy-authenticate", "proxy-authorization"})
+"""Source: RFC 9110, 7.6.1."""
+
+Headers = tuple[tuple[str, str], ...]
+Reply = HttpResponse | StreamedResponse
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Callers(Protocol):
+    """Says who sends a request."""
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Return the caller that the headers (names in lower case) prove.
+
+        Raises:
+            Unauthenticated: The credentials are bad, or missing where they are needed.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Where requests go."""
+
+    router: Router
+    extras: Extras
+    gateway: ServiceGateway
+    callers: Callers
+    origins: Origins
+
+
+class Front:
+    """The ASGI application."""
+
+    def __init__(self, doors: Doors, events: Events) -> None:
+        self._doors = doors
+        self._events = events
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        body = Body(receive)
+        path = scope["raw_path"].decode("ascii")
+        reply = await supervised(self._events, path.partition(":")[0], self._reply(scope, path, body))
+        if isinstance(reply, HttpResponse):
+            await _send_whole(reply, send)
+        else:
+            await self._send_stream(reply, body, send, path)
+
+    async def _reply(self, scope: MutableMapping[str, Any], path: str, body: Body) -> Reply:
+        query = scope["query_string"].decode("latin-1")
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+        if len(path) + len(query) + sum(len(n) + len(v) for n, v in headers) > HEAD_MAX:
+            return error_response(InvalidArgument(f"Request line and headers exceed {HEAD_MAX} bytes."), 431)
+        host = self._doors.origins.check(_all(headers, "host"), _all(headers, "origin"))
+        request = HttpRequest(method=scope["method"], path=path, query=query, headers=_joined(headers))
+        if path == "/healthz" and request.method in {"GET", "HEAD"}:
+            return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=b'{"status":"ok"}')
+        service, rest = await self._service(host, path)
+        if service is not None:
+            return await self._doors.gateway.forward(
+                ServiceCall(
+                    service=service,
+                    method=request.method,
+                    path=rest,
+                    query=query,
+                    headers=without_hop_by_hop(headers),
+                    body=body.pieces(),
+                    caller=None,
+                )
+            )
+        return await self._api(request, body)
+
+    async def _service(self, host: str, path: str) -> tuple[ServiceName | None, str]:
+        """Return the service that a request is for (None: for no service), and the path that it sees."""
+        if is_service_host(host):
+            found = await self._doors.gateway.locate(host)
+            if found is None:
+                raise NotFound(f"No service is deployed at {host}.")
+            return found, path
+        if not path.startswith("/run/"):
+            return None, path
+        parts = path.split("/", 5)
+        if len(parts) < 5 or not all(parts[2:5]):
+            raise NotFound("A service's path is /run/PROJECT/LOCATION/NAME/.")
+        return ServiceName(*map(unquote, parts[2:5])), "/" + "".join(parts[5:])
+
+    async def _api(self, request: HttpRequest, body: Body) -> Reply:
+        caller = await self._doors.callers.caller(request.headers)
+        caller = replace(caller, idempotency_key=_idempotency_key(request.headers))
+        try:
+            request = replace(request, body=await body.whole(request.headers.get("content-length")))
+        except BodyTooLarge as error:
+            refusal = error_response(error, 413)
+            # The rest of the body is not read: the connection cannot be used again.
+            return replace(refusal, headers={**refusal.headers, "connection": "close"})
+        if request.path.startswith(PREFIX):
+            return await self._doors.extras.handle(request, caller)
+        return await self._doors.router.handle(request, caller)
+
+    async def _send_stream(self, reply: StreamedResponse, body: Body, send: Send, path: str) -> None:
+        """Send a reply in pieces until it ends, breaks, or the client goes away."""
+        sending = asyncio.create_task(_send_pieces(reply, send))
+        leaving = asyncio.create_task(body.disconnected())
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            results = await asyncio.gather(sending, leaving, return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception):
+                # The status is sent, so the client learns of it only by the connection breaking off.
+                self._events.emit("response.broken", "WARNING", path=path, error=repr(error))
+
+
+def without_hop_by_hop(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return the headers that concern more than one connection."""
+    return tuple((name, value) for name, value in headers if name not in HOP_BY_HOP)
+
+
+def _all(headers: Headers, wanted: str) -> list[str]:
+    return [value for name, value in headers if name == wanted]
+
+
+def _joined(headers: Headers) -> Mapping[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX or not all("!" <= letter <= "~" for letter in key):
+        raise InvalidArgument(
+            f"Idempotency-Key: must have 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters, without spaces."
+        )
+    return key
+
+
+async def _send_whole(reply: HttpResponse, send: Send) -> None:
+    headers = {"x-content-type-options": "nosniff", **reply.headers, "content-length": str(len(reply.body))}
+    await send({"type": "http.response.start", "status": reply.status, "headers": _encoded(headers.items())})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_pieces(reply: StreamedResponse, send: Send) -> None:
+    headers = _encoded(without_hop_by_hop(reply.headers))
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        async for piece in reply.chunks:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        close = getattr(reply.chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

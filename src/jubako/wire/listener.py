@@ -1,0 +1,107 @@
+"""The one port: uvicorn's HTTP/1.1 protocol in front of an ASGI application, without uvicorn's own server loop.
+
+uvicorn's Server takes over signal handlers and wakes ten times a second; here the event loop alone drives it.
+"""
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from jubako.core.errors import Unavailable
+from jubako.wire.front import HEAD_MAX, Front
+
+KEEP_ALIVE_S = 75
+"""How long an idle connection is kept; longer than Google's clients keep theirs."""
+BACKLOG = 512
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
+    b'{"error":{"code":431,"message":"Request line and headers are too large.","status":"INVALID_ARGUMENT"}}'
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses a request line and headers that do not end: the parser alone would keep all of them in memory."""
+
+    _head_bytes = 0
+    _is_in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        super().data_received(data)
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > 2 * HEAD_MAX:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+
+class Listener:
+    """Accepts connections."""
+
+    def __init__(self, front: Front) -> None:
+        self._config = uvicorn.Config(
+            front,
+            http=BoundedProtocol,
+            ws="none",
+            interface="asgi3",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Begin to accept connections; return the port (port 0 asks for any free one).
+
+        Raises:
+            Unavailable: The address cannot be bound, for instance because the port is taken.
+
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._connect, host, port, backlog=BACKLOG)
+        except (OSError, socket.gaierror) as error:
+            raise Unavailable(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self, grace: timedelta = timedelta(seconds=5)) -> None:
+        """Accept no more, let requests under way end within ``grace``, then drop them. Safe to call twice."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            _, late = await asyncio.wait(set(self._state.tasks), timeout=grace.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in list(self._state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.transport.abort()
+        await self._server.wait_closed()
+        self._server = None
+
+    def _connect(self) -> asyncio.Protocol:
+        return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
