@@ -84,6 +84,13 @@ def find_execution(tx: Tx, name: str) -> Execution:
     return _execution(*row)
 
 
+def by_id(tx: Tx, execution: str) -> Execution:
+    """Return an execution that exists."""
+    row = tx.one("SELECT document, current_steps FROM workflow_executions WHERE execution = ?", execution)
+    assert row is not None, execution
+    return _execution(*row)
+
+
 def list_executions(
     tx: Tx, workflow: str, before: tuple[int, str], limit: int, labels: Mapping[str, str]
 ) -> list[tuple[int, Execution]]:
@@ -120,6 +127,12 @@ def waiting(tx: Tx) -> list[str]:
     """Return the ids of the executions for which the engine has something to do, oldest first."""
     rows = tx.all("SELECT execution FROM workflow_executions WHERE needs_engine = 1 ORDER BY start_time")
     return [row[0] for row in rows]
+
+
+def needs_engine(tx: Tx, execution: str) -> bool:
+    """Return whether the engine has something to do for this execution."""
+    row = tx.one("SELECT needs_engine FROM workflow_executions WHERE execution = ?", execution)
+    return row is not None and bool(row[0])
 
 
 def load(tx: Tx, execution: str) -> Loaded | None:
@@ -267,6 +280,12 @@ def arrivals(tx: Tx, execution: str) -> list[tuple[str, str]]:
             "SELECT path, outcome FROM workflow_arrivals WHERE execution = ? ORDER BY path", execution
         )
     ]
+
+
+def has_arrived(tx: Tx, execution: str, path: str) -> bool:
+    """Return whether an outcome waits for this effect."""
+    row = tx.one("SELECT 1 FROM workflow_arrivals WHERE execution = ? AND path = ?", execution, path)
+    return row is not None
 
 
 def take_arrival(tx: Tx, execution: str, path: str) -> None:

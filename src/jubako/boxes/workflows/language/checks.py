@@ -1,0 +1,234 @@
+"""Deploy-time refusals: what can be seen to be wrong without running the workflow.
+
+Source: cloud.google.com/workflows/docs/troubleshooting ("failed to build: error in step ...") and the comments in
+GoogleCloudPlatform/workflows-samples. Each finding says where, what, and how to mend it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+from jubako.boxes.workflows.language import ast
+from jubako.boxes.workflows.language.expressions import (
+    Expr,
+    Index,
+    Invocation,
+    Member,
+    Name,
+    children,
+    dotted,
+)
+from jubako.boxes.workflows.language.library import CONSTANTS, FUNCTIONS, Kind
+from jubako.boxes.workflows.language.problems import Findings
+from jubako.boxes.workflows.language.scopes import Scope
+from jubako.boxes.workflows.language.syntax import Node
+
+CONNECTOR = "googleapis."
+_CONNECTOR_PARTS_MIN = 4
+
+
+class Checker:
+    """Checks one source whose scopes have been made; ``connectors`` names those that exist, None admits all."""
+
+    def __init__(self, source: ast.Source, findings: Findings, connectors: frozenset[str] | None) -> None:
+        self.source = source
+        self.findings = findings
+        self.connectors = connectors
+        self.step = ""
+        self.all_steps: set[str] = set()
+
+    def check(self) -> None:
+        """Record every problem of every routine."""
+        for name, routine in self.source.routines.items():
+            assert routine.scope is not None
+            self.step = ""
+            if name in FUNCTIONS:
+                self._error(routine.at, f"{name} is the name of a library function", "rename the subworkflow")
+            for param in routine.params:
+                if param.default is not None:
+                    self._value(param.default, Scope())
+            self.all_steps = {step.name for step in ast.every(routine.steps)}
+            self._steps(routine.steps, routine.scope, frozenset(), in_loop=False)
+
+    def _error(self, at: Node, message: str, fix: str = "") -> None:
+        self.findings.error(at, self.step, message, fix)
+
+    def _steps(self, steps: list[ast.Step], scope: Scope, outer: frozenset[str], *, in_loop: bool) -> None:
+        reachable = outer | {step.name for step in steps}
+        for step in steps:
+            self.step = step.name
+            self._step(step, scope, reachable, in_loop=in_loop)
+
+    def _step(self, step: ast.Step, scope: Scope, reachable: frozenset[str], *, in_loop: bool) -> None:
+        body = step.body
+        if step.next is not None:
+            self._next(step.next, reachable, scope, in_loop=in_loop)
+        for node in ast.own_values(body):
+            self._value(node, scope)
+        self._body(step, scope)
+        apart = isinstance(body, ast.Parallel)
+        if isinstance(body, ast.For) or (isinstance(body, ast.Parallel) and body.loop is not None):
+            in_loop = True
+        elif apart:
+            in_loop = False
+        for steps, inner in ast.nested(body):
+            self._steps(steps, inner or scope, frozenset() if apart else reachable, in_loop=in_loop)
+            self.step = step.name
+
+    def _body(self, step: ast.Step, scope: Scope) -> None:
+        match step.body:
+            case ast.Assign(entries=entries):
+                for target, at, _ in entries:
+                    self._target(target, at, scope)
+            case ast.Call() as call:
+                self._call(call)
+            case ast.Return() if _in_branch(scope):
+                self._error(
+                    step.at, "return is not allowed inside a parallel branch", "write to a shared variable"
+                )
+
+    def _next(self, node: Node, reachable: frozenset[str], scope: Scope, *, in_loop: bool) -> None:
+        target = node.value
+        if target in ("break", "continue"):
+            if not in_loop:
+                self._error(node, f"next: {target} is only allowed inside a for loop")
+            elif target == "break" and scope.is_frame and scope.loop_names:
+                self._error(node, "a parallel for cannot be left with break", "use continue, or a plain for")
+        elif target == "end":
+            if _in_branch(scope):
+                self._error(
+                    node, "next: end is not allowed inside a parallel branch", "use continue or a switch"
+                )
+        elif target not in reachable:
+            self._unreachable(node, target, reachable)
+
+    def _unreachable(self, node: Node, target: str, reachable: frozenset[str]) -> None:
+        if target in self.all_steps:
+            fix = "next reaches steps beside it and steps of enclosing blocks, not out of a parallel branch"
+            self._error(node, f"step {target} cannot be reached from here", fix)
+        else:
+            self._error(node, f"next names an unknown step {target}", _similar(target, reachable))
+
+    def _target(self, target: Expr, at: Node, scope: Scope) -> None:
+        if isinstance(target, Name):
+            return
+        assert isinstance(target, Member | Index)
+        if isinstance(target, Index):
+            self._expression(target.key, at, scope)
+        start: Expr = target.item
+        while isinstance(start, Member | Index):
+            if isinstance(start, Index):
+                self._expression(start.key, at, scope)
+            start = start.item
+        assert isinstance(start, Name)
+        if scope.resolve(start.name) is None:
+            fix = _similar(start.name, scope.names()) or f"assign {start.name}: {{}} before"
+            self._error(at, f"variable {start.name} is not defined", fix)
+        elif not scope.writable(start.name):
+            fix = f"add {start.name} to shared of the parallel step"
+            self._error(at, f"variable {start.name} is not shared and cannot be written in a branch", fix)
+
+    def _call(self, body: ast.Call) -> None:
+        name = body.function
+        if name in self.source.routines:
+            self._fit(body.at, _misfit(self.source.routines[name], 0, body.args))
+        elif name in FUNCTIONS:
+            self._missing(body.at, name)
+            self._fit(body.at, FUNCTIONS[name].misfit(0, body.args))
+            if name == "sys.log" and len({"data", "text", "json"} & body.args.keys()) != 1:
+                self._error(body.at, "sys.log needs exactly one of data, text and json")
+        elif name.startswith(CONNECTOR):
+            if len(name.split(".")) < _CONNECTOR_PARTS_MIN:
+                fix = "write googleapis.<service>.<version>.<collection>.<method>"
+                self._error(body.at, f"{name} does not name a method of a connector", fix)
+            elif self.connectors is not None and name not in self.connectors:
+                self._error(body.at, f"unknown connector {name}", self._known_connectors(name))
+        else:
+            self._unknown(body.at, name)
+
+    def _known_connectors(self, name: str) -> str:
+        known = sorted(self.connectors or ())
+        return _similar(name, known) or f"known connectors: {', '.join(known)}"
+
+    def _fit(self, at: Node, misfit: str) -> None:
+        if misfit:
+            self._error(at, misfit)
+
+    def _missing(self, at: Node, name: str) -> None:
+        if FUNCTIONS[name].kind is Kind.MISSING:
+            self._error(at, f"function {name} is not available in this version", "use another function")
+
+    def _unknown(self, at: Node, name: str) -> None:
+        known = [*FUNCTIONS, *self.source.routines]
+        self._error(at, f"unknown function {name}"[:200], _similar(name, known))
+
+    def _value(self, node: Node, scope: Scope) -> None:
+        if node.tree is not None:
+            self._expression(node.tree, node, scope)
+        elif node.kind == "list":
+            for item in node.value:
+                self._value(item, scope)
+        elif node.kind == "map":
+            for key, item in node.value:
+                self._value(key, scope)
+                self._value(item, scope)
+
+    def _expression(self, tree: Expr, at: Node, scope: Scope) -> None:
+        pending = [tree]
+        while pending:
+            node = pending.pop()
+            where = Node("scalar", None, at.line, at.column + node.offset + (2 if at.tree is tree else 0))
+            if isinstance(node, Invocation):
+                self._invocation(node, where)
+            if isinstance(node, Name | Member) and self._is_constant(node, scope):
+                continue
+            if isinstance(node, Name):
+                self._symbol(node, where, scope)
+            pending.extend(reversed(children(node)))
+
+    def _is_constant(self, node: Name | Member, scope: Scope) -> bool:
+        name = dotted(node)
+        return name in CONSTANTS and scope.resolve(name.partition(".")[0]) is None
+
+    def _symbol(self, node: Name, at: Node, scope: Scope) -> None:
+        if scope.resolve(node.name) is None and node.name not in self.source.routines:
+            message = f"symbol '{node.name}' is neither a variable nor a sub-workflow name"
+            self._error(at, message, _similar(node.name, scope.names()) or "assign it in a step before")
+
+    def _invocation(self, node: Invocation, at: Node) -> None:
+        name = node.name
+        if name in self.source.routines:
+            self._fit(at, _misfit(self.source.routines[name], len(node.arguments), ()))
+        elif name.startswith(CONNECTOR) or (name in FUNCTIONS and FUNCTIONS[name].kind is Kind.BLOCKING):
+            fix = f"make it a step: call: {name} with result"
+            self._error(at, f"{name} is a blocking call and not allowed in an expression", fix)
+        elif name in FUNCTIONS:
+            self._missing(at, name)
+            self._fit(at, FUNCTIONS[name].misfit(len(node.arguments), ()))
+        else:
+            self._unknown(at, name)
+
+
+def _in_branch(scope: Scope) -> bool:
+    while not scope.is_frame:
+        assert scope.parent is not None
+        scope = scope.parent
+    return scope.parent is not None
+
+
+def _similar(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name[:100], sorted(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _misfit(routine: ast.Routine, positional: int, named: Iterable[str]) -> str:
+    names = [param.name for param in routine.params]
+    if routine.name == "main":
+        return "the main workflow cannot be called"
+    if positional > len(names):
+        return f"{routine.name} takes at most {len(names)} arguments, {positional} given"
+    given = {*names[:positional], *named}
+    unknown = [name for name in named if name not in names]
+    missing = [param.name for param in routine.params if param.default is None and param.name not in given]
+    if unknown:
+        return f"{routine.name} has no argument {', '.join(unknown)}"
+    return f"{routine.name} needs argument {', '.join(missing)}" if missing else ""

@@ -1,0 +1,31 @@
+"""Limits of the workflow language, copied from Google, and our own bounds on hostile text.
+
+Source of the first group: cloud.google.com/workflows/quotas.
+"""
+
+SOURCE_BYTES_MAX = 128 * 1024
+EXPRESSION_CHARS_MAX = 400
+ASSIGNMENTS_MAX = 50
+CONDITIONS_MAX = 50
+BRANCHES_MIN = 2
+BRANCHES_MAX = 10
+PARAMS_MAX = 10
+CONCURRENCY_MAX = 20
+PARALLEL_DEPTH_MAX = 2
+BRANCH_ERRORS_MAX = 100
+CALL_DEPTH_MAX = 20
+STEPS_MAX = 100_000
+MEMORY_BYTES_MAX = 512 * 1024
+STRING_BYTES_MAX = 256 * 1024
+ARGUMENT_BYTES_MAX = 32 * 1024
+SLEEP_SECONDS_MAX = 366 * 86_400.0
+
+INTEGER_MIN = -(2**63)
+INTEGER_MAX = 2**63 - 1
+
+# Ours: nothing a person writes comes near these; they keep recursion and expansion of hostile input bounded.
+VALUE_DEPTH_MAX = 100
+SOURCE_DEPTH_MAX = 100
+SOURCE_NODES_MAX = 100_000
+EXPRESSION_DEPTH_MAX = 60
+PROBLEMS_MAX = 100

@@ -1,0 +1,170 @@
+"""Values of the workflow language: their types, sizes, copies and stored form.
+
+A value is None, bool, int (64 bits), float, str, bytes, a list of values or a dict of str to value; always a tree,
+because assignment copies. Sizes are our count of the memory that Google limits: 8 bytes for a scalar or an entry
+plus the UTF-8 length of text.
+"""
+
+import base64
+import math
+
+from jubako.boxes.workflows.language.data import Data
+from jubako.boxes.workflows.language.errors import Raised, failure
+from jubako.boxes.workflows.language.limits import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    STRING_BYTES_MAX,
+    VALUE_DEPTH_MAX,
+)
+
+SCALARS = frozenset({int, float, bool, type(None)})
+SCALAR_BYTES = 8
+_BYTES_KEY = "$bytes"
+_FLOAT_KEY = "$double"
+_MAP_KEY = "$map"
+
+_NAMES = {
+    int: "integer",
+    float: "double",
+    bool: "boolean",
+    str: "string",
+    bytes: "bytes",
+    list: "list",
+    dict: "map",
+    type(None): "null",
+}
+
+
+def type_name(value: Data) -> str:
+    """Return the language's name of the value's type, as `get_type` gives it."""
+    return _NAMES[type(value)]
+
+
+def is_number(value: Data) -> bool:
+    """Return whether the value is an integer or a double; a boolean is neither."""
+    return type(value) is int or type(value) is float
+
+
+def text_bytes(text: str) -> int:
+    """Return the UTF-8 length of a text."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def bounded_text(text: str) -> str:
+    """Return the text if it may exist; raise ResourceLimitError over 256 KB."""
+    if len(text) * 4 > STRING_BYTES_MAX and text_bytes(text) > STRING_BYTES_MAX:
+        raise string_too_long()
+    return text
+
+
+def string_too_long() -> Raised:
+    """Return the error for a string over the limit."""
+    return failure("ResourceLimitError", f"string is longer than {STRING_BYTES_MAX} bytes")
+
+
+def size_of(value: Data) -> int:
+    """Return the bytes a value counts for."""
+    if type(value) in SCALARS:
+        return SCALAR_BYTES
+    if type(value) is str:
+        return SCALAR_BYTES + text_bytes(value)
+    if type(value) is list:
+        return SCALAR_BYTES + sum([size_of(item) for item in value])
+    if type(value) is dict:
+        entries = [size_of(item) + SCALAR_BYTES + text_bytes(key) for key, item in value.items()]
+        return SCALAR_BYTES + sum(entries)
+    return SCALAR_BYTES + len(value)
+
+
+def copied(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:
+    """Return an independent copy of a value.
+
+    Raises:
+        Raised: ResourceLimitError, nested deeper than 100 levels.
+
+    """
+    kind = type(value)
+    if kind is list or kind is dict:
+        if depth == 0:
+            raise failure("ResourceLimitError", f"value is nested deeper than {VALUE_DEPTH_MAX} levels")
+        if kind is list:
+            return [item if type(item) in SCALARS else copied(item, depth - 1) for item in value]
+        return {key: copied(item, depth - 1) for key, item in value.items()}
+    if kind is str:
+        return bounded_text(value)
+    return value
+
+
+def admitted(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:
+    """Return a copy of a value from outside (an argument, an outcome), refused if it is none of ours.
+
+    Raises:
+        Raised: ValueError for an integer beyond 64 bits, or a key that is no string; ResourceLimitError.
+
+    """
+    kind = type(value)
+    if kind is dict or kind is list:
+        if depth == 0:
+            raise failure("ResourceLimitError", f"value is nested deeper than {VALUE_DEPTH_MAX} levels")
+        if kind is list:
+            return [admitted(item, depth - 1) for item in value]
+        return {_admitted_key(key): admitted(item, depth - 1) for key, item in value.items()}
+    if type(value) is int and not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise failure("ValueError", f"{value} does not fit into 64 bits")
+    if type(value) is str:
+        return _well_formed(value)
+    if type(value) not in _NAMES:
+        raise failure("ValueError", f"a {type(value).__name__} is not a value of the workflow language")
+    return value
+
+
+def _admitted_key(key: Data) -> str:
+    if type(key) is not str:
+        raise failure("ValueError", f"map key {key!r} is not a string")
+    return _well_formed(key)
+
+
+def _well_formed(text: str) -> str:
+    # JSON can smuggle in half a surrogate pair, which no UTF-8 writer downstream would survive.
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def equal(left: Data, right: Data) -> bool:
+    """Return whether two values are the same; 1 equals 1.0, and true does not equal 1."""
+    if type(left) is dict and type(right) is dict:
+        return left.keys() == right.keys() and all(equal(item, right[key]) for key, item in left.items())
+    if type(left) is list and type(right) is list:
+        return len(left) == len(right) and all(map(equal, left, right))
+    if type(left) is type(right) or (is_number(left) and is_number(right)):
+        return bool(left == right)
+    return False
+
+
+def to_data(value: Data) -> Data:
+    """Return the value as JSON data; bytes, non-finite doubles and maps that look like these are wrapped."""
+    if type(value) is list:
+        return [to_data(item) for item in value]
+    if type(value) is dict:
+        data = {key: to_data(item) for key, item in value.items()}
+        return {_MAP_KEY: data} if len(data) == 1 and next(iter(data)).startswith("$") else data
+    if type(value) is bytes:
+        return {_BYTES_KEY: base64.b64encode(value).decode()}
+    if type(value) is float and not math.isfinite(value):
+        return {_FLOAT_KEY: repr(value)}
+    return value
+
+
+def from_data(data: Data) -> Data:
+    """Return the value that `to_data` wrote."""
+    if type(data) is list:
+        return [from_data(item) for item in data]
+    if type(data) is not dict:
+        return data
+    if len(data) == 1:
+        ((key, item),) = data.items()
+        if key == _BYTES_KEY:
+            return base64.b64decode(item)
+        if key == _FLOAT_KEY:
+            return float(item)
+        data = item if key == _MAP_KEY else data
+    return {key: from_data(item) for key, item in data.items()}

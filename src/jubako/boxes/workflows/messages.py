@@ -1,0 +1,124 @@
+"""HTTP as the language sees it: arguments to a request, a reply to a map, failures to error maps.
+
+Source: cloud.google.com/workflows/docs/http-requests ("Make an HTTP request", "Access HTTP response data").
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from jubako.core.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    JubakoError,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from jubako.wire.http import HttpResponse
+
+USER_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
+_TAGS: Mapping[type[JubakoError], str] = {
+    Unavailable: "ConnectionFailedError",
+    DeadlineExceeded: "TimeoutError",
+    ResourceExhausted: "ResourceLimitError",
+    PermissionDenied: "ConnectionFailedError",
+    InvalidArgument: "ValueError",
+    Unauthenticated: "AuthError",
+}
+
+
+def url_of(args: Mapping[str, Any]) -> str:
+    """Return the URL with the ``query`` map appended."""
+    query = args.get("query")
+    if not query:
+        return str(args["url"])
+    joint = "&" if "?" in args["url"] else "?"
+    pairs = [(key, _text(item)) for key, value in query.items() for item in _items(value)]
+    return f"{args['url']}{joint}{urlencode(pairs)}"
+
+
+def body_of(args: Mapping[str, Any]) -> tuple[str | None, bytes]:
+    """Return ``(default content type, body)``.
+
+    Raises:
+        InvalidArgument: The body's type does not fit the Content-Type given.
+
+    """
+    body = args.get("body")
+    if body is None:
+        return None, b""
+    if isinstance(body, bytes):
+        return "application/octet-stream", body
+    given = _content_type(args)
+    if given == "application/x-www-form-urlencoded" and isinstance(body, dict):
+        return None, urlencode({key: _text(value) for key, value in body.items()}).encode()
+    if given.startswith("text/") or given == "application/x-www-form-urlencoded":
+        if not isinstance(body, str):
+            raise InvalidArgument(f"body must be a string for the content type {given}.")
+        return None, body.encode()
+    return "application/json; charset=utf-8", json.dumps(body, ensure_ascii=False).encode()
+
+
+def headers_of(args: Mapping[str, Any], content_type: str | None) -> dict[str, str]:
+    """Return the headers to send, names in lower case."""
+    headers = {key.lower(): _text(value) for key, value in (args.get("headers") or {}).items()}
+    if content_type is not None:
+        headers.setdefault("content-type", content_type)
+    own = headers.get("user-agent")
+    headers["user-agent"] = f"{own} {USER_AGENT}" if own else USER_AGENT
+    return headers
+
+
+def result_of(response: HttpResponse) -> dict[str, Any]:
+    """Return ``{body, code, headers}``: JSON types parsed, text as string, anything else as bytes."""
+    return {
+        "body": _parsed(response),
+        "code": response.status,
+        "headers": {_canonical(name): value for name, value in response.headers.items()},
+    }
+
+
+def error_of(error: JubakoError) -> dict[str, Any]:
+    """Return the error map of a request that got no reply; ``tag`` on the error wins over its class."""
+    tag = getattr(error, "tag", None) or _TAGS.get(type(error), "SystemError")
+    return failure_map(tag, error.message)
+
+
+def failure_map(tag: str, message: str, **fields: Any) -> dict[str, Any]:
+    """Return an error map of the language."""
+    return {"message": message, "tags": [tag], **fields}
+
+
+def _parsed(response: HttpResponse) -> Any:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return json.loads(response.body or b"null")
+        except (ValueError, RecursionError):
+            return response.body.decode("utf-8", "replace")
+    if kind.startswith("text/") or not response.body:
+        return response.body.decode("utf-8", "replace")
+    return response.body
+
+
+def _content_type(args: Mapping[str, Any]) -> str:
+    for name, value in (args.get("headers") or {}).items():
+        if name.lower() == "content-type":
+            return str(value).partition(";")[0].strip().lower()
+    return ""
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _canonical(name: str) -> str:
+    """Return a header name as Google shows it: ``Content-Type``."""
+    return "-".join(part.capitalize() for part in name.split("-"))

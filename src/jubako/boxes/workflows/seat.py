@@ -1,0 +1,112 @@
+"""One execution in memory: the machine's state, and how it came there.
+
+1. The state after ``seq`` outcomes is the same whether they were fed just now, replayed from the journal, or are
+   contained in a snapshot; so memory may be lost at any time.
+2. Outcomes are fed one at a time; between two of them every thread has come to rest. Long pure stretches are
+   cut into slices so that one execution does not hold up the others.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jubako.boxes.workflows.execution_rows import Loaded
+from jubako.boxes.workflows.language import (
+    Continue,
+    Effect,
+    EffectDone,
+    EffectFailed,
+    EffectKind,
+    Program,
+    Start,
+    State,
+    Status,
+    advance,
+    current_steps,
+    dump,
+    initial_state,
+    load,
+    pending_effects,
+)
+from jubako.boxes.workflows.language.values import from_data, to_data
+
+SLICE_STEPS = 5_000
+
+Outcome = EffectDone | EffectFailed
+
+
+@dataclass(slots=True)
+class Seat:
+    """An execution that is being driven."""
+
+    program: Program
+    state: State
+    seq: int
+    """Outcomes fed so far: what the journal must hold when this is committed."""
+    snapshot_seq: int
+    under_way: dict[str, Effect]
+    """Effects asked for and not answered, by name."""
+
+    @classmethod
+    def restored(cls, program: Program, loaded: Loaded) -> "Seat":
+        """Return the seat at the end of the journal; ``under_way`` is what has to run (again)."""
+        if loaded.snapshot is not None:
+            state = load(program, json.loads(loaded.snapshot))
+        else:
+            state = initial_state(program, json.loads(loaded.argument or "null"))
+            advance(program, state, Start())
+        for outcome in loaded.outcomes:
+            advance(program, state, decode_outcome(outcome))
+        pending = {effect.name: effect for effect in pending_effects(program, state)}
+        return cls(program, state, loaded.seq, loaded.seq - len(loaded.outcomes), pending)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the execution has ended."""
+        return self.state.status is not Status.ACTIVE
+
+    def feed(self, outcome: Outcome) -> Iterator[list[Effect]]:
+        """Feed one outcome; yield the effects of each slice until the machine rests."""
+        self.under_way.pop(outcome.name, None)
+        self.seq += 1
+        _, effects = advance(self.program, self.state, outcome, slice_steps=SLICE_STEPS)
+        yield self._note(effects)
+        while self.state.ready and not self.is_over:
+            _, effects = advance(self.program, self.state, Continue(), slice_steps=SLICE_STEPS)
+            yield self._note(effects)
+
+    def snapshot(self) -> str:
+        """Return the state as JSON text."""
+        self.snapshot_seq = self.seq
+        return json.dumps(dump(self.state), ensure_ascii=False, separators=(",", ":"))
+
+    def steps(self) -> str:
+        """Return where the execution stands: a JSON list of ``{"routine", "step"}``."""
+        return json.dumps(
+            [{"routine": step.routine, "step": step.step} for step in current_steps(self.state)],
+            ensure_ascii=False,
+        )
+
+    def _note(self, effects: Sequence[Effect]) -> list[Effect]:
+        asked = [effect for effect in effects if effect.kind is not EffectKind.ABANDON]
+        self.under_way.update((effect.name, effect) for effect in asked)
+        return asked
+
+
+def encode_outcome(outcome: Outcome) -> str:
+    """Return an outcome as the journal keeps it: ``{"name", "value"}`` or ``{"name", "error"}``."""
+    told: dict[str, Any] = {"name": outcome.name}
+    if isinstance(outcome, EffectDone):
+        told["value"] = to_data(outcome.value)
+    else:
+        told["error"] = to_data(outcome.error)
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_outcome(text: str) -> Outcome:
+    """Return what ``encode_outcome`` wrote."""
+    told = json.loads(text)
+    if "error" in told:
+        return EffectFailed(told["name"], from_data(told["error"]))
+    return EffectDone(told["name"], from_data(told["value"]))
