@@ -47,6 +47,7 @@ class FakeGoogle:
     calls: list[Call] = field(default_factory=list)
     failures: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """Replies to give before any other, first in first out; code 0 breaks the connection."""
+    log_pages: list[dict[str, Any]] = field(default_factory=list)
     failed_tasks: int = 0
     polls_until_done: int = 3
     workflow_end: dict[str, Any] = field(default_factory=lambda: {"state": "SUCCEEDED", "result": '{"n":1}'})
@@ -66,7 +67,7 @@ class FakeGoogle:
         return [call for call in self.calls if call.verb == verb]
 
     def _dispatch(self, call: Call) -> dict[str, Any]:
-        name = call.path.split("/", 2)[2]
+        name = call.path.removeprefix("/jubako").split("/", 2)[2]
         custom = VERB.match(name)
         if call.verb == "POST" and custom:
             return self._run(custom[1]) if custom[2] == "run" else self._cancel(custom[1])
@@ -74,6 +75,8 @@ class FakeGoogle:
         return actions[call.verb](name, call)
 
     def _get(self, name: str, call: Call) -> dict[str, Any]:
+        if name.endswith("/logs"):
+            return self.log_pages.pop(0)
         if name in self.documents:
             self._advance(name)
             return self.documents[name]
