@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from jubako.boxes.workflows.resources import (
     UpdateWorkflowRequest,
     Workflow,
 )
-from jubako.core.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
+from jubako.core.errors import Aborted, FailedPrecondition, InvalidArgument
 from jubako.core.faults import NoFaults
 from jubako.store.migrations import load
 from jubako.store.outbox import Outbox
@@ -34,8 +34,10 @@ from jubako.store.timers import Timers
 from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
+from jubako.wire.egress import Call
 from jubako.wire.http import HttpResponse
 from jubako.wire.method import Api, Caller
+from jubako.wire.outbound import ConnectionFailed
 
 PARENT = "projects/p/locations/l"
 LOCAL = Caller(principal="user:local")
@@ -54,17 +56,9 @@ class Cloud:
     fail_with: Exception | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes,
-        limit: timedelta,
-        caller: Caller,
-    ) -> HttpResponse:
-        self.requests.append((method, url))
+    async def send(self, call: Call, caller: Caller) -> HttpResponse:
+        url = call.url
+        self.requests.append((call.method, url))
         self.changed.set()
         if self.fail_with is not None:
             raise self.fail_with
@@ -80,7 +74,7 @@ class Cloud:
         if url.endswith(":cancel"):
             self.cancelled.append(url)
             self.changed.set()
-        return HttpResponse(status=200, headers=JSON, body=json.dumps({"echo": body.decode()}).encode())
+        return HttpResponse(status=200, headers=JSON, body=json.dumps({"echo": call.body.decode()}).encode())
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -270,7 +264,7 @@ async def test_an_http_failure_is_caught_by_its_tags(house: House) -> None:
     try: {call: http.get, args: {url: "http://localhost:1/"}, result: r}
     except: {as: e, steps: [{told: {return: "${e.tags[0]}"}}]}
 """)
-    house.cloud.fail_with = Unavailable("connection refused")
+    house.cloud.fail_with = ConnectionFailed("connection refused")
     final = await house.until_final(await house.begin())
     assert json.loads(final.result) == "ConnectionFailedError"
 

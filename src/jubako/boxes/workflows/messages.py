@@ -8,26 +8,30 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from jubako.core.errors import (
-    DeadlineExceeded,
-    InvalidArgument,
-    JubakoError,
-    PermissionDenied,
-    ResourceExhausted,
-    Unauthenticated,
-    Unavailable,
-)
+from jubako.core.errors import InvalidArgument
 from jubako.wire.http import HttpResponse
+from jubako.wire.outbound import (
+    CallTimeout,
+    ConnectionBroken,
+    ConnectionFailed,
+    EgressError,
+    InvalidCall,
+    RefusedAddress,
+    ResponseTooLarge,
+)
 
 USER_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
-_TAGS: Mapping[type[JubakoError], str] = {
-    Unavailable: "ConnectionFailedError",
-    DeadlineExceeded: "TimeoutError",
-    ResourceExhausted: "ResourceLimitError",
-    PermissionDenied: "ConnectionFailedError",
-    InvalidArgument: "ValueError",
-    Unauthenticated: "AuthError",
+_TAGS: Mapping[type[Exception], tuple[str, ...]] = {
+    ConnectionFailed: ("ConnectionFailedError", "ConnectionError"),
+    ConnectionBroken: ("ConnectionError",),
+    CallTimeout: ("TimeoutError",),
+    ResponseTooLarge: ("ResourceLimitError", "ResultSizeLimitExceededError"),
+    RefusedAddress: ("ConnectionFailedError", "ConnectionError"),
+    InvalidCall: ("ValueError",),
+    InvalidArgument: ("TypeError",),
 }
+"""Source: cloud.google.com/workflows/docs/reference/syntax/error-types. That a connection which never came about is a
+ConnectionError too is ours: an ``except`` for either then catches it."""
 
 
 def url_of(args: Mapping[str, Any]) -> str:
@@ -81,10 +85,12 @@ def result_of(response: HttpResponse) -> dict[str, Any]:
     }
 
 
-def error_of(error: JubakoError) -> dict[str, Any]:
-    """Return the error map of a request that got no reply; ``tag`` on the error wins over its class."""
-    tag = getattr(error, "tag", None) or _TAGS.get(type(error), "SystemError")
-    return failure_map(tag, error.message)
+def error_of(error: EgressError | InvalidArgument) -> dict[str, Any]:
+    """Return the error map of a request that got no reply."""
+    tag, *wider = _TAGS[type(error)]
+    told = failure_map(tag, str(error))
+    told["tags"].extend(wider)
+    return told
 
 
 def failure_map(tag: str, message: str, **fields: Any) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from jubako.boxes.workflows.messages import body_of, error_of, failure_map, head
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.seat import Outcome
 from jubako.core.clock import Clock
-from jubako.core.errors import JubakoError
+from jubako.core.errors import InvalidArgument
 from jubako.core.timestamps import format_duration
 from jubako.store.outbox import Message
+from jubako.wire.egress import Call
 from jubako.wire.http import HttpResponse
 from jubako.wire.method import Caller
+from jubako.wire.outbound import EgressError
 
 HTTP_TIMEOUT_MAX = timedelta(seconds=1800)
 CONNECTOR_TIMEOUT_DEFAULT_S = 1800.0
@@ -63,7 +65,7 @@ class Performer:
                 return await self._http(effect, context)
             if effect.kind is EffectKind.CONNECTOR:
                 return await self._connector(effect, context)
-        except JubakoError as error:
+        except (EgressError, InvalidArgument) as error:
             return EffectFailed(effect.name, error_of(error))
         return EffectFailed(
             effect.name, failure_map("SystemError", f"{effect.function} is not available in this version")
@@ -98,14 +100,14 @@ class Performer:
         if args["method"] not in {"GET", "HEAD"}:
             headers.setdefault("idempotency-key", _key(context.id, effect.name))
         limit = timedelta(seconds=args.get("timeout", HTTP_TIMEOUT_MAX.total_seconds()))
-        response = await self._outgoing.send(
-            args["method"],
-            url_of(args),
+        call = Call(
+            method=args["method"],
+            url=url_of(args),
             headers=headers,
             body=body,
-            limit=min(limit, HTTP_TIMEOUT_MAX),
-            caller=context.caller,
+            timeout=min(limit, HTTP_TIMEOUT_MAX),
         )
+        response = await self._outgoing.send(call, context.caller)
         result = result_of(response)
         if response.status >= 400:
             message = f"HTTP server responded with error code {response.status}"
@@ -157,9 +159,8 @@ class Performer:
     async def _send(self, request: ConnectorRequest, caller: Caller, limit: timedelta) -> HttpResponse:
         body = b"" if request.body is None else json.dumps(request.body).encode()
         headers = {"content-type": "application/json"} if body else {}
-        return await self._outgoing.send(
-            request.verb, request.url, headers=headers, body=body, limit=limit, caller=caller
-        )
+        call = Call(method=request.verb, url=request.url, headers=headers, body=body, timeout=limit)
+        return await self._outgoing.send(call, caller)
 
 
 def stop_message(execution: str, effect: Effect) -> str:
