@@ -31,7 +31,12 @@ _VALUES: Final = (
 )
 _SCALES: Final = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _CENTURIES: Final = frozenset({17, 18, 19, 20})
-_SPELLED: Final = {"%": "percent", "&": "and", "$": "dollars", "€": "euros", "£": "pounds"}
+_SPELLED: Final = {
+    "%": "percent", "&": "and", "$": "dollars", "€": "euros", "£": "pounds", "dr": "doctor", "mr": "mister",
+    "mrs": "missus", "prof": "professor", "gov": "governor", "sen": "senator", "vs": "versus", "ok": "okay",
+}  # fmt: skip
+"""What is said where this is written."""
+
 _TOKEN: Final = re.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:st|nd|rd|th)?(?![a-z])|[a-z](?:\.[a-z])+\.?|[^\W_]+(?:'[^\W_]+)*|[%&$€£]",
     re.IGNORECASE,
@@ -63,12 +68,12 @@ def words(text: str) -> list[Word]:
         text = plain
     plain = plain.translate(_QUOTES)
     found = [_word(match.group(), match.start(), text) for match in _TOKEN.finditer(plain)]
-    return _numbers_joined(found, text)
+    return _dates_ordered(_numbers_joined(found, text))
 
 
 def _word(token: str, start: int, text: str) -> Word:
     shown = text[start : start + len(token)]
-    key = _SPELLED.get(token, token.lower())
+    key = _SPELLED.get(token.lower(), token.lower())
     if key[0].isdigit():
         key = key.replace(",", "")
         key = re.sub(r"(st|nd|rd|th)\Z", "", key)
@@ -101,6 +106,21 @@ def _numbers_joined(tokens: Sequence[Word], text: str) -> list[Word]:
         shown = text[first.start : last.end]
         result.append(replace(first, key=value, text=shown, end=last.end, sort="number"))
         index += length
+    return result
+
+
+def _dates_ordered(tokens: Sequence[Word]) -> list[Word]:
+    """Bring ``the 2nd of April`` and ``2 April`` into the order of ``April 2``; places stay with their words."""
+    result: list[Word] = []
+    for token in tokens:
+        result.append(token)
+        if token.sort != "month":
+            continue
+        of = len(result) >= 3 and result[-2].key == "of"
+        day = -3 if of else -2
+        if len(result) >= -day and result[day].sort == "number" and len(result[day].key) <= 2:
+            first = day - 1 if of and len(result) > 3 and result[day - 1].key == "the" else day
+            result[first:] = [token, result[day]]
     return result
 
 

@@ -1,0 +1,59 @@
+"""Telops against speech: what differs, what kind of error it is, and how sure that is."""
+
+from collections.abc import Iterable
+
+from jubako_apps.telop.findings import SEVERITY, THRESHOLDS, Finding, Suspicion, in_order
+from jubako_apps.telop.reconcile.windows import said, window
+from jubako_apps.telop.telops import Telop, Transcript
+
+__all__ = ["reconcile"]
+
+
+def reconcile(telops: Iterable[Telop], transcript: Transcript, mode: str = "balanced") -> list[Finding]:
+    """Return what a caption editor should look at, in the order of the video.
+
+    Args:
+        telops: Merged telops.
+        transcript: What is said; its language is that of the telops.
+        mode: ``strict``, ``balanced`` or ``sensitive``: how doubtful a finding may be.
+
+    """
+    threshold = THRESHOLDS[mode]
+    found = []
+    for telop in telops:
+        speech = window(transcript.utterances, telop)
+        text = " ".join(utterance.text for utterance in speech)
+        for suspicion in _suspicions(telop.text, text, transcript):
+            finding = _finding(telop, suspicion, said(transcript.utterances, telop))
+            if finding.confidence >= threshold:
+                found.append(finding)
+    return in_order(found)
+
+
+def _suspicions(text: str, speech: str, transcript: Transcript) -> list[Suspicion]:
+    # Each language brings a dictionary of its own; only the one that is needed is loaded.
+    if transcript.language == "ja":
+        from jubako_apps.telop.reconcile import japanese  # noqa: PLC0415
+
+        return japanese.suspicions(text, speech, transcript.source)
+    from jubako_apps.telop.reconcile import english  # noqa: PLC0415
+
+    return english.suspicions(text, speech, transcript.source)
+
+
+def _finding(telop: Telop, suspicion: Suspicion, sentence: str | None) -> Finding:
+    return Finding(
+        id=f"{telop.id}-{suspicion.offset}-{suspicion.kind.replace(' ', '-')}",
+        telop_id=telop.id,
+        start=telop.start,
+        end=telop.end,
+        kind=suspicion.kind,
+        telop=telop.text,
+        offset=suspicion.offset,
+        wrong=suspicion.wrong,
+        right=suspicion.right or None,
+        said=sentence,
+        # A reading that is itself doubtful makes everything doubtful that is built on it.
+        confidence=round(suspicion.confidence * min(1.0, 0.5 + telop.confidence / 2), 3),
+        severity=SEVERITY[suspicion.kind],
+    )
