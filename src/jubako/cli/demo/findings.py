@@ -1,11 +1,12 @@
 """The end of a check, in the terminal: what was found, where the reports are, what working in parallel brought."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from jubako.cli.demo.score import read_truth, score
 from jubako.cli.demo.watch import Snapshot
 from jubako.cli.tables import wrapped_table
 from jubako.cli.terminal import Terminal
@@ -46,12 +47,17 @@ def suspicion(finding: Finding) -> str:
 
 
 def truth_line(findings: Sequence[Finding], truth: Path) -> str:
-    """Return precision and recall by the truth that is bundled with a clip."""
-    result = score(findings, read_truth(truth))
+    """Return precision and recall, as the application measures them, by the truth that is bundled with a clip."""
+    from jubako_apps.telop import findings as application  # noqa: PLC0415 - needs the application's extra
+    from jubako_apps.telop import score
+
+    known = {field.name for field in fields(application.Finding)}
+    given = [application.Finding(**{key: one[key] for key in known & one.keys()}) for one in findings]
+    result = score.score(given, json.loads(truth.read_bytes()))
+    total = result.found + result.missed
     return (
-        f"Measured against the clip's planted typos: precision {result.precision:.2f} "
-        f"({result.right} of {result.findings} findings are right), recall {result.recall:.2f} "
-        f"({result.found} of {result.errors} found)."
+        f"Measured by the typos that were planted in this clip: precision {result.precision:.2f} "
+        f"({result.wrong} false alarms), recall {result.recall:.2f} ({result.found} of {total} found)."
     )
 
 
