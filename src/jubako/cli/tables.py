@@ -22,12 +22,14 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], terminal: Termi
 
 
 def wrapped_table(headers: Sequence[str], rows: Sequence[Sequence[str]], terminal: Terminal) -> list[str]:
-    """Return the same with nothing cut off: what does not fit goes on in the next line."""
+    """Return the same with nothing cut off: what does not fit goes on in the next line, and rows stand apart then."""
     cells, widths = _fitted(headers, rows, terminal)
     lines = [terminal.paint(_line(headers, widths), "bold")]
-    for row in cells:
-        columns = [wrap(cell, room) for cell, room in zip(row, widths, strict=True)]
-        lines += [_line(parts, widths) for parts in zip_longest(*columns, fillvalue="")]
+    wrapped = [[wrap(cell, room) for cell, room in zip(row, widths, strict=True)] for row in cells]
+    is_airy = any(len(cell) > 1 for row in wrapped for cell in row)
+    for row in wrapped:
+        lines += [""] if is_airy else []
+        lines += [_line(parts, widths) for parts in zip_longest(*row, fillvalue="")]
     return lines
 
 

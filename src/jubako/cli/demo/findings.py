@@ -15,7 +15,7 @@ from jubako.cli.times import clock, seconds
 Finding = Mapping[str, Any]
 """``{"start", "telop", "said", "kind", "wrong", "right", ...}`` of ``report.json``."""
 HEADERS = ("TIME", "CAPTION", "WHAT WAS SAID", "SUSPECTED")
-KINDS = {"missing": "something is missing", "extra": "too much"}
+KINDS = {"missing": "missing", "extra": "too much"}
 
 
 def show_findings(out: Terminal, findings: Sequence[Finding]) -> None:
@@ -39,17 +39,14 @@ def suspicion(finding: Finding) -> str:
     """Return ``number: 54 → 45``, as much of it as is known."""
     kind = KINDS.get(finding["kind"], str(finding["kind"]))
     wrong, right = finding.get("wrong") or "", finding.get("right")
-    if not wrong and not right:
-        return kind
-    if right is None:
-        return f"{kind}: {wrong}"
-    return f"{kind}: {wrong or '(nothing)'} → {right or '(nothing)'}"
+    change = " → ".join(part for part in (wrong, right) if part)
+    return f"{kind}: {change}" if change else kind
 
 
 def truth_line(findings: Sequence[Finding], truth: Path) -> str:
     """Return precision and recall, as the application measures them, by the truth that is bundled with a clip."""
     from jubako_apps.telop import findings as application  # noqa: PLC0415 - needs the application's extra
-    from jubako_apps.telop import score
+    from jubako_apps.telop import score  # noqa: PLC0415
 
     known = {field.name for field in fields(application.Finding)}
     given = [application.Finding(**{key: one[key] for key in known & one.keys()}) for one in findings]
