@@ -43,7 +43,7 @@ from jubako.wire.paging import cut, page_of
 
 T = TypeVar("T")
 EXECUTIONS_KEPT = 1_000
-"""Final executions of one job; older ones go with their output. Source: Cloud Run, "Manage job executions"."""
+"""Of one job. Source: Cloud Run, "Manage job executions", retention."""
 SUFFIX_LENGTH = 5
 _NAME_DRAWS = 8
 
@@ -66,6 +66,8 @@ class HandlerPorts:
     faults: Faults
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
+    executions_kept: int = EXECUTIONS_KEPT
+    """How many final executions of a job are kept; older ones go with their output."""
 
 
 class _Rehearsed(Exception):
@@ -208,7 +210,9 @@ class JobHandlers:
             document = execution_of(codec.decode(Job, job.document), request.overrides, _account(caller))
             row = _insert(tx, key, draws, lambda name: _new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
-            return self._operations.start(tx, row, operation), rows.prune_executions(tx, key, EXECUTIONS_KEPT)
+            return self._operations.start(tx, row, operation), rows.prune_executions(
+                tx, key, self._ports.executions_kept
+            )
 
         result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
         if not request.validate_only:

@@ -91,6 +91,41 @@ def past_attempts(tx: Tx, execution_uid: str, index: int) -> list[PastAttempt]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSpan:
+    """One attempt that has been claimed, and when it lived."""
+
+    index: int
+    number: int
+    started_us: int | None
+    ended_us: int | None
+
+
+def spans(tx: Tx, execution_uid: str, index: int | None = None) -> list[AttemptSpan]:
+    """Return every attempt of an execution, or of one of its tasks, that was claimed so far."""
+    # A pending task's own attempt is not claimed yet, and nor is one that was cancelled while it waited.
+    now = tx.all(
+        "SELECT task_index, attempt, attempt_started, completed FROM job_tasks WHERE execution_uid = ? "
+        "AND (? IS NULL OR task_index = ?) AND (attempt_started IS NOT NULL OR state IN ('queued', 'running'))",
+        execution_uid, index, index,
+    )  # fmt: skip
+    past = tx.all(
+        "SELECT task_index, attempt, started, ended FROM job_attempts WHERE execution_uid = ? "
+        "AND (? IS NULL OR task_index = ?)",
+        execution_uid, index, index,
+    )  # fmt: skip
+    return [
+        AttemptSpan(index=at, number=number, started_us=started, ended_us=ended)
+        for at, number, started, ended in sorted(past + now)
+    ]
+
+
+def states_of(tx: Tx, execution_uid: str) -> list[TaskState]:
+    """Return the state of every task, by index."""
+    rows = tx.all("SELECT state FROM job_tasks WHERE execution_uid = ? ORDER BY task_index", execution_uid)
+    return [TaskState(state) for (state,) in rows]
+
+
 def under_way(tx: Tx) -> list[Attempt]:
     """Return every attempt that is claimed and has not ended, by execution and index."""
     found = []
@@ -261,8 +296,10 @@ def cancel(tx: Tx, execution: ExecutionRow, operation: str, finish: Finish) -> E
     """
     state = states.move_execution(execution.state, ExecutionEvent.CANCEL)
     now = to_micros(tx.now)
+    # The next attempt of a task that waits for a retry never came to be: its last one is the one before.
     cancelled = tx.run(
-        "UPDATE job_tasks SET state = 'cancelled', completed = ? WHERE execution_uid = ? AND state = 'pending'",
+        "UPDATE job_tasks SET state = 'cancelled', completed = ?, "
+        "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE execution_uid = ? AND state = 'pending'",
         now, execution.uid,
     )  # fmt: skip
     counts = execution.counts

@@ -1,0 +1,288 @@
+"""Reading what attempts wrote: bytes of one stream, and lines of many attempts in the order of time.
+
+1. The runtime writes ``stdout``, ``stderr`` and ``index`` into the attempt's directory; ``index`` says at which time
+   the files had which sizes. A line has the time of the first index entry that covers its end.
+2. Nothing is held open between two reads, and no read takes more than a chunk: a log of gigabytes costs what is shown.
+3. "No output" and "output lost" differ: the directory is there from the start of an attempt on.
+"""
+
+import asyncio
+import heapq
+import shutil
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from jubako.boxes.jobs.launch import output_directory
+
+CHUNK_BYTES = 65_536
+LINE_BYTES_MAX = 262_144
+"""A longer line is cut. Source: Cloud Logging quotas, size of a log entry."""
+STREAMS = ("stdout", "stderr")
+_ENDED_SLACK_US = 5_000_000
+
+
+class Status(StrEnum):
+    """What there is of an attempt's output."""
+
+    NOT_STARTED = "NOT_STARTED"
+    EMPTY = "EMPTY"
+    """It has written nothing."""
+    AVAILABLE = "AVAILABLE"
+    LOST = "LOST"
+    """It has run, and its output is not there any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One attempt whose output may be read."""
+
+    execution_uid: str
+    index: int
+    attempt: int
+    started_us: int | None
+    ended_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Position:
+    """Where a line stands among all lines of an execution."""
+
+    time_us: int
+    index: int
+    attempt: int
+    stream: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, without its newline."""
+
+    position: Position
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Bytes of one stream of one attempt."""
+
+    status: Status
+    data: bytes = b""
+    size: int = 0
+    """Of the whole stream so far."""
+
+
+class _Mark(msgspec.Struct):
+    t: int
+    o: int
+    e: int
+
+
+class Outputs:
+    """The output directories of all attempts."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the directory that LaunchSettings names ``output_root``."""
+        self._root = root
+
+    async def read(self, source: Source, stream: str, offset: int, limit: int) -> Piece:
+        """Return at most ``limit`` bytes of a stream from ``offset`` on."""
+        return await asyncio.to_thread(self._read, source, stream, offset, limit)
+
+    async def lines(
+        self, sources: Sequence[Source], after: Position | None, until_us: int, limit: int
+    ) -> list[Line]:
+        """Return at most ``limit`` lines that stand behind ``after`` and were written before ``until_us``."""
+        return await asyncio.to_thread(self._lines, sources, after, until_us, limit)
+
+    async def statuses(self, sources: Sequence[Source]) -> list[Status]:
+        """Return what there is of each attempt's output."""
+        return await asyncio.to_thread(lambda: [self.status(source) for source in sources])
+
+    async def remove(self, execution_uids: Iterable[str]) -> None:
+        """See handlers.Outputs; what cannot be removed is left to ``sweep``."""
+        await asyncio.to_thread(self._remove, list(execution_uids))
+
+    async def sweep(self, known_uids: set[str]) -> list[str]:
+        """Remove the output of executions that do not exist (a crash came between deletion and removal)."""
+        return await asyncio.to_thread(self._sweep, known_uids)
+
+    def status(self, source: Source) -> Status:
+        """Return what there is of an attempt's output."""
+        folder = self._folder(source)
+        if not folder.is_dir():
+            has_run = source.started_us is not None or source.ended_us is not None
+            return Status.LOST if has_run else Status.NOT_STARTED
+        sizes = [_size(folder / stream) for stream in STREAMS]
+        if all(size is None for size in sizes) and source.started_us is not None:
+            return Status.LOST
+        return Status.AVAILABLE if any(sizes) else Status.EMPTY
+
+    def _folder(self, source: Source) -> Path:
+        return Path(output_directory(str(self._root), source.execution_uid, source.index, source.attempt))
+
+    def _read(self, source: Source, stream: str, offset: int, limit: int) -> Piece:
+        status = self.status(source)
+        path = self._folder(source) / stream
+        size = _size(path)
+        if size is None:
+            return Piece(status=status)
+        return Piece(status=status, data=_bytes_at(path, offset, limit), size=size)
+
+    def _lines(
+        self, sources: Sequence[Source], after: Position | None, until_us: int, limit: int
+    ) -> list[Line]:
+        found: list[Line] = []
+        for line in _merged(sources, partial(self._opened, after=after)):
+            if line.position.time_us >= until_us or len(found) == limit:
+                break
+            if after is None or line.position > after:
+                found.append(line)
+        return found
+
+    def _opened(self, source: Source, after: Position | None) -> list[Iterator[Line]]:
+        """Return the lines of both streams of one attempt; none if all of it stands before ``after``."""
+        since = after.time_us if after else 0
+        if source.ended_us is not None and source.ended_us + _ENDED_SLACK_US < since:
+            return []
+        folder = self._folder(source)
+        marks = _marks(folder / "index")
+        times = [mark.t for mark in marks]
+        sizes = {"stdout": [mark.o for mark in marks], "stderr": [mark.e for mark in marks]}
+        return [
+            _StreamReader(folder / stream, source, stream, times, sizes[stream]).lines(since)
+            for stream in STREAMS
+        ]
+
+    def _remove(self, execution_uids: Sequence[str]) -> None:
+        for uid in execution_uids:
+            shutil.rmtree(self._root / uid, ignore_errors=True)
+
+    def _sweep(self, known_uids: set[str]) -> list[str]:
+        if not self._root.is_dir():
+            return []
+        orphans = sorted(entry.name for entry in self._root.iterdir() if entry.name not in known_uids)
+        self._remove(orphans)
+        return orphans
+
+
+class _StreamReader:
+    """Cuts one stream of one attempt into lines with times."""
+
+    def __init__(
+        self, path: Path, source: Source, stream: str, times: Sequence[int], sizes: Sequence[int]
+    ) -> None:
+        self._path = path
+        self._source = source
+        self._stream = stream
+        self._times = times
+        self._sizes = sizes
+
+    def lines(self, since_us: int) -> Iterator[Line]:
+        """Yield lines, at least all that were written at or after ``since_us``."""
+        offset = self._line_start(self._sizes[at - 1] if (at := bisect_left(self._times, since_us)) else 0)
+        rest = b""
+        while chunk := _bytes_at(self._path, offset + len(rest), CHUNK_BYTES):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for data in whole:
+                yield from self._cut(offset, data, len(data) + 1)
+                offset += len(data) + 1
+            while len(rest) > LINE_BYTES_MAX:
+                yield self._line(offset, rest[:LINE_BYTES_MAX], LINE_BYTES_MAX)
+                offset, rest = offset + LINE_BYTES_MAX, rest[LINE_BYTES_MAX:]
+        # Of a live attempt the rest of the line may still come.
+        if rest and self._source.ended_us is not None:
+            yield self._line(offset, rest, len(rest))
+
+    def _cut(self, offset: int, data: bytes, length: int) -> Iterator[Line]:
+        if length <= LINE_BYTES_MAX:
+            yield self._line(offset, data, length)
+            return
+        for first in range(0, len(data), LINE_BYTES_MAX):
+            part = data[first : first + LINE_BYTES_MAX]
+            yield self._line(offset + first, part, len(part))
+
+    def _line(self, offset: int, data: bytes, length: int) -> Line:
+        position = Position(
+            time_us=self._time(offset + length),
+            index=self._source.index,
+            attempt=self._source.attempt,
+            stream=self._stream,
+            offset=offset,
+        )
+        return Line(position, data)
+
+    def _time(self, end: int) -> int:
+        """Return when the byte before ``end`` was written; for ever later if nobody has noted it yet."""
+        at = bisect_left(self._sizes, end)
+        if at < len(self._times):
+            return self._times[at]
+        last = self._times[-1] if self._times else 0
+        return max(last, self._source.ended_us or 0) if self._source.ended_us is not None else 2**62
+
+    def _line_start(self, offset: int) -> int:
+        """Return where the line begins that the byte before ``offset`` is in."""
+        first = max(0, offset - LINE_BYTES_MAX)
+        before = _bytes_at(self._path, first, offset - first)
+        return first + before.rfind(b"\n") + 1
+
+
+def _merged(sources: Sequence[Source], opened: "partial[list[Iterator[Line]]]") -> Iterator[Line]:
+    """Yield the lines of all sources in order; a source is opened only when its start is reached."""
+    waiting = deque(sorted(sources, key=lambda source: source.started_us or source.ended_us or 0))
+    heap: list[tuple[Position, int, Line, Iterator[Line]]] = []
+    ticket = 0
+    while heap or waiting:
+        while waiting and (not heap or (waiting[0].started_us or 0) <= heap[0][0].time_us):
+            for lines in opened(waiting.popleft()):
+                line = next(lines, None)
+                if line is not None:
+                    ticket += 1
+                    heapq.heappush(heap, (line.position, ticket, line, lines))
+        if heap:
+            _, number, line, lines = heap[0]
+            yield line
+            following = next(lines, None)
+            if following is None:
+                heapq.heappop(heap)
+            else:
+                heapq.heapreplace(heap, (following.position, number, following, lines))
+
+
+def _marks(path: Path) -> list[_Mark]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return []
+    # The last line may be half written.
+    return _decode_marks(data[: data.rfind(b"\n") + 1])
+
+
+def _decode_marks(data: bytes) -> list[_Mark]:
+    try:
+        return msgspec.json.Decoder(_Mark).decode_lines(data)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return []
+
+
+def _bytes_at(path: Path, offset: int, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
