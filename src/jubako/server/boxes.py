@@ -1,0 +1,168 @@
+"""The boxes, put together: each function wires one and says what of it the server must serve and run."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jubako.boxes.jobs import launch as jobs_launch
+from jubako.boxes.jobs.engine import JobsEngine
+from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
+from jubako.boxes.jobs.handlers import HandlerPorts as JobPorts
+from jubako.boxes.jobs.handlers import JobHandlers
+from jubako.boxes.jobs.log_routes import LogRoutes
+from jubako.boxes.jobs.logs import Outputs
+from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
+from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
+from jubako.boxes.services import launch as services_launch
+from jubako.boxes.services.admission import Admission
+from jubako.boxes.services.engine import ServicesEngine
+from jubako.boxes.services.gateway import ServicesGateway
+from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
+from jubako.boxes.services.handlers import ServiceHandlers
+from jubako.boxes.services.methods import REVISIONS, SERVICES
+from jubako.boxes.services.readiness import Readiness
+from jubako.boxes.workflows.connectors import connectors
+from jubako.boxes.workflows.engine import WorkflowsEngine
+from jubako.boxes.workflows.execution_handlers import Executions
+from jubako.boxes.workflows.handlers import Workflows
+from jubako.boxes.workflows.instant import Instant
+from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
+from jubako.boxes.workflows.methods import WORKFLOWS
+from jubako.boxes.workflows.outgoing import Outgoing
+from jubako.boxes.workflows.parts import Parts, Programs
+from jubako.boxes.workflows.performer import Performer
+from jubako.server.ground import Ground
+from jubako.wire.extras import Extra
+from jubako.wire.method import Api
+from jubako.wire.operations import Describers
+from jubako.wire.operations_api import OperationsHandlers, operations_api
+
+RUN_HOSTS = ("run.googleapis.com",)
+WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
+WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
+API_HOSTS = frozenset({*RUN_HOSTS, *WORKFLOWS_HOSTS, *WORKFLOW_EXECUTIONS_HOSTS})
+MIGRATED = (
+    "jubako.store",
+    "jubako.wire",
+    "jubako.boxes.jobs",
+    "jubako.boxes.services",
+    "jubako.boxes.workflows",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The Jobs box."""
+
+    engine: JobsEngine
+    api: Api
+    describers: Describers
+    extras: Sequence[Extra]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The Services box."""
+
+    engine: ServicesEngine
+    gateway: ServicesGateway
+    api: Api
+
+
+def jobs(ground: Ground) -> Jobs:
+    """Return the Jobs box."""
+    root = ground.state.attempts / "jobs"
+    operations = ExecutionOperations(ground.base_url)
+    settings = jobs_launch.LaunchSettings(
+        slots=os.cpu_count() or 1,
+        output_root=str(root),
+        environment=ground.environment,
+        working_dir=ground.working_dir,
+    )
+    engine = JobsEngine(
+        ground.store, ground.runtime, settings, operations.finish, ground.events, ground.faults
+    )
+    outputs = Outputs(root)
+    ports = JobPorts(
+        store=ground.store, ids=ground.ids, outputs=outputs, faults=ground.faults, base_url=ground.base_url
+    )
+    handlers = {
+        **JobHandlers(ports).methods(),
+        **ExecutionHandlers(ports).methods(),
+        **TaskHandlers(ports).methods(),
+    }
+    return Jobs(
+        engine=engine,
+        api=Api(
+            name="run", version="v2", hosts=RUN_HOSTS, methods=(*JOBS, *EXECUTIONS, *TASKS), handlers=handlers
+        ),
+        describers={TARGET_KIND: operations.describe},
+        extras=LogRoutes(ground.store, outputs).routes(),
+    )
+
+
+def services(ground: Ground) -> Services:
+    """Return the Services box."""
+    settings = services_launch.LaunchSettings(
+        output_root=str(ground.state.attempts / "services"),
+        environment=ground.environment,
+        working_dir=ground.working_dir,
+    )
+    readiness = Readiness(ground.store, ground.clock, ground.events)
+    engine = ServicesEngine(ground.store, ground.runtime, settings, readiness, ground.events, ground.faults)
+    admission = Admission(ground.store, ground.clock, engine.leases, settings)
+    ports = ServicePorts(store=ground.store, ids=ground.ids, faults=ground.faults, base_url=ground.base_url)
+    return Services(
+        engine=engine,
+        gateway=ServicesGateway(ground.store, admission, ground.ids),
+        api=Api(
+            name="run",
+            version="v2",
+            hosts=RUN_HOSTS,
+            methods=(*SERVICES, *REVISIONS),
+            handlers=ServiceHandlers(ports).methods(),
+        ),
+    )
+
+
+def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Api]:
+    """Return the APIs of the Workflows box; sources may call the methods of ``callable_apis`` and of these two."""
+    executions = Api(
+        name="workflowexecutions",
+        version="v1",
+        hosts=WORKFLOW_EXECUTIONS_HOSTS,
+        methods=WORKFLOW_EXECUTIONS,
+        handlers=Executions(ground.store, ground.ids).handlers(),
+    )
+    bare = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
+    known = frozenset(connectors([*callable_apis, executions, bare]))
+    workflows = Api(
+        name="workflows",
+        version="v1",
+        hosts=WORKFLOWS_HOSTS,
+        methods=WORKFLOWS,
+        handlers=Workflows(ground.store, ground.ids, known).handlers(),
+    )
+    return workflows, executions
+
+
+def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:
+    """Return the engine of the Workflows box; its steps leave through ``outgoing``."""
+    return WorkflowsEngine(
+        Parts(
+            store=ground.store,
+            clock=ground.clock,
+            events=ground.events,
+            faults=ground.faults,
+            programs=Programs(),
+            instant=Instant(ground.clock, ground.ids, ground.events),
+            performer=Performer(outgoing, connectors(apis), ground.clock),
+        )
+    )
+
+
+def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
+    """Return the APIs that serve the long-running operations of Run and Workflows."""
+    run = OperationsHandlers(ground.store, ground.clock, "run", describers)
+    workflows = OperationsHandlers(ground.store, ground.clock, "workflows", {})
+    return [operations_api(run, "v2", RUN_HOSTS), operations_api(workflows, "v1", WORKFLOWS_HOSTS)]

@@ -1,0 +1,30 @@
+"""What everything else stands on: the ports and the few values that the rooms are given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jubako.core.clock import Clock
+from jubako.core.events import Events
+from jubako.core.faults import Faults
+from jubako.core.ids import IdSource
+from jubako.runtime.port import Runtime
+from jubako.server.state_dir import StateDirectory
+from jubako.store.port import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The adapters that were picked, and where this server is."""
+
+    state: StateDirectory
+    store: Store
+    runtime: Runtime
+    clock: Clock
+    ids: IdSource
+    events: Events
+    faults: Faults
+    base_url: str
+    """Such as ``http://127.0.0.1:8123``."""
+    environment: Mapping[str, str]
+    """What every task and instance finds in its environment."""
+    working_dir: str

@@ -1,0 +1,101 @@
+"""The composition root: the boxes, the wire, and the loops that keep them going."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from jubako.core.errors import FailedPrecondition
+from jubako.identity.access import LoopbackAccess
+from jubako.server import boxes
+from jubako.server.attempts import AttemptStream
+from jubako.server.config import Config
+from jubako.server.ground import Ground
+from jubako.server.services import Loop, keep_running
+from jubako.store.outbox import Outbox
+from jubako.store.timers import Timers
+from jubako.wire.egress import Egress
+from jubako.wire.extras import Extras
+from jubako.wire.front import Doors, Front
+from jubako.wire.listener import Listener
+from jubako.wire.origins import Origins
+from jubako.wire.outbound import Outbound
+from jubako.wire.rest import Router
+
+DRAIN = timedelta(seconds=3)
+"""How long requests under way may take when the server stops."""
+
+
+class House:
+    """One server, wired; ``open``, then ``run``, then ``close``."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        access = LoopbackAccess()
+        jobs, services = boxes.jobs(ground), boxes.services(ground)
+        workflow_apis = boxes.workflow_apis(ground, [jobs.api, services.api])
+        apis = [jobs.api, services.api, *workflow_apis]
+        router = Router([*apis, *boxes.operation_apis(ground, jobs.describers)], access, ground.events)
+        self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
+        workflows = boxes.workflows_engine(ground, self._egress, apis)
+        self._attempts = AttemptStream(
+            ground.store,
+            ground.runtime,
+            ground.clock,
+            {"jobs": jobs.engine, "services": services.engine},
+            ground.events,
+        )
+        self._loops: Mapping[str, Loop] = {
+            "attempts": self._attempts.run,
+            "jobs": jobs.engine.run,
+            "services": services.engine.run,
+            "workflows": workflows.run,
+            "timers": Timers(
+                ground.store, ground.clock, workflows.timer_handlers(), ground.events, ground.faults
+            ).run,
+            "outbox": Outbox(ground.store, ground.clock, workflows.deliveries(), ground.events).run,
+        }
+        doors = Doors(
+            router=router,
+            extras=Extras(jobs.extras, access),
+            gateway=services.gateway,
+            callers=access,
+            origins=Origins(),
+        )
+        self._listener = Listener(Front(doors, ground.events))
+
+    async def open(self, config: Config, port: int) -> None:
+        """Take up what went on while no server ran, then accept requests.
+
+        Raises:
+            Unavailable: The runtime cannot be started, or the port is taken.
+
+        """
+        await self._attempts.connect()
+        await self._listener.start(config.host, port)
+
+    async def run(self) -> None:
+        """Keep the engines running until cancelled."""
+        await keep_running(self._loops, self._ground.clock, self._ground.events)
+
+    async def close(self) -> None:
+        """Stop: requests first, then attempts (they run again at the next start), then the store."""
+        await self._listener.close(DRAIN)
+        await self._ground.runtime.close(end_attempts=True)
+        await self._egress.close()
+        await self._ground.store.close()
+
+
+def agreed_port(given: int | None, remembered: int | None, *, live_attempts: int, default: int) -> int:
+    """Return the port to listen on.
+
+    Raises:
+        FailedPrecondition: Attempts that live have the old address, and another port is asked for.
+
+    """
+    if given is None:
+        return remembered if remembered is not None else default
+    if live_attempts and remembered is not None and given not in {0, remembered}:
+        raise FailedPrecondition(
+            f"{live_attempts} tasks or instances of this state directory still run and know the server at port "
+            f"{remembered}. Start with that port (or without --port) until they have ended."
+        )
+    return remembered if given == 0 and live_attempts and remembered is not None else given

@@ -1,0 +1,119 @@
+"""Starting and stopping the server."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from jubako.boxes.jobs import task_rows
+from jubako.boxes.services import instance_rows
+from jubako.core.faults import NoFaults
+from jubako.runtime import loopback
+from jubako.runtime.process import ProcessRuntime
+from jubako.runtime.system import SystemClock, SystemIds
+from jubako.server.boxes import MIGRATED
+from jubako.server.config import DEFAULT_PORT, Config
+from jubako.server.environment import inherited
+from jubako.server.ground import Ground
+from jubako.server.house import House, agreed_port
+from jubako.server.state_dir import StateDirectory
+from jubako.store import facts
+from jubako.store.migrations import load
+from jubako.store.port import Store, Tx
+from jubako.store.sqlite import SqliteStore
+from jubako.telemetry.events import StreamEvents
+
+PORT = "server.port"
+INTERRUPTED = 130
+
+Announce = Callable[[str], None]
+
+
+def main(config: Config, announce: Announce = print) -> int:
+    """Run a server until SIGTERM or Ctrl-C; return the exit code.
+
+    Raises:
+        InvalidArgument: The configuration cannot work.
+        FailedPrecondition: The state directory is in use, or was written by a newer program.
+        Unavailable: The state directory, the runtime or the port cannot be used.
+
+    """
+    config = config.checked()
+    with StateDirectory(config.state_dir) as state:
+        return asyncio.run(_serve(config, state, announce))
+
+
+async def _serve(config: Config, state: StateDirectory, announce: Announce) -> int:
+    stopping = _stop_signals()
+    clock = SystemClock()
+    events = StreamEvents(sys.stderr, clock, as_json=config.log_json)
+    store = SqliteStore(state.database, clock, load(*MIGRATED), NoFaults())
+    port = await _port(config, store)
+    runtime = ProcessRuntime(state.path, events)
+    ground = Ground(
+        state=state,
+        store=store,
+        runtime=runtime,
+        clock=clock,
+        ids=SystemIds(),
+        events=events,
+        faults=NoFaults(),
+        base_url=f"http://{config.host}:{port}",
+        environment=inherited(os.environ),
+        working_dir=str(state.path.parent),
+    )
+    house = House(ground)
+    try:
+        await house.open(config, port)
+        await store.write(partial(facts.put, name=PORT, value=str(port)))
+        state.tell_address(ground.base_url)
+        enforced = runtime.capabilities().tree_kill
+        announce(
+            f"Jubako is ready at {ground.base_url} (state in {state.path}, tasks are ended by {enforced})"
+        )
+        await _until_stopped(house, stopping)
+    finally:
+        await house.close()
+    return 0
+
+
+async def _until_stopped(house: House, stopping: asyncio.Event) -> None:
+    running = asyncio.ensure_future(house.run())
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, stop):
+            task.cancel()
+        await asyncio.gather(running, stop, return_exceptions=True)
+
+
+async def _port(config: Config, store: Store) -> int:
+    def read(tx: Tx) -> tuple[str | None, int]:
+        return facts.get(tx, PORT), len(task_rows.under_way(tx)) + len(instance_rows.live(tx))
+
+    remembered, live = await store.read(read)
+    port = agreed_port(
+        config.port,
+        None if remembered is None else int(remembered),
+        live_attempts=live,
+        default=DEFAULT_PORT,
+    )
+    return port or loopback.free_port()
+
+
+def _stop_signals() -> asyncio.Event:
+    """Return an event that is set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(INTERRUPTED)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
