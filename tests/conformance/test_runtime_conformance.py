@@ -93,6 +93,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     made = Bench(RUNTIMES[cast("str", request.param)](tmp_path), tmp_path)
     await made.runtime.start("", made.seen)
     yield made
+    await made.restart()  # the test may have left it without a connection
     await made.runtime.close(end_attempts=True)
 
 

@@ -1,7 +1,6 @@
 """Where the supervisor of a state directory listens: in a short private directory, for socket paths are limited."""
 
 import contextlib
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -19,20 +18,20 @@ def home(state_dir: Path) -> Path:
     return state_dir / "supervisor"
 
 
-def choose(state_dir: Path, runtime_dir: str) -> Path:
+def choose(mark: str, runtime_dir: str) -> Path:
     """Return the directory for the socket.
 
     Args:
-        state_dir: The state directory, resolved: another one has another socket.
+        mark: Of the state directory. One that was deleted and made again has another mark, and so the supervisor that
+            still serves the deleted one keeps its own socket.
         runtime_dir: ``XDG_RUNTIME_DIR``, or "" if there is none.
 
     """
-    digest = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
-    preferred = Path(runtime_dir) / f"jubako-{digest}"
+    preferred = Path(runtime_dir) / f"jubako-{mark[:12]}"
     usable = Path(runtime_dir).is_absolute() and Path(runtime_dir).is_dir()
     if usable and len(os.fsencode(preferred / SOCKET)) <= _PATH_BYTES_MAX:
         return preferred
-    return Path("/tmp") / f"jubako-{os.geteuid()}-{digest}"  # noqa: S108 - owner and mode are checked
+    return Path("/tmp") / f"jubako-{os.geteuid()}-{mark[:12]}"  # noqa: S108 - owner and mode are checked
 
 
 def make_private(directory: Path) -> None:
@@ -74,3 +73,11 @@ def read(state_dir: Path) -> Path | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Path(text)
+
+
+def forget(state_dir: Path, socket: Path) -> None:
+    """Remove the record that ``socket`` is where the supervisor listens; another record stays."""
+    record = home(state_dir) / "address"
+    with contextlib.suppress(OSError):
+        if record.read_text(encoding="utf-8").strip() == os.fspath(socket):
+            record.unlink()

@@ -40,10 +40,10 @@ class Supervisor:
         mark = _mark(state_dir)
         self._keeper = Keeper(self._journal, self._trees, Spawner(mark))
         self._recover(mark)
-        runtime_dir = address.choose(state_dir, os.environ.get("XDG_RUNTIME_DIR", ""))
-        address.make_private(runtime_dir)
-        self._listener = Listener(runtime_dir / address.SOCKET, self._selector, self._connect)
-        address.write(state_dir, runtime_dir / address.SOCKET)
+        self._runtime_dir = address.choose(mark, os.environ.get("XDG_RUNTIME_DIR", ""))
+        address.make_private(self._runtime_dir)
+        self._listener = Listener(self._runtime_dir / address.SOCKET, self._selector, self._connect)
+        address.write(state_dir, self._runtime_dir / address.SOCKET)
         self._is_leaving = False
         self._idle_since = time.monotonic()
         self._watch_signals()
@@ -114,12 +114,11 @@ class Supervisor:
     def _leave(self) -> None:
         self._journal.flush()
         self._listener.pump()
+        address.forget(self._state_dir, self._runtime_dir / address.SOCKET)
         self._listener.close()
         self._journal.close()
-        runtime_dir = address.choose(self._state_dir, os.environ.get("XDG_RUNTIME_DIR", ""))
         with contextlib.suppress(OSError):
-            (address.home(self._state_dir) / "address").unlink()
-            runtime_dir.rmdir()
+            self._runtime_dir.rmdir()
 
     def _watch_signals(self) -> None:
         reader, writer = socket.socketpair()
