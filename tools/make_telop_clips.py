@@ -6,7 +6,7 @@ What is said and shown stands in ``tools/telop_clips/LANGUAGE.json``; everything
 comes from its ``seed``, so the same fonts and voices make the same pictures and the same truth. It needs,
 beside the ``telop`` extra:
 
-- English voice: the ``flite`` program (Debian: ``apt-get install flite``), voice slt.
+- English voice: the ``flite`` program (Debian: ``apt-get install flite``), voice rms.
 - Japanese voice: ``pyopenjtalk-plus`` (dependency group ``fixtures``).
 - Fonts: DejaVu Sans/Serif Bold (Debian: ``fonts-dejavu-core``) and Noto Sans/Serif CJK Bold
   (``fonts-noto-cjk``).
@@ -115,10 +115,10 @@ class Shown:
 
 
 def speak_en(text: str) -> Sound:
-    """Say an English sentence with flite's slt voice."""
+    """Say an English sentence with flite's rms voice."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "voice.wav"
-        subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True)
+        subprocess.run(["flite", "-voice", "rms", "-t", text, "-o", str(path)], check=True)
         with wave.open(str(path)) as file:
             pcm = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
             return resampled(pcm.astype(np.float32) / np.float32(32768), file.getframerate())
@@ -136,8 +136,11 @@ def resampled(samples: Sound, rate: int) -> Sound:
     """Bring sound to ``RATE`` and to one loudness, without the voice's own silence around it."""
     loud = np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max())
     samples = samples[loud[0] : loud[-1] + 1]
-    points = np.arange(int(len(samples) * RATE / rate)) * (rate / RATE)
-    moved = np.interp(points, np.arange(len(samples)), samples).astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+    frame.sample_rate = rate
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+    pieces = [piece.to_ndarray()[0] for piece in (*resampler.resample(frame), *resampler.resample(None))]
+    moved = np.concatenate(pieces)
     louder: Sound = moved * np.float32(0.5 / np.abs(moved).max())
     return louder
 

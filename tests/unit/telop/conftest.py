@@ -1,0 +1,121 @@
+"""Small clips drawn on the fly: a moving picture with words that stand still on it, and a tone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+av = pytest.importorskip("av")
+pytest.importorskip("cv2")
+np = pytest.importorskip("numpy")
+image_draw = pytest.importorskip("PIL.ImageDraw")
+
+WIDTH, HEIGHT = 320, 184
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """Words on screen from ``start`` to ``end``, their upper left corner at (x, y)."""
+
+    start: float
+    end: float
+    text: str
+    x: int = 20
+    y: int = 140
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a clip is to be: ``stamps`` are the pictures' times, by default 10 a second."""
+
+    seconds: float = 6.0
+    captions: tuple[Caption, ...] = ()
+    stamps: Sequence[float] | None = None
+    offset: float = 0.0
+    tone: bool = True
+    pictures: bool = True
+    options: tuple[tuple[str, str], ...] = ()
+
+
+DrawClip = Callable[[str, Plan], Path]
+
+
+def picture(captions: tuple[Caption, ...], t: float):
+    """Draw the picture at ``t``: a texture that moves faster than its own grain, and the captions."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    grain = np.random.default_rng(5).integers(60, 140, (HEIGHT // 8, 160), dtype=np.uint8)
+    moving = np.roll(grain, int(t * 23), axis=1)[:, : WIDTH // 8]
+    image = Image.fromarray(np.kron(moving, np.ones((8, 8), np.uint8))).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=20)
+    for caption in captions:
+        if caption.start <= t < caption.end:
+            draw.text(
+                (caption.x, caption.y), caption.text, "white", font=font, stroke_width=2, stroke_fill="black"
+            )
+    return np.asarray(image)
+
+
+def write(path: Path, plan: Plan) -> None:
+    count = round(plan.seconds * 10)
+    stamps = [n / 10 for n in range(count)] if plan.stamps is None else plan.stamps
+    with av.open(str(path), "w", options=dict(plan.options)) as container:
+        video = sound = None
+        if plan.pictures:
+            video = container.add_stream("libx264", rate=10)
+            video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            video.codec_context.time_base = Fraction(1, 1000)
+            video.options = {"preset": "ultrafast", "crf": "20", "g": "20", "threads": "1"}
+        if plan.tone:
+            sound = container.add_stream("aac", rate=44_100, layout="stereo")
+        if video is not None:
+            for stamp in stamps:
+                frame = av.VideoFrame.from_ndarray(picture(plan.captions, stamp), format="rgb24")
+                frame.pts, frame.time_base = round((stamp + plan.offset) * 1000), Fraction(1, 1000)
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+        if sound is not None:
+            write_tone(container, sound, plan)
+
+
+def write_tone(container, stream, plan: Plan) -> None:
+    """A tone of 440 Hz in every odd second, silence in the even ones."""
+    times = np.arange(int(plan.seconds * 44_100)) / 44_100
+    wave = (0.5 * np.sin(2 * np.pi * 440 * times) * (times.astype(int) % 2)).astype(np.float32)
+    for first in range(0, len(wave), 1024):
+        piece = np.stack([wave[first : first + 1024]] * 2)
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base = 44_100, Fraction(1, 44_100)
+        frame.pts = first + round(plan.offset * 44_100)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def draw_clip(tmp_path_factory: pytest.TempPathFactory) -> DrawClip:
+    """Write a clip once per session and plan; the caller must not change it."""
+    folder = tmp_path_factory.mktemp("clips")
+    made: dict[tuple[str, Plan], Path] = {}
+
+    def draw(name: str, plan: Plan) -> Path:
+        if (name, plan) not in made:
+            place = folder / str(len(made))
+            place.mkdir()
+            write(place / name, plan)
+            made[name, plan] = place / name
+        return made[name, plan]
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def plan() -> type[Plan]:
+    return Plan
+
+
+@pytest.fixture(scope="session")
+def caption() -> type[Caption]:
+    return Caption
