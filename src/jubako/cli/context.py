@@ -4,13 +4,14 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from jubako.cli.client import Client
 from jubako.cli.errors import UsageError
-from jubako.cli.formats import Format, parse_format
+from jubako.cli.formats import Document, Format, parse_format
 from jubako.cli.terminal import Terminal
 
 DEFAULT_SERVER = "http://127.0.0.1:8123"
@@ -100,6 +101,13 @@ class Context:
         """Tell the person something that is not the command's result, unless --quiet."""
         if not self.is_quiet:
             self.err.print(text)
+
+    def show_list(self, args: argparse.Namespace, documents: Iterable[Document], default: Format) -> None:
+        """Print the documents that pass ``--filter``, at most ``--limit`` of them."""
+        from jubako.cli.filters import parse_filter  # noqa: PLC0415 - most commands have no list
+
+        passes = parse_filter(args.filter) if args.filter else lambda _: True
+        self.show(list(islice((one for one in documents if passes(one)), args.limit)), default)
 
     def show(self, value: object, default: Format) -> None:
         """Print a command's result in the wanted format, or in the command's own."""

@@ -80,6 +80,15 @@ class Group:
             add_common_flags(parser)
         return parser
 
+    def listing(self, word: str, run: Command, summary: str) -> argparse.ArgumentParser:
+        """Add a command that lists things: it can filter and stop early."""
+        parser = self.command(word, run, summary)
+        parser.add_argument(
+            "--filter", metavar="FILTER", help="only those, such as 'state=Failed AND job:ocr'"
+        )
+        parser.add_argument("--limit", metavar="N", type=int, help="at most so many")
+        return parser
+
     def stub(self, word: str, summary: str) -> None:
         """Name a group in the help without importing it."""
         self._words.add_parser(word, help=summary)

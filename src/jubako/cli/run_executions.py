@@ -47,7 +47,7 @@ TASK_COLUMNS = (
 def register(jobs: Group) -> None:
     """Add the commands below ``run jobs executions``."""
     group = jobs.group("executions", "Look at executions, and end them.")
-    listing = group.command("list", list_executions, "List executions, newest first.")
+    listing = group.listing("list", list_executions, "List executions, newest first.")
     listing.add_argument("--job", metavar="JOB", help="of this job only")
     for word, command, summary in (
         ("describe", describe_execution, "Show an execution."),
@@ -56,15 +56,15 @@ def register(jobs: Group) -> None:
     ):
         group.command(word, command, summary).add_argument("name", metavar="EXECUTION")
     tasks = group.group("tasks", "Look at the tasks of an execution.")
-    tasks_listing = tasks.command("list", list_tasks, "List the tasks of an execution.")
+    tasks_listing = tasks.listing("list", list_tasks, "List the tasks of an execution.")
     tasks_listing.add_argument("--execution", metavar="EXECUTION", required=True)
 
 
 def list_executions(args: argparse.Namespace, context: Context) -> int:
     """``jubako run jobs executions list``."""
     job = context.resource("jobs", args.job or "-")
-    executions = [with_krm(one) for one in context.client.list(f"/v2/{job}/executions", "executions")]
-    context.show(executions, Columns(EXECUTION_COLUMNS))
+    executions = map(with_krm, context.client.list(f"/v2/{job}/executions", "executions"))
+    context.show_list(args, executions, Columns(EXECUTION_COLUMNS))
     return OK
 
 
@@ -120,5 +120,5 @@ def list_tasks(args: argparse.Namespace, context: Context) -> int:
     tasks = sorted(
         context.client.list(f"/v2/{execution}/tasks", "tasks"), key=lambda task: task.get("index", 0)
     )
-    context.show([with_krm(task) for task in tasks], Columns(TASK_COLUMNS, "No tasks."))
+    context.show_list(args, map(with_krm, tasks), Columns(TASK_COLUMNS, "No tasks."))
     return OK

@@ -51,7 +51,7 @@ def register(run: Group) -> None:
         ("delete", delete_job, "Delete a job and its executions."),
     ):
         jobs.command(word, command, summary).add_argument("name", metavar="JOB")
-    jobs.command("list", list_jobs, "List jobs.")
+    jobs.listing("list", list_jobs, "List jobs.")
     run_executions.register(jobs)
     run_logs.register(jobs)
 
@@ -261,8 +261,7 @@ def _describe_variables(container: dict[str, Any]) -> Iterator[str]:
 
 def list_jobs(args: argparse.Namespace, context: Context) -> int:
     """``jubako run jobs list``."""
-    del args
-    jobs = [with_krm(job) for job in context.client.list(f"/v2/{context.parent}/jobs", "jobs")]
+    jobs = map(with_krm, context.client.list(f"/v2/{context.parent}/jobs", "jobs"))
     columns = [
         parse_path("name.basename():label=JOB"),
         parse_path("template.taskCount:label=TASKS"),
@@ -270,7 +269,7 @@ def list_jobs(args: argparse.Namespace, context: Context) -> int:
         parse_path("latestCreatedExecution.name.basename():label='LAST EXECUTION'"),
         Path.computed("UPDATED", lambda job: local_time(job, "updateTime")),
     ]
-    context.show(jobs, Columns(columns))
+    context.show_list(args, jobs, Columns(columns))
     return OK
 
 

@@ -26,7 +26,7 @@ def register(run: Group) -> None:
     """Add ``run deploy`` and the commands below ``run services``."""
     _add_deploy(run)
     services = run.group("services", "Programs that answer HTTP requests.")
-    services.command("list", list_services, "List services.")
+    services.listing("list", list_services, "List services.")
     for word, command, summary in (
         ("describe", describe_service, "Show a service."),
         ("delete", delete_service, "Stop and delete a service."),
@@ -112,15 +112,14 @@ def url(context: Context, name: str) -> str:
 
 def list_services(args: argparse.Namespace, context: Context) -> int:
     """``jubako run services list``."""
-    del args
-    services = [with_krm(one) for one in context.client.list(f"/v2/{context.parent}/services", "services")]
+    services = map(with_krm, context.client.list(f"/v2/{context.parent}/services", "services"))
     columns = [
         parse_path("name.basename():label=SERVICE"),
         Path.computed("READY", _readiness),
         Path.computed("URL", lambda service: url(context, service["name"])),
         Path.computed("UPDATED", lambda service: local_time(service, "updateTime")),
     ]
-    context.show(services, Columns(columns))
+    context.show_list(args, services, Columns(columns))
     return OK
 
 

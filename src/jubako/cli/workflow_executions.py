@@ -39,7 +39,7 @@ def register(workflows: Group) -> None:
         )
         parser.add_argument("--labels", metavar="NAME=VALUE,...", type=pairs, action=Merge)
     executions = workflows.group("executions", "Look at executions of workflows, and end them.")
-    listing = executions.command("list", list_executions, "List the executions of a workflow, newest first.")
+    listing = executions.listing("list", list_executions, "List the executions of a workflow, newest first.")
     listing.add_argument("workflow", metavar="WORKFLOW")
     for word, command, summary in (
         ("describe", describe_execution, "Show an execution."),
@@ -179,7 +179,7 @@ def _execution_name(args: argparse.Namespace, context: Context) -> str:
 def list_executions(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows executions list``."""
     workflow = context.resource("workflows", args.workflow)
-    executions = list(context.client.list(f"/v1/{workflow}/executions", "executions"))
+    executions = context.client.list(f"/v1/{workflow}/executions", "executions")
     columns = [
         parse_path("name.basename():label=EXECUTION"),
         parse_path("state:label=STATE"),
@@ -187,7 +187,7 @@ def list_executions(args: argparse.Namespace, context: Context) -> int:
         Path.computed("TIME", lambda one: clock(span(instant(one, "startTime"), instant(one, "endTime")))),
         parse_path("workflowRevisionId:label=REVISION"),
     ]
-    context.show(executions, Columns(columns))
+    context.show_list(args, executions, Columns(columns))
     return OK
 
 

@@ -44,7 +44,7 @@ def register(top: Group, word: str, summary: str) -> None:
     workflow_executions.register(workflows)
     check = workflows.command("check", check_file, "Check a workflow file without a server.", connects=False)
     check.add_argument("file", metavar="FILE", type=FilePath)
-    workflows.command("list", list_workflows, "List workflows.")
+    workflows.listing("list", list_workflows, "List workflows.")
     for command_word, command, command_summary in (
         ("describe", describe_workflow, "Show a workflow and its source."),
         ("delete", delete_workflow, "Delete a workflow."),
@@ -109,15 +109,14 @@ def read_source(path: FilePath) -> str:
 
 def list_workflows(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows list``."""
-    del args
-    workflows = list(context.client.list(f"/v1/{context.parent}/workflows", "workflows"))
+    workflows = context.client.list(f"/v1/{context.parent}/workflows", "workflows")
     columns = [
         parse_path("name.basename():label=WORKFLOW"),
         parse_path("state:label=STATE"),
         parse_path("revisionId:label=REVISION"),
         Path.computed("UPDATED", lambda workflow: local_time(workflow, "updateTime")),
     ]
-    context.show(workflows, Columns(columns))
+    context.show_list(args, workflows, Columns(columns))
     return OK
 
 
