@@ -55,8 +55,8 @@ class Reader(Protocol):
     def segments(self, duration: float, length: float) -> int:
         """Say into how many segments it is cut."""
 
-    def check_script(self, data: bytes, kind: str) -> None:
-        """Accept the script; ``kind`` is its file name's suffix."""
+    def check_script(self, data: bytes, kind: str, language: str) -> None:
+        """Accept the script; ``kind`` is its file name's suffix, ``language`` tells old encodings apart."""
 
     def can_listen(self, language: str) -> bool:
         """Say whether speech of this language can be recognised without a script."""
@@ -79,7 +79,7 @@ class Intake:
         self._settings = settings
         self._reader = reader
 
-    async def script(self, body: AsyncIterator[bytes], name: str) -> str:
+    async def script(self, body: AsyncIterator[bytes], name: str, language: str) -> str:
         """Keep a script for a later request; return what ``script=`` is to say there."""
         data = bytearray()
         async for chunk in body:
@@ -87,14 +87,14 @@ class Intake:
             if len(data) > SCRIPT_BYTES_MAX:
                 raise Refused(413, f"The script is larger than {SCRIPT_BYTES_MAX} bytes.")
         kind = _kind(name)
-        await asyncio.to_thread(self._check_script, bytes(data), kind)
+        await asyncio.to_thread(self._check_script, bytes(data), kind, language)
         identifier = f"s-{hashlib.sha256(data).hexdigest()[:32]}{kind}"
         await asyncio.to_thread(self._sink.put, f"scripts/{identifier}", bytes(data), if_absent=True)
         return identifier
 
     async def upload(self, body: AsyncIterator[bytes], wish: Wish) -> tuple[Reception, bool]:
         """Take an uploaded video in; return the reception and whether this request made it."""
-        script = await asyncio.to_thread(self._read_script, wish.script)
+        script = await asyncio.to_thread(self._read_script, wish)
         try:
             async with _writing(self._sink, "uploads/video") as writer:
                 digest, size = await self._receive(body, writer.file)
@@ -113,7 +113,7 @@ class Intake:
         return await asyncio.to_thread(self._by_path, path, wish)
 
     def _by_path(self, path: str, wish: Wish) -> tuple[Reception, bool]:
-        script = self._read_script(wish.script)
+        script = self._read_script(wish)
         place = self._place("path", path)
         digest, size = _hash_file(place)
         reception = replace(self._describe(place, digest, size, wish, script), video=str(place))
@@ -203,7 +203,8 @@ class Intake:
         assert found is not None, identifier
         return found
 
-    def _read_script(self, wanted: str | None) -> Script | None:
+    def _read_script(self, wish: Wish) -> Script | None:
+        wanted = wish.script
         if wanted is None:
             return None
         if _SCRIPT_ID.match(wanted):
@@ -217,12 +218,12 @@ class Intake:
             if place.stat().st_size > SCRIPT_BYTES_MAX:
                 raise Refused(413, f"script: {place.name} is larger than {SCRIPT_BYTES_MAX} bytes.")
             data = place.read_bytes()
-        self._check_script(data, kind)
+        self._check_script(data, kind, wish.language)
         return Script(data=data, kind=kind, digest=hashlib.sha256(kind.encode() + data).hexdigest())
 
-    def _check_script(self, data: bytes, kind: str) -> None:
+    def _check_script(self, data: bytes, kind: str, language: str) -> None:
         try:
-            self._reader.check_script(data, kind)
+            self._reader.check_script(data, kind, language)
         except Unusable as error:
             raise Refused(422, str(error)) from error
 

@@ -1,7 +1,7 @@
 """The reception: takes videos in, starts the check, tells how far it is. ``python -m jubako_apps.telop.service``.
 
-    POST   /scripts?name=NAME.srt            body: the script      -> 201 {"script": "s-..."}
-    POST   /videos?name=..&language=..       body: the video       -> 202 the reception, Location
+    POST   /scripts?name=NAME.srt&language=..  body: the script    -> 201 {"script": "s-..."}
+    POST   /videos?name=..&language=..         body: the video       -> 202 the reception, Location
     POST   /videos   application/json        {"path": "/..", "script": "/.. or s-..", "language": ..} -> the same
     GET    /receptions                                             -> {"receptions": [..]}
     GET    /receptions/ID                                          -> state, progress, result
@@ -78,8 +78,9 @@ class Counter:
 
     async def post_script(self, request: Request) -> Response:
         """Keep a script."""
-        name = request.query_params.get("name", "")
-        identifier = await self._intake.script(request.stream(), name)
+        query = request.query_params
+        wish = wish_from({"language": query.get("language", "en")}, None, self._settings)
+        identifier = await self._intake.script(request.stream(), query.get("name", ""), wish.language)
         return JSONResponse({"script": identifier}, status_code=201)
 
     async def post_video(self, request: Request) -> Response:

@@ -39,7 +39,7 @@ class FakeReader:
     def segments(self, duration: float, length: float) -> int:
         return max(1, round(duration / length))
 
-    def check_script(self, data: bytes, kind: str) -> None:
+    def check_script(self, data: bytes, kind: str, language: str) -> None:
         if b"\0" in data:
             raise Unusable("The script is not text.")
 

@@ -1,0 +1,149 @@
+"""The stages as they really are: files in, plain JSON out. What is heavy is imported only by the task that needs it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jubako_apps.telop.intake import Facts, Unusable
+from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.tasks import Objects
+from jubako_apps.telop.telops import (
+    Telop,
+    Transcript,
+    telop_from_json,
+    telop_to_json,
+    transcript_from_json,
+    transcript_to_json,
+)
+from jubako_sdk import encode_json, progress
+
+if TYPE_CHECKING:
+    from jubako_apps.telop.ocr import Engine
+
+_TICKS = 10
+
+
+class FileReader:
+    """What the reception must know about files; see `jubako_apps.telop.intake.Reader`."""
+
+    def probe(self, path: Path) -> Facts:
+        """See Reader."""
+        from jubako_apps.telop import media  # noqa: PLC0415
+
+        with _sentences():
+            facts = media.probe(path)
+        return Facts(duration=facts.duration, has_audio=facts.has_audio)
+
+    def segments(self, duration: float, length: float) -> int:
+        """See Reader."""
+        from jubako_apps.telop import media  # noqa: PLC0415
+
+        return len(media.segments(duration, length))
+
+    def check_script(self, data: bytes, kind: str, language: str) -> None:
+        """See Reader."""
+        from jubako_apps.telop import script  # noqa: PLC0415
+
+        with _sentences():
+            script.parse(data, kind, language, [(0.0, 1.0)])
+
+    def can_listen(self, language: str) -> bool:
+        """See Reader."""
+        from jubako_apps.telop import speech  # noqa: PLC0415
+
+        return language in speech.LISTENED
+
+
+class RealStages:
+    """See `jubako_apps.telop.tasks.Stages`."""
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        from jubako_apps.telop.ocr import RapidEngine  # noqa: PLC0415
+
+        return RapidEngine()
+
+    def ocr(self, reception: Reception, video: Path, segment: int) -> object:
+        """See Stages."""
+        from jubako_apps.telop import extract, media  # noqa: PLC0415
+
+        part = media.segments(reception.duration, reception.segment_seconds)[segment]
+        with _sentences(video, reception.name):
+            telops = extract.extract(video, part, self._engine, progress=_ticking(f"ocr segment {segment}"))
+        return {"segment": segment, "telops": [telop_to_json(telop) for telop in telops]}
+
+    def speech(self, reception: Reception, video: Path, script: bytes | None) -> object:
+        """See Stages."""
+        from jubako_apps.telop import speech  # noqa: PLC0415
+
+        sidecar = (script, Path(reception.script).suffix) if script is not None and reception.script else None
+        with _sentences(video, reception.name):
+            transcript = speech.transcribe(video, reception.language, sidecar, _ticking("speech sound"))
+        return transcript_to_json(transcript)
+
+    def report(self, reception: Reception, segments: list[object], transcript: object) -> Objects:
+        """See Stages."""
+        from jubako_apps.telop.merge import merge  # noqa: PLC0415
+        from jubako_apps.telop.reconcile import reconcile  # noqa: PLC0415
+
+        telops = merge(_telops_of(part) for part in segments)
+        if not telops:
+            raise Unusable(f"No captions were found in {reception.name}.")
+        assert isinstance(transcript, Mapping), type(transcript)
+        said = transcript_from_json(transcript)
+        return publication(reception, telops, said, reconcile(telops, said, reception.mode))
+
+
+def publication(reception: Reception, telops: list[Telop], said: Transcript, findings: list[Any]) -> Objects:
+    """Return the final objects of a reception, ``report.html`` last."""
+    from jubako_apps.telop.report import Check, report_html, report_json  # noqa: PLC0415
+
+    check = Check(
+        name=reception.name,
+        duration=reception.duration,
+        language=reception.language,
+        mode=reception.mode,
+        transcript=said,
+        telops=telops,
+        findings=findings,
+    )
+    return [
+        ("telops.json", encode_json([telop_to_json(telop) for telop in telops])),
+        ("report.json", encode_json(report_json(check))),
+        ("report.html", report_html(check)),
+    ]
+
+
+def _telops_of(part: object) -> list[Telop]:
+    assert isinstance(part, Mapping), type(part)
+    return [telop_from_json(telop) for telop in part["telops"]]
+
+
+def _ticking(stage: str) -> Callable[[float], None]:
+    """Return a listener that writes a progress line whenever another tenth is done."""
+    told = 0
+
+    def tell(part: float) -> None:
+        nonlocal told
+        tick = int(part * _TICKS)
+        if tick > told:
+            told = tick
+            progress(tick, _TICKS, stage)
+
+    return tell
+
+
+@contextmanager
+def _sentences(path: Path | None = None, name: str = "") -> Iterator[None]:
+    """Turn what the stages say about bad input into `Unusable`, with the sender's name for the file."""
+    from jubako_apps.telop.media import MediaError  # noqa: PLC0415
+    from jubako_apps.telop.ocr import EngineMissing  # noqa: PLC0415
+    from jubako_apps.telop.script import ScriptError  # noqa: PLC0415
+
+    try:
+        yield
+    except (MediaError, ScriptError, EngineMissing) as error:
+        text = str(error)
+        raise Unusable(text.replace(path.name, name) if path and name else text) from error
