@@ -31,9 +31,13 @@ def serve(args: argparse.Namespace, context: Context) -> int:
 
     config = Config(state_dir=context.state, host=args.host, port=args.port, log_json=args.log_json)
     try:
-        code: int = main(config)
+        code = main(config, announce=_announce)
     except JubakoError as error:
         raise CliError(
             error.message, exit_code=USAGE if isinstance(error, InvalidArgument) else FAILED
         ) from None
     return code
+
+
+def _announce(text: str) -> None:
+    print(text, flush=True)

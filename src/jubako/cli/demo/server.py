@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,8 @@ AWAY_S = 60.0
 REVIVALS_MAX = 5
 SERVICE_START_S = 20.0
 """How long a service that is being started may answer 503."""
-DEFAULT_PORT = 8123
+PORT_TAKEN = "Cannot listen on"
+"""How the server says that it cannot have its port."""
 LOG_LINES_SHOWN = 5
 
 
@@ -117,11 +117,17 @@ class DemoServer:
             client.close()
 
     def _start(self) -> None:
+        """Start a child; where the port is taken and none was asked for, on any free one."""
+        try:
+            self._spawn(self._port)
+        except _NotStarted as failure:
+            if self._port is not None or PORT_TAKEN not in failure.message:
+                raise
+            self._context.note(f"{failure.said} Taking a free port.")
+            self._spawn(0)
+
+    def _spawn(self, port: int | None) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        port = self._port
-        if port is None and not (self.state / "state.db").exists() and not _is_free(DEFAULT_PORT):
-            self._context.note(f"Port {DEFAULT_PORT} is taken by something else; taking a free one.")
-            port = 0
         log = self.state / "server.log"
         words = [sys.executable, "-m", "jubako", "up", "--state", str(self.state)]
         words += [] if port is None else ["--port", str(port)]
@@ -131,8 +137,8 @@ class DemoServer:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and words
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        self.was_started = True
         self._wait_until_ready(self._child, log, beginning)
+        self.was_started = True
 
     def _wait_until_ready(self, child: subprocess.Popen[bytes], log: Path, beginning: int) -> None:
         deadline = time.monotonic() + READY_S
@@ -143,10 +149,18 @@ class DemoServer:
                 if self._answers():
                     return
             if child.poll() is not None:
-                self._child, self.was_started = None, False
-                raise CliError(f"The server did not start: {_said(log, beginning)}", f"Its log: {log}")
+                self._child = None
+                raise _NotStarted(_said(log, beginning), log)
             time.sleep(0.05)
         raise CliError(f"The server did not get ready within {READY_S:.0f} s.", f"Its log: {log}")
+
+
+class _NotStarted(CliError):
+    """A child that ended before it was ready."""
+
+    def __init__(self, said: str, log: Path) -> None:
+        super().__init__(f"The server did not start: {said}", f"Its log: {log}")
+        self.said = said
 
 
 def _is_alive(pid: int) -> bool:
@@ -159,22 +173,13 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 def _said(log: Path, beginning: int) -> str:
     """Return the last words of the server in its log, which held ``beginning`` bytes before it started."""
     with log.open("rb") as text:
         text.seek(beginning)
         lines = text.read().decode(errors="replace").strip().splitlines()
-    return " ".join(line.removeprefix("ERROR: ") for line in lines[-LOG_LINES_SHOWN:]) or "it said nothing."
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return " ".join(errors or lines[-LOG_LINES_SHOWN:]) or "it said nothing."
 
 
 def _ending(code: int) -> str:
