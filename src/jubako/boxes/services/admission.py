@@ -28,8 +28,6 @@ from jubako.wire import codec
 RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 PATIENCE = SERVICE_STARTUP_MAX + timedelta(seconds=30)
 """How long a request waits without any news: longer than a start may take."""
-DEATH_PATIENCE = timedelta(seconds=2)
-"""How long the news of a process's death may take after its port refused a connection."""
 PORT_TRIES = 20
 
 
@@ -96,9 +94,9 @@ class Admission:
         self._leases.take(lease.attempt_id)
         return lease
 
-    async def wait_gone(self, lease: Lease) -> bool:
-        """Wait for the news that the attempt, which accepts no connection, is over; return whether it came."""
-        deadline = self._clock.now() + DEATH_PATIENCE
+    async def wait_gone(self, lease: Lease, patience: timedelta) -> bool:
+        """Wait for the news that the lease's attempt is over; return whether it came."""
+        deadline = self._clock.now() + patience
         with self._store.watch(rows.topic_of(lease.place.service_uid)) as watch:
             while True:
                 instance = await self._store.read(partial(instance_rows.find, place=lease.place))

@@ -23,6 +23,7 @@ _REPLACED = frozenset({
     "content-length", "expect", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
     "x-forwarded-prefix",
 })  # fmt: skip
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TARGET = re.compile(r"[!-~]*\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*\Z")
@@ -51,23 +52,31 @@ class Framing(StrEnum):
     CHUNKED = "chunked"
 
 
-async def framed(headers: Headers, body: AsyncIterator[bytes]) -> tuple[Framing, AsyncIterator[bytes]]:
-    """Return how to send a body, and the body; waits for its first piece if no length is said.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A request as an instance gets it."""
+
+    head: bytes
+    body: AsyncIterator[bytes]
+    framing: Framing
+    may_be_repeated: bool
+
+
+async def outgoing(call: ServiceCall, arrival: Arrival) -> Outgoing:
+    """Return what to send to an instance; waits for the first piece of a body whose length is not said.
 
     Raises:
-        InvalidArgument: The length is none, or there are two.
+        InvalidArgument: Something cannot be part of an HTTP/1.1 request.
+        Cancelled: The client went away.
 
     """
-    lengths = {value for name, value in headers if name == "content-length"}
-    if lengths:
-        length = lengths.pop()
-        if lengths or not (length.isascii() and length.isdecimal()):
-            raise InvalidArgument("content-length: is not one length.")
-        return Framing.LENGTH, body
-    first = await anext(body, None)
-    if first is None:
-        return Framing.NONE, body
-    return Framing.CHUNKED, _joined(first, body)
+    framing, body = await _framed(call.headers, call.body)
+    return Outgoing(
+        head=head_of(call, arrival, framing),
+        body=body,
+        framing=framing,
+        may_be_repeated=framing is Framing.NONE and call.method in _SAFE,
+    )
 
 
 def head_of(call: ServiceCall, arrival: Arrival, framing: Framing) -> bytes:
@@ -103,6 +112,19 @@ def _request_headers(headers: Headers, arrival: Arrival, framing: Framing) -> li
     elif framing is Framing.LENGTH:
         own += [(name, value) for name, value in headers if name == "content-length"][:1]
     return [*kept, *own, *_forwarded(headers, arrival), *_trace(headers, arrival.trace_id)]
+
+
+async def _framed(headers: Headers, body: AsyncIterator[bytes]) -> tuple[Framing, AsyncIterator[bytes]]:
+    lengths = {value for name, value in headers if name == "content-length"}
+    if lengths:
+        length = lengths.pop()
+        if lengths or not (length.isascii() and length.isdecimal()):
+            raise InvalidArgument("content-length: is not one length.")
+        return Framing.LENGTH, body
+    first = await anext(body, None)
+    if first is None:
+        return Framing.NONE, body
+    return Framing.CHUNKED, _joined(first, body)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

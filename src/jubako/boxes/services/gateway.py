@@ -3,19 +3,22 @@
 1. A request that cannot be served is answered with Google's error shape: 404 no such service, 503 not started or not
    reachable (with ``retry-after``), 502 broken off by the instance, 504 no reply within the service's time-out. None of
    these ends an instance.
-2. A request is sent at most once. Only when nobody accepted its connection is it sent to the next attempt.
+2. A request is sent once. It goes to the next attempt only if its instance died, and either nobody had accepted its
+   connection, or it is a GET, HEAD or OPTIONS without a body and had no reply (RFC 9110, 9.2.2: safe to repeat).
 3. Whoever takes a reply must ``aclose`` its ``chunks`` when it is done or gives up: that ends the request at the
    instance, and lets a replaced instance go.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Protocol, Self
 
 from jubako.boxes.services import addresses, forwarding, rows
 from jubako.boxes.services.admission import RETRY_INFO, Admission, Lease
-from jubako.boxes.services.forwarding import Arrival, Headers
+from jubako.boxes.services.forwarding import Arrival, Headers, Outgoing
 from jubako.boxes.services.rows import ServiceKey
 from jubako.boxes.services.upstream import Broken, Exchange, Refused
 from jubako.core.errors import Cancelled, DeadlineExceeded, JubakoError, Unavailable
@@ -29,6 +32,10 @@ from jubako.wire.http import StreamedResponse
 from jubako.wire.method import Caller
 
 CONNECT_TRIES = 3
+REFUSAL_PATIENCE = timedelta(seconds=2)
+"""How long the news of a process's death may take after its port refused a connection."""
+BREAK_PATIENCE = timedelta(milliseconds=500)
+"""The same after it broke off a connection, which need not mean its death."""
 BAD_GATEWAY = 502
 _CLIENT = "127.0.0.1"
 """Who sends requests, as long as the server listens on loopback only."""
@@ -87,8 +94,7 @@ class ServicesGateway:
         key = ServiceKey(call.service.project, call.service.location, call.service.service)
         try:
             await self._invoker.admit(str(key), call.headers, call.caller)
-            lease, exchange = await self._connect(key)
-            return await _exchange(lease, exchange, call, self._arrival(key, call))
+            return await self._send(key, await forwarding.outgoing(call, self._arrival(key, call)))
         except Broken as error:
             return _failure(
                 Unavailable(f"The instance of service {str(key)!r} gave no reply: {error.message}."),
@@ -109,15 +115,32 @@ class ServicesGateway:
             trace_id=self._ids.uid().replace("-", ""),
         )
 
+    async def _send(self, key: ServiceKey, request: Outgoing) -> StreamedResponse:
+        """Send the request; a second time only if its instance died and it may be repeated."""
+        while True:
+            lease, exchange = await self._connect(key)
+            try:
+                return await _exchange(lease, exchange, request)
+            except Broken:
+                # Also so that who asks again after a 502 does not meet the same dying instance.
+                is_gone = await self._admission.wait_gone(lease, BREAK_PATIENCE)
+                if not is_gone or not request.may_be_repeated:
+                    raise
+                request = replace(request, may_be_repeated=False)
+
     async def _connect(self, key: ServiceKey) -> tuple[Lease, Exchange]:
         """Return a connection to an instance, started if need be; nothing of the request is sent yet."""
         for _ in range(CONNECT_TRIES):
             lease = await self._admission.admit(key)
             try:
-                return lease, await Exchange.open(lease.port)
+                async with asyncio.timeout(lease.request_timeout.total_seconds()):
+                    return lease, await Exchange.open(lease.port)
+            except TimeoutError:
+                lease.release()
+                raise _too_late(lease) from None
             except Refused:
                 lease.release()
-                if not await self._admission.wait_gone(lease):
+                if not await self._admission.wait_gone(lease, REFUSAL_PATIENCE):
                     break
             except BaseException:
                 lease.release()
@@ -125,12 +148,10 @@ class ServicesGateway:
         raise Unavailable(f"The instance of service {str(key)!r} runs but accepts no connection.")
 
 
-async def _exchange(
-    lease: Lease, exchange: Exchange, call: ServiceCall, arrival: Arrival
-) -> StreamedResponse:
+async def _exchange(lease: Lease, exchange: Exchange, request: Outgoing) -> StreamedResponse:
     reply = ReplyBody(lease, exchange)
     try:
-        status = await reply.begin(call, arrival)
+        status = await reply.begin(request)
     except BaseException:
         await reply.aclose()
         raise
@@ -147,11 +168,10 @@ class ReplyBody:
         self._is_open = True
         self._deadline = asyncio.get_running_loop().time() + lease.request_timeout.total_seconds()
 
-    async def begin(self, call: ServiceCall, arrival: Arrival) -> int:
+    async def begin(self, request: Outgoing) -> int:
         """Send the request and return the status of the reply, once it is there.
 
         Raises:
-            InvalidArgument: The request cannot be sent as HTTP/1.1.
             Broken: There is no reply.
             Cancelled: The client went away while it sent the body.
             DeadlineExceeded: The service's request time-out is over.
@@ -159,11 +179,10 @@ class ReplyBody:
         """
         try:
             async with asyncio.timeout_at(self._deadline):
-                framing, body = await forwarding.framed(call.headers, call.body)
-                self._exchange.send(forwarding.head_of(call, arrival, framing), body, framing)
+                self._exchange.send(request)
                 return await self._exchange.status()
         except TimeoutError:
-            raise self._too_late() from None
+            raise _too_late(self._lease) from None
 
     def __aiter__(self) -> Self:
         return self
@@ -175,7 +194,7 @@ class ReplyBody:
                 piece = await self._exchange.read() if self._is_open else b""
         except TimeoutError:
             await self.aclose()
-            raise self._too_late() from None
+            raise _too_late(self._lease) from None
         except BaseException:
             await self.aclose()
             raise
@@ -191,11 +210,12 @@ class ReplyBody:
             self._lease.release()
             await self._exchange.close()
 
-    def _too_late(self) -> DeadlineExceeded:
-        limit = format_duration(self._lease.request_timeout)
-        return DeadlineExceeded(
-            f"Service {str(self._lease.key)!r} did not answer within its request timeout of {limit}."
-        )
+
+def _too_late(lease: Lease) -> DeadlineExceeded:
+    limit = format_duration(lease.request_timeout)
+    return DeadlineExceeded(
+        f"Service {str(lease.key)!r} did not answer within its request timeout of {limit}."
+    )
 
 
 async def _one(piece: bytes) -> AsyncIterator[bytes]:

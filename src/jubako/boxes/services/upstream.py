@@ -8,17 +8,19 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import httptools
 
-from jubako.boxes.services.forwarding import Framing, Headers
+from jubako.boxes.services.forwarding import Framing, Headers, Outgoing
 from jubako.core.errors import Unavailable
-from jubako.runtime.loopback import CONNECT_S, HOST
+from jubako.runtime.loopback import HOST
 
 PIECE_BYTES = 64 * 1024
 HEAD_BYTES_MAX = 256 * 1024
+_PATIENCE_S = 0.05
+_PATIENCE_S_MAX = 1.0
+"""An overfull backlog drops what asks to connect, and the kernel asks again only after 1 s: we ask anew before."""
 
 
 class Refused(Exception):
@@ -41,22 +43,26 @@ class Exchange:
 
     @classmethod
     async def open(cls, port: int) -> "Exchange":
-        """Connect.
+        """Connect, however long it takes the instance to accept: its backlog may be full.
 
         Raises:
             Refused: Nobody listens.
 
         """
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                return cls(*await asyncio.open_connection(HOST, port, limit=PIECE_BYTES))
-        except OSError as error:  # TimeoutError is one
-            raise Refused(str(error)) from error
+        patience = _PATIENCE_S
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    return cls(*await asyncio.open_connection(HOST, port, limit=PIECE_BYTES))
+            except TimeoutError:
+                patience = min(patience * 2, _PATIENCE_S_MAX)
+            except OSError as error:
+                raise Refused(str(error)) from error
 
-    def send(self, head: bytes, body: AsyncIterator[bytes], framing: Framing) -> None:
-        """Begin to send the request; what ``body`` raises, ``status`` and ``read`` raise."""
-        self._is_head = head.startswith(b"HEAD ")
-        self._sending = asyncio.create_task(self._send(head, body, framing), name="service.send")
+    def send(self, request: Outgoing) -> None:
+        """Begin to send the request; what its body raises, ``status`` and ``read`` raise."""
+        self._is_head = request.head.startswith(b"HEAD ")
+        self._sending = asyncio.create_task(self._send(request), name="service.send")
 
     async def status(self) -> int:
         """Return the status of the reply, once its headers are complete.
@@ -130,13 +136,13 @@ class Exchange:
         if self._sending is not None and self._sending.done() and not self._sending.cancelled():
             self._sending.result()
 
-    async def _send(self, head: bytes, body: AsyncIterator[bytes], framing: Framing) -> None:
+    async def _send(self, request: Outgoing) -> None:
         try:
-            self._writer.write(head)
+            self._writer.write(request.head)
             # Read to its end even if it is empty: only then is a client that leaves noticed.
-            async for piece in body:
-                await self._send_piece(piece, framing)
-            if framing is Framing.CHUNKED:
+            async for piece in request.body:
+                await self._send_piece(piece, request.framing)
+            if request.framing is Framing.CHUNKED:
                 self._writer.write(b"0\r\n\r\n")
             await self._writer.drain()
         except ConnectionError:
