@@ -24,6 +24,7 @@ from jubako.boxes.jobs.launch import output_directory
 CHUNK_BYTES = 65_536
 LINE_BYTES_MAX = 262_144
 """A longer line is cut. Source: Cloud Logging quotas, size of a log entry."""
+_PARTS_MAX = 64
 STREAMS = ("stdout", "stderr")
 _ENDED_SLACK_US = 5_000_000
 
@@ -107,12 +108,12 @@ class Outputs:
         return await asyncio.to_thread(lambda: [self.status(source) for source in sources])
 
     async def remove(self, execution_uids: Iterable[str]) -> None:
-        """See handlers.Outputs; what cannot be removed is left to ``sweep``."""
+        """See handlers.Outputs; what cannot be removed is left to ``retention.sweep``."""
         await asyncio.to_thread(self._remove, list(execution_uids))
 
-    async def sweep(self, known_uids: set[str]) -> list[str]:
-        """Remove the output of executions that do not exist (a crash came between deletion and removal)."""
-        return await asyncio.to_thread(self._sweep, known_uids)
+    async def executions(self) -> list[str]:
+        """Return the uids of the executions of which there is output."""
+        return await asyncio.to_thread(self._executions)
 
     def status(self, source: Source) -> Status:
         """Return what there is of an attempt's output."""
@@ -165,12 +166,10 @@ class Outputs:
         for uid in execution_uids:
             shutil.rmtree(self._root / uid, ignore_errors=True)
 
-    def _sweep(self, known_uids: set[str]) -> list[str]:
+    def _executions(self) -> list[str]:
         if not self._root.is_dir():
             return []
-        orphans = sorted(entry.name for entry in self._root.iterdir() if entry.name not in known_uids)
-        self._remove(orphans)
-        return orphans
+        return sorted(entry.name for entry in self._root.iterdir())
 
 
 class _StreamReader:
@@ -228,10 +227,18 @@ class _StreamReader:
         return max(last, self._source.ended_us or 0) if self._source.ended_us is not None else 2**62
 
     def _line_start(self, offset: int) -> int:
-        """Return where the line begins that the byte before ``offset`` is in."""
-        first = max(0, offset - LINE_BYTES_MAX)
-        before = _bytes_at(self._path, first, offset - first)
-        return first + before.rfind(b"\n") + 1
+        """Return where the line begins that the byte before ``offset`` is in.
+
+        A line is always cut from its beginning, so that its parts are the same on every page; only in a line of
+        more than ``_PARTS_MAX`` parts the search is given up.
+        """
+        for _ in range(_PARTS_MAX):
+            first = max(0, offset - LINE_BYTES_MAX)
+            at = _bytes_at(self._path, first, offset - first).rfind(b"\n")
+            if at >= 0 or first == 0:
+                return first + at + 1
+            offset = first
+        return offset
 
 
 def _merged(sources: Sequence[Source], opened: "partial[list[Iterator[Line]]]") -> Iterator[Line]:
