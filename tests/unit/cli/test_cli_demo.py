@@ -200,8 +200,8 @@ def test_words_are_wrapped_between_words() -> None:
 
 
 def test_the_time_of_an_interrupted_run_leaves_out_the_interruption() -> None:
-    seen = snapshot([shard(0, 0, 4), shard(1, 2, 6)], [shard(0, 100, 102)])
-    seen = replace(seen, workflow=(at(0), at(103)))
-    assert timing_line(seen, was_interrupted=False).startswith("103.0 s from start to end")
-    assert timing_line(seen, was_interrupted=True).startswith("8.0 s at work, in parallel")
-    assert "one after another: 10.0 s (0.80 of it)" in timing_line(seen, was_interrupted=True)
+    seen = snapshot([shard(0, 0, 4), shard(1, 2, 6)], [shard(0, 6, 8)])
+    assert timing_line(replace(seen, workflow=(at(0), at(9))), 2).startswith("9.0 s from start to end")
+    interrupted = timing_line(replace(seen, workflow=(at(0), at(103))), 2)
+    assert interrupted.startswith("8.0 s at work, in parallel")
+    assert "one after another: 10.0 s (0.80 of it)" in interrupted

@@ -30,7 +30,7 @@ def frame(snapshot: Snapshot, terminal: Terminal) -> list[str]:
     title = f"Checking {clean(snapshot.name)} ({snapshot.duration:.0f} s), reception {snapshot.id}"
     lines = [terminal.paint(clip(title, room), "bold"), ""]
     lines += [_branch_line(branch, snapshot.now, terminal) for branch in snapshot.branches]
-    total = f"  {pad('', 14)} {bar(round(snapshot.progress * 1000), 1000)} {snapshot.progress * 100:3.0f} %"
+    total = f"  {pad('all in all', 14)} {bar(round(snapshot.progress * 1000), 1000)} {snapshot.progress * 100:3.0f} %"
     return [*lines, "", terminal.paint(clip(total, room), "dim"), ""]
 
 

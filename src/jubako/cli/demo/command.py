@@ -6,6 +6,7 @@ is the same reception, so a run that was interrupted goes on.
 """
 
 import argparse
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from jubako.cli.context import Context
 from jubako.cli.demo.board import Board
 from jubako.cli.demo.clip import Clip, chosen_clip, require_extra
 from jubako.cli.demo.deployment import Application, deploy
-from jubako.cli.demo.findings import report_lines, show_findings, timing_line, truth_line
+from jubako.cli.demo.findings import facts, report_paths, show_findings, timing_line, truth_line
 from jubako.cli.demo.reception import Reception
 from jubako.cli.demo.server import DemoServer
 from jubako.cli.demo.watch import Snapshot, Watch
@@ -26,6 +27,10 @@ from jubako.cli.flags import at_least
 from jubako.cli.parsing import Group
 
 POLL_S = 0.25
+KNOWN = "This video was handed in before: going on where it was."
+KNOWN_AND_OVER = (
+    "This video was checked before: the same content is the same reception. --fresh checks it again."
+)
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
@@ -66,9 +71,10 @@ def run_telop(args: argparse.Namespace, context: Context) -> int:
             _say_stopping(context, server)
             return INTERRUPTED
         finally:
-            server.stop()
-            if server.was_started:
-                context.note("The server has been stopped; nothing is running any more.")
+            if server.stop():
+                context.note(
+                    f"The server has been stopped. Look around with: jubako up --state {context.state}"
+                )
 
 
 def _check(args: argparse.Namespace, context: Context, server: DemoServer, clip: Clip) -> int:
@@ -78,7 +84,8 @@ def _check(args: argparse.Namespace, context: Context, server: DemoServer, clip:
     deploy(client, application)
     reception = Reception.submit(client, application, clip, is_fresh=args.fresh)
     if reception.is_known:
-        context.note("This video is known here already: going on where it was.")
+        is_over = reception.first_view["state"] in FINAL
+        context.note(KNOWN_AND_OVER if is_over else KNOWN)
     snapshot = _follow(context, server, Watch(client, application, reception))
     if snapshot.state != "SUCCEEDED":
         return _explain(context, snapshot)
@@ -93,12 +100,13 @@ def _show(
     findings = report.get("findings", [])
     out = context.out
     show_findings(out, findings)
-    if clip.truth is not None:
-        out.print(truth_line(findings, clip.truth))
     folder = Path(application.output) / "receptions" / reception.id
-    for line in report_lines(folder, f"{application.server}{reception.path}"):
+    pairs = [("measured", truth_line(findings, clip.truth))] if clip.truth is not None else []
+    time_taken = timing_line(snapshot, os.cpu_count() or 1)
+    pairs += [("time", time_taken), *report_paths(folder, f"{application.server}{reception.path}")]
+    for line in facts(out, pairs):
         out.print(line)
-    out.print(f"{'time':<12} {timing_line(snapshot, was_interrupted=reception.is_known)}")
+    out.print()
 
 
 def _follow(context: Context, server: DemoServer, watch: Watch) -> Snapshot:

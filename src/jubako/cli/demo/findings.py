@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from jubako.cli.demo.watch import Snapshot
-from jubako.cli.tables import wrapped_table
-from jubako.cli.terminal import Terminal
+from jubako.cli.tables import wrap, wrapped_table
+from jubako.cli.terminal import Terminal, pad
 from jubako.cli.times import clock, seconds
 
 Finding = Mapping[str, Any]
 """``{"start", "telop", "said", "kind", "wrong", "right", ...}`` of ``report.json``."""
 HEADERS = ("TIME", "CAPTION", "WHAT WAS SAID", "SUSPECTED")
+FACT_INDENT = 13
+INTERRUPTION = timedelta(seconds=5)
 KINDS = {"missing": "missing", "extra": "too much"}
 
 
@@ -53,27 +55,41 @@ def truth_line(findings: Sequence[Finding], truth: Path) -> str:
     result = score.score(given, json.loads(truth.read_bytes()))
     total = result.found + result.missed
     return (
-        f"Measured by the typos that were planted in this clip: precision {result.precision:.2f} "
-        f"({result.wrong} false alarms), recall {result.recall:.2f} ({result.found} of {total} found)."
+        f"by the typos planted in this clip: precision {result.precision:.2f} ({result.wrong} false alarms), "
+        f"recall {result.recall:.2f} ({result.found} of {total} found)"
     )
 
 
-def report_lines(folder: Path, link: str) -> Iterator[str]:
-    """Yield where the reports are: their paths, or the address to fetch them from."""
+def report_paths(folder: Path, link: str) -> Iterator[tuple[str, str]]:
+    """Yield name and place of the reports: their paths, or the address to fetch them from."""
     for name in ("report.html", "report.json"):
         path = folder / name
-        yield f"{name:<12} {path if path.exists() else f'{link}/{name}'}"
+        yield name, str(path) if path.exists() else f"{link}/{name}"
 
 
-def timing_line(snapshot: Snapshot, *, was_interrupted: bool) -> str:
+def facts(out: Terminal, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a list of facts, a name on the left of each; paths are not broken, so they can be copied."""
+    room = max(out.columns - FACT_INDENT, 20)
+    for name, text in pairs:
+        first, *rest = [text] if "/" in text and " " not in text else wrap(text, room)
+        yield out.paint(pad(name, FACT_INDENT), "bold") + first
+        yield from (pad("", FACT_INDENT) + line for line in rest)
+
+
+def timing_line(snapshot: Snapshot, cores: int) -> str:
     """Return the wall time of the parallel run beside the sum of its parts.
 
-    The parts' times are those measured while they ran side by side. Of a run that was interrupted only the time counts
-    during which something was being worked on.
+    The parts' times are those measured while they ran side by side, which is said. Of a run that was interrupted (for
+    longer than starting the next part takes) only the time counts during which something was being worked on.
     """
     parts = snapshot.one_after_another()
     wall, what = snapshot.side_by_side(), "at work"
-    if snapshot.workflow and snapshot.workflow[1] and not was_interrupted:
-        wall, what = snapshot.workflow[1] - snapshot.workflow[0], "from start to end"
+    if snapshot.workflow and snapshot.workflow[1]:
+        whole = snapshot.workflow[1] - snapshot.workflow[0]
+        if whole - wall < INTERRUPTION:
+            wall, what = whole, "from start to end"
     ratio = f" ({wall / parts:.2f} of it)" if parts else ""
-    return f"{seconds(wall)} {what}, in parallel; the same parts one after another: {seconds(parts)}{ratio}."
+    return (
+        f"{seconds(wall)} {what}, in parallel; its parts one after another: {seconds(parts)}{ratio}, "
+        f"each as long as it took beside the others on {cores} cores"
+    )

@@ -76,10 +76,10 @@ class DemoServer:
             time.sleep(0.5)
         raise error
 
-    def stop(self) -> None:
-        """End our child, if there is one, and wait until it is gone; a second Ctrl-C ends it at once."""
+    def stop(self) -> bool:
+        """End our child and wait until it is gone; say whether there was one. A second Ctrl-C ends it at once."""
         if self._child is None:
-            return
+            return False
         try:
             self._child.send_signal(signal.SIGTERM)
             self._child.wait(STOP_S)
@@ -87,6 +87,7 @@ class DemoServer:
             self._child.kill()
             self._child.wait()
         self._child = None
+        return True
 
     def _greet(self) -> None:
         if not self._answers():
