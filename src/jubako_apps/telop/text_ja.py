@@ -16,6 +16,9 @@ _SCALES: Final = {"十": 10, "百": 100, "千": 1000}
 _COUNTERS: Final = "人円年月日時分秒歳才件回本台個万億兆%度名番位割倍点頭匹軒棟世社校カヶか階号才ドメキグトセ"
 _NUMERAL: Final = re.compile("[〇一二三四五六七八九十百千]+")
 _WHOLE: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+_CLUSTER: Final = re.compile("(?s:.)[\u3099\u309a\uff9e\uff9f]?")
+"""One sign with its mark of voicing, which half-width kana carry apart."""
+
 _KANA: Final = re.compile("[ぁ-ゖァ-ヺー]*")
 _KANJI: Final = re.compile("[\u3400-\u9fff々]")
 _FIXED: Final = ("十分", "一番", "一時", "一部", "一方", "一度", "千人力", "一人")
@@ -55,13 +58,9 @@ def pieces(text: str) -> list[Piece]:
     ]
     result, position = [], 0
     for start, end, key in [*sorted(spans), (len(plain), len(plain), "")]:
-        result += [
-            Piece(plain[n].lower(), places[n], places[n] + 1)
-            for n in range(position, start)
-            if _counts(plain[n])
-        ]
+        result += [Piece(plain[n].lower(), *places[n]) for n in range(position, start) if _counts(plain[n])]
         if key:
-            result.append(Piece(key, places[start], places[end - 1] + 1, is_number=True))
+            result.append(Piece(key, places[start][0], places[end - 1][1], is_number=True))
         position = end
     return result
 
@@ -124,14 +123,14 @@ def _tokenizer() -> Any:  # noqa: ANN401 - untyped library
     return Dictionary(dict="core").tokenizer()
 
 
-def _plain(text: str) -> tuple[str, list[int]]:
-    """Return the text in compatible form, and where each of its characters came from."""
+def _plain(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text in compatible form, and from where to where each of its characters came."""
     signs: list[str] = []
-    places: list[int] = []
-    for place, char in enumerate(text):
-        for sign in unicodedata.normalize("NFKC", char):
+    places: list[tuple[int, int]] = []
+    for cluster in _CLUSTER.finditer(text):
+        for sign in unicodedata.normalize("NFKC", cluster.group()):
             signs.append(sign)
-            places.append(place)
+            places.append(cluster.span())
     return "".join(signs), places
 
 

@@ -59,13 +59,15 @@ class _Scene:
         t, s = self.pairs[position]
         return t is not None and s is not None and self.telop[t].key == self.speech[s].key
 
-    def anchors(self, position: int) -> int:
-        """Return how many matches surround the pair, up to two on each side."""
+    def anchors(self, position: int, *, firm: bool = False) -> int:
+        """Return how many matches surround the pair, up to two on each side; ``firm`` leaves little words out."""
         count = 0
         for step in (-1, 1):
             near = position + step
             while self.matched(near) and abs(near - position) <= 2:
-                count += 1
+                t = self.pairs[near][0]
+                assert t is not None, near
+                count += not firm or self.telop[t].key not in _DROPPED
                 near += step
         return count
 
@@ -146,7 +148,7 @@ def _difference(scene: _Scene, position: int) -> Suspicion | None:
 def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[Kind, float] | None:
     anchors = scene.anchors(position)
     if shown.sort == heard.sort and shown.sort != "word":
-        return _fact(scene, position, shown, anchors)
+        return _fact(scene, position, shown)
     likeness = _likeness(shown.key, heard.key)
     sounds_same = scene.words.sounds_same(shown.text.lower(), heard.text.lower())
     is_alike = sounds_same or (likeness >= _SIMILAR - 0.15 and "number" not in {shown.sort, heard.sort})
@@ -160,7 +162,8 @@ def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[K
     return _word(scene, shown.key, heard.key, anchors, sure)
 
 
-def _fact(scene: _Scene, position: int, shown: Word, anchors: int) -> tuple[Kind, float] | None:
+def _fact(scene: _Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
+    anchors = scene.anchors(position, firm=True)
     if not (scene.is_verbatim or anchors >= 1):
         return None
     near = [scene.pairs[n][0] for n in (position - 1, position + 1) if 0 <= n < len(scene.pairs)]

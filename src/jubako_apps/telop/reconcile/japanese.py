@@ -254,7 +254,7 @@ def _word(scene: _Scene, block: _Block, t: str, s: str) -> tuple[Kind, float] | 
     g0, g1, h0, h1 = block.grown
     shown, heard = scene.telop.within(g0, g1), scene.speech.within(h0, h1)
     if is_kana(t) and is_kana(s):
-        return _kana(shown, heard, t, s)
+        return _kana(scene, block, shown, heard)
     if [word.normal for word in shown] == [word.normal for word in heard]:
         return ("variant", 0.65) if kanji(t) != kanji(s) and kanji(t) and kanji(s) else None
     if is_kana(s) and kanji(t):
@@ -264,13 +264,16 @@ def _word(scene: _Scene, block: _Block, t: str, s: str) -> tuple[Kind, float] | 
     return _kanji(t, s, sounds_same=_sound(shown) == _sound(heard))
 
 
-def _kana(shown: Sequence[Morpheme], heard: Sequence[Morpheme], t: str, s: str) -> tuple[Kind, float] | None:
+def _kana(
+    scene: _Scene, block: _Block, shown: Sequence[Morpheme], heard: Sequence[Morpheme]
+) -> tuple[Kind, float] | None:
+    """A slip in kana makes the telop hard to parse; another particle or ending may be the style of headlines."""
+    if _gain(scene, block) >= GAIN:
+        return ("kana", 0.9)
+    long = max(block.t1 - block.t0, block.s1 - block.s0) > 2
     particles = all(word.part[0] == "助詞" for word in [*shown, *heard])
-    if particles:
-        return ("kana", 0.5)
-    if abs(len(t) - len(s)) > 1 or max(len(t), len(s)) > 2:
-        return ("kana", 0.4)
-    return ("kana", 0.9)
+    stem = kanji("".join(word.surface for word in shown)) & kanji("".join(word.surface for word in heard))
+    return ("kana", 0.45 if long or particles or stem else 0.7)
 
 
 def _kanji(t: str, s: str, *, sounds_same: bool) -> tuple[Kind, float] | None:
@@ -291,9 +294,14 @@ def _arbitrated(scene: _Scene, block: _Block, kind: Kind, confidence: float) -> 
     """Weigh what a recogniser heard: is the telop easier to parse with it?"""
     if kind in {"number", "date"}:
         return confidence * 0.75
+    needed = HOMOPHONE_GAIN if kind == "homophone" else GAIN
+    return confidence * (0.9 if _gain(scene, block) >= needed else 0.45)
+
+
+def _gain(scene: _Scene, block: _Block) -> int:
+    """Return how much easier to parse the telop gets with what was said in place of the block."""
     g0, g1, h0, h1 = block.grown
     end = len(scene.telop.parts)
     before = scene.telop.keys(0, end)
     after = scene.telop.keys(0, g0) + scene.speech.keys(h0, h1) + scene.telop.keys(g1, end)
-    needed = HOMOPHONE_GAIN if kind == "homophone" else GAIN
-    return confidence * (0.9 if cost(before) - cost(after) >= needed else 0.45)
+    return cost(before) - cost(after)
