@@ -27,26 +27,28 @@ class BoundedProtocol(HttpToolsProtocol):
     """Refuses a request line and headers that do not end: the parser alone would keep all of them in memory."""
 
     _head_bytes = 0
-    _is_in_head = True
+    _is_in_head = False
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        was_in_head = self._is_in_head
         super().data_received(data)
-        if self._is_in_head and not self.transport.is_closing():
+        # The piece in which a head begins may hold the end of the last body too, so it does not count; it is one read.
+        if was_in_head and self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > 2 * HEAD_MAX:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
 
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._is_in_head = False
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """See httptools."""
-        self._is_in_head, self._head_bytes = True, 0
-        super().on_message_complete()
 
 
 class Listener:

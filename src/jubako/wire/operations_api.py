@@ -1,5 +1,6 @@
 """The google.longrunning methods of each API: get, list, delete and wait (a long poll)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -100,7 +101,7 @@ def operations_methods(api: str, version: str) -> tuple[Method, ...]:
     )
 
 
-def operations_api(handlers: OperationsHandlers, version: str, hosts: tuple[str, ...]) -> Api:
+def operations_api(handlers: OperationsHandlers, version: str, hosts: Sequence[str]) -> Api:
     """Return the API that serves the operations of ``handlers.api`` under ``/VERSION/``."""
     return Api(
         name=f"{handlers.api}-operations",
