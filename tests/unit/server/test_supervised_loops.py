@@ -1,0 +1,30 @@
+import asyncio
+from datetime import timedelta
+
+from jubako.server.services import keep_running
+from jubako.testing.clock import FakeClock
+from jubako.testing.events import RecordedEvents
+
+
+async def test_a_loop_that_fails_is_told_and_started_again_and_the_others_go_on() -> None:
+    clock, events = FakeClock(), RecordedEvents()
+    runs = {"bad": 0, "good": 0}
+
+    async def bad() -> None:
+        runs["bad"] += 1
+        raise LookupError("a bug")
+
+    async def good() -> None:
+        runs["good"] += 1
+        await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(keep_running({"bad": bad, "good": good}, clock, events))
+    for count in (1, 2, 3):
+        async with asyncio.timeout(10):
+            await events.wait_for("loop.failed", count)
+            await clock.wait_for_sleepers(1)
+        await clock.advance(timedelta(seconds=30))
+    assert runs["bad"] >= 3
+    assert runs["good"] == 1
+    assert "a bug" in str(events.named("loop.failed")[0].fields["error"])
+    running.cancel()
