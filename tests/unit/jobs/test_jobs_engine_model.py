@@ -28,18 +28,16 @@ from jubako.runtime.port import AttemptEvent, AttemptSpec, Capabilities, Ended, 
 from jubako.store.migrations import load
 from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
+from jubako.testing.clock import FakeClock
 
 TIME = datetime(2026, 11, 24, tzinfo=UTC)
 DOCUMENT = '{"template":{"containers":[{"command":["true"]}]}}'
 SLOTS = 2
-
-
-class StillClock:
-    def now(self) -> datetime:
-        return TIME
-
-    async def sleep_until(self, deadline: datetime) -> None:
-        await asyncio.Event().wait()
+ENDS = [
+    (Reason.EXITED, 0),
+    (Reason.EXITED, 1),
+    *((reason, None) for reason in (Reason.TIMEOUT, Reason.LOST, Reason.CANCELLED)),
+]
 
 
 class Died(Exception):
@@ -136,7 +134,7 @@ class EngineModel(RuleBasedStateMachine):
         self._restart()
 
     async def _open(self) -> SqliteStore:
-        store = SqliteStore(None, StillClock(), load("jubako.boxes.jobs"))
+        store = SqliteStore(None, FakeClock(), load("jubako.boxes.jobs"))
         await store.write(lambda tx: rows.insert_job(tx, JobKey("p", "l", "j"), "job-uid", "{}"))
         return store
 
@@ -246,17 +244,7 @@ class EngineModel(RuleBasedStateMachine):
         if known in self.runtime.told_to_end and data.draw(st.booleans()):
             self.runtime.end(known, Reason.CANCELLED)
             return
-        reason, code = data.draw(
-            st.sampled_from(
-                [
-                    (Reason.EXITED, 0),
-                    (Reason.EXITED, 1),
-                    (Reason.TIMEOUT, None),
-                    (Reason.LOST, None),
-                    (Reason.CANCELLED, None),
-                ]
-            )
-        )
+        reason, code = data.draw(st.sampled_from(ENDS))
         self.runtime.end(known, reason, code)
 
     @rule(fault=st.sampled_from(["", "", "jobs.apply.before_commit"]))
@@ -395,15 +383,11 @@ class EngineModel(RuleBasedStateMachine):
 
 
 def hold(examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        EngineModel,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+    checks = list(HealthCheck)
+    plan = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks
     )
+    run_state_machine_as_test(EngineModel, settings=plan)
 
 
 def test_the_engine_agrees_with_a_model_whatever_dies_and_when() -> None:
