@@ -181,7 +181,7 @@ async def test_a_request_under_way_is_finished_by_the_old_revision(house: House)
     await house.deploy()
     old = (await house.get("/")).json()
     under_way = asyncio.create_task(house.get("/slow?seconds=1"))
-    await until(lambda: house.is_serving())
+    await until(house.is_serving)
     await house.deploy(env=[{"name": "COLOUR", "value": "blue"}])
     assert (await house.get("/")).json()["env"]["COLOUR"] == "blue"
     assert (await under_way).json()["pid"] == old["pid"]

@@ -20,7 +20,7 @@ _HOP_BY_HOP = frozenset({
     "transfer-encoding", "upgrade",
 })  # fmt: skip
 _REPLACED = frozenset({
-    "content-length", "expect", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+    "content-length", "expect", "forwarded", "host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
     "x-forwarded-prefix",
 })  # fmt: skip
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,6 +38,8 @@ class Arrival:
     client: str
     """Address of who sent it."""
     scheme: str
+    host: str
+    """What the request calls the server, with its port if it says one."""
     prefix: str
     """Path under which the service is reached; "" if it has the whole host."""
     trace_id: str
@@ -70,28 +72,13 @@ async def outgoing(call: ServiceCall, arrival: Arrival) -> Outgoing:
         Cancelled: The client went away.
 
     """
-    framing, body = await _framed(call.headers, call.body)
+    framing, length, body = await _framed(call)
     return Outgoing(
-        head=head_of(call, arrival, framing),
+        head=_head(call, arrival, _framing_headers(framing, length)),
         body=body,
         framing=framing,
         may_be_repeated=framing is Framing.NONE and call.method in _SAFE,
     )
-
-
-def head_of(call: ServiceCall, arrival: Arrival, framing: Framing) -> bytes:
-    """Return request line and headers for the instance.
-
-    Raises:
-        InvalidArgument: Something cannot be part of an HTTP/1.1 request.
-
-    """
-    target = f"{call.path}?{call.query}" if call.query else call.path
-    if not _NAME.match(call.method.lower()) or not target.startswith("/") or not _TARGET.match(target):
-        raise InvalidArgument("The request line is not valid HTTP.")
-    lines = [f"{call.method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in _request_headers(call.headers, arrival, framing)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def reply_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -100,46 +87,60 @@ def reply_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers if name not in dropped)
 
 
-def _request_headers(headers: Headers, arrival: Arrival, framing: Framing) -> list[tuple[str, str]]:
-    dropped = _HOP_BY_HOP | _REPLACED | _listed(headers)
-    kept = [(name, value) for name, value in headers if name not in dropped]
+def _head(call: ServiceCall, arrival: Arrival, framing: Headers) -> bytes:
+    """Return request line and headers."""
+    target = f"{call.path}?{call.query}" if call.query else call.path
+    if not _NAME.match(call.method.lower()) or not target.startswith("/") or not _TARGET.match(target):
+        raise InvalidArgument("The request line is not valid HTTP.")
+    dropped = _HOP_BY_HOP | _REPLACED | _listed(call.headers)
+    kept = [("host", arrival.host)]
+    kept += [(name, value) for name, value in call.headers if name not in dropped]
     for name, value in kept:
         if not _NAME.match(name) or not _VALUE.match(value):
             raise InvalidArgument("A header is not valid HTTP.")
-    own = [("connection", "close")]
+    added = [*framing, *_forwarded(call.headers, arrival), *_trace(call.headers, arrival.trace_id)]
+    lines = [f"{call.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in (*kept, *added))]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _framing_headers(framing: Framing, length: str) -> Headers:
     if framing is Framing.CHUNKED:
-        own.append(("transfer-encoding", "chunked"))
-    elif framing is Framing.LENGTH:
-        own += [(name, value) for name, value in headers if name == "content-length"][:1]
-    return [*kept, *own, *_forwarded(headers, arrival), *_trace(headers, arrival.trace_id)]
+        return (("connection", "close"), ("transfer-encoding", "chunked"))
+    if framing is Framing.LENGTH:
+        return (("connection", "close"), ("content-length", length))
+    return (("connection", "close"),)
 
 
-async def _framed(headers: Headers, body: AsyncIterator[bytes]) -> tuple[Framing, AsyncIterator[bytes]]:
-    lengths = {value for name, value in headers if name == "content-length"}
+async def _framed(call: ServiceCall) -> tuple[Framing, str, AsyncIterator[bytes]]:
+    """Return how the body's end is told, its length if that is how, and the body."""
+    lengths = {value for name, value in call.headers if name == "content-length"}
     if lengths:
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdecimal()):
             raise InvalidArgument("content-length: is not one length.")
-        return Framing.LENGTH, body
-    first = await anext(body, None)
+        return Framing.LENGTH, length, call.body
+    first = await anext(call.body, None)
+    if call.caller is not None and (first is not None or call.method not in _SAFE):
+        # A call from inside has its whole body in memory, and many small servers want a length.
+        whole = b"".join([first or b"", *[piece async for piece in call.body]])
+        return Framing.LENGTH, str(len(whole)), _pieces(whole)
     if first is None:
-        return Framing.NONE, body
-    return Framing.CHUNKED, _joined(first, body)
+        return Framing.NONE, "", call.body
+    return Framing.CHUNKED, "", _pieces(first, call.body)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
     yield first
-    async for piece in rest:
-        yield piece
+    if rest is not None:
+        async for piece in rest:
+            yield piece
 
 
 def _forwarded(headers: Headers, arrival: Arrival) -> Iterable[tuple[str, str]]:
     before = [value for name, value in headers if name == "x-forwarded-for" and _VALUE.match(value)]
     yield "x-forwarded-for", ", ".join([*before, arrival.client])
     yield "x-forwarded-proto", arrival.scheme
-    host = next((value for name, value in headers if name == "host"), "")
-    if host:
-        yield "x-forwarded-host", host
+    yield "x-forwarded-host", arrival.host
     if arrival.prefix:
         yield "x-forwarded-prefix", arrival.prefix
 

@@ -106,11 +106,14 @@ class ServicesGateway:
             return _failure(error)
 
     def _arrival(self, key: ServiceKey, call: ServiceCall) -> Arrival:
-        host = next((value for name, value in call.headers if name == "host"), "")
-        is_own_name = host_name(host) == addresses.host_of(key)
+        own = addresses.host_of(key)
+        # Calls from inside say no host: they are made to the service's own name.
+        host = next((value for name, value in call.headers if name == "host"), own)
+        is_own_name = host_name(host) == own
         return Arrival(
             client=_CLIENT,
             scheme="https" if is_own_name else "http",
+            host=host,
             prefix="" if is_own_name else addresses.path_of(key),
             trace_id=self._ids.uid().replace("-", ""),
         )
@@ -159,14 +162,17 @@ async def _exchange(lease: Lease, exchange: Exchange, request: Outgoing) -> Stre
 
 
 class ReplyBody:
-    """The body of a reply, piece by piece; holds connection and lease until its end or ``aclose``."""
+    """The body of a reply, piece by piece; holds connection and lease until its end, ``aclose`` or the time-out."""
 
     def __init__(self, lease: Lease, exchange: Exchange) -> None:
         """Take both over; the request's time begins now."""
         self._lease = lease
         self._exchange = exchange
         self._is_open = True
-        self._deadline = asyncio.get_running_loop().time() + lease.request_timeout.total_seconds()
+        self._is_late = False
+        loop = asyncio.get_running_loop()
+        # Also for a client that takes no more of the reply: it must not hold an instance for ever.
+        self._timer = loop.call_later(lease.request_timeout.total_seconds(), self._expire)
 
     async def begin(self, request: Outgoing) -> int:
         """Send the request and return the status of the reply, once it is there.
@@ -177,27 +183,26 @@ class ReplyBody:
             DeadlineExceeded: The service's request time-out is over.
 
         """
+        self._exchange.send(request)
         try:
-            async with asyncio.timeout_at(self._deadline):
-                self._exchange.send(request)
-                return await self._exchange.status()
-        except TimeoutError:
-            raise _too_late(self._lease) from None
+            return await self._exchange.status()
+        except Broken:
+            self._check_time()
+            raise
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
         """Return the next piece. Raises as ``begin`` does; the client must then not take the body for complete."""
+        self._check_time()
         try:
-            async with asyncio.timeout_at(self._deadline):
-                piece = await self._exchange.read() if self._is_open else b""
-        except TimeoutError:
-            await self.aclose()
-            raise _too_late(self._lease) from None
+            piece = await self._exchange.read() if self._is_open else b""
         except BaseException:
             await self.aclose()
+            self._check_time()
             raise
+        self._check_time()
         if not piece:
             await self.aclose()
             raise StopAsyncIteration
@@ -205,10 +210,23 @@ class ReplyBody:
 
     async def aclose(self) -> None:
         """End the request, whatever is under way. Safe to call twice."""
+        self._close()
+        await self._exchange.wait_closed()
+
+    def _close(self) -> None:
         if self._is_open:
             self._is_open = False
+            self._timer.cancel()
             self._lease.release()
-            await self._exchange.close()
+            self._exchange.abort()
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self._close()
+
+    def _check_time(self) -> None:
+        if self._is_late:
+            raise _too_late(self._lease)
 
 
 def _too_late(lease: Lease) -> DeadlineExceeded:

@@ -11,6 +11,7 @@ from functools import partial
 from jubako.boxes.services import instance_rows, states
 from jubako.boxes.services.instance_rows import Resident
 from jubako.core.clock import Clock
+from jubako.core.errors import JubakoError
 from jubako.core.events import Events
 from jubako.core.timestamps import to_micros
 from jubako.runtime import loopback
@@ -57,17 +58,26 @@ class Readiness:
     async def _probe(self, resident: Resident) -> None:
         """Ask the port until it accepts, the attempt is not starting any more, or its time is over."""
         pause = PAUSE_MIN
-        while not await self._listens(resident.instance.port):
+        while not await self._is_settled(resident):
             await self._clock.sleep_until(self._clock.now() + pause)
             pause = min(pause * 2, PAUSE_MAX)
-            if not await self._store.read(partial(_starts, resident)):
-                return
-            if to_micros(self._clock.now()) >= states.deadline_us(resident.instance):
+
+    async def _is_settled(self, resident: Resident) -> bool:
+        """Ask once and record what that says; return whether there is nothing more to find out."""
+        now = to_micros(self._clock.now())
+        try:
+            if await self._listens(resident.instance.port):
+                await self._store.write(partial(_listens, resident))
+                took_ms = (now - resident.instance.claimed_us) // 1_000
+                self._events.emit("service.instance_ready", attempt=resident.attempt_id, took_ms=took_ms)
+                return True
+            if now >= states.deadline_us(resident.instance):
                 await self._store.write(partial(_give_up, resident))
-                return
-        await self._store.write(partial(_listens, resident))
-        took_ms = (to_micros(self._clock.now()) - resident.instance.claimed_us) // 1_000
-        self._events.emit("service.instance_ready", attempt=resident.attempt_id, took_ms=took_ms)
+                return True
+            return not await self._store.read(partial(_starts, resident))
+        except JubakoError as error:  # such as a full disk: it may have room again
+            self._events.emit("service.probe_failed", "ERROR", attempt=resident.attempt_id, error=repr(error))
+            return False
 
 
 def _starts(resident: Resident, tx: Tx) -> bool:

@@ -100,11 +100,15 @@ class Exchange:
         self._reply.pieces.clear()
         return piece
 
-    async def close(self) -> None:
+    def abort(self) -> None:
         """Drop the connection, whatever is under way. Safe to call twice."""
         self._writer.transport.abort()
         if self._sending is not None:
             self._sending.cancel()
+
+    async def wait_closed(self) -> None:
+        """Return when nothing of the request is under way any more; ``abort`` came first."""
+        if self._sending is not None:
             await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _feed(self) -> None:
