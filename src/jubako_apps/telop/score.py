@@ -69,17 +69,19 @@ def _is_same(finding: Finding, error: Mapping[str, Any], truth: Mapping[str, Any
     shown, text = _bare(finding.telop), _bare(telop["text"])
     if not _alike(shown, text):
         return False
-    return _overlap(_bare(finding.telop), finding, _bare(error["wrong"]))
+    return _overlap(shown, finding, _bare(error["wrong"]))
 
 
 def _overlap(shown: str, finding: Finding, wrong: str) -> bool:
-    """Say whether the finding's part and the erroneous part share a place in the telop."""
+    """Say whether the finding's part and the erroneous part share a place; for what is missing, touch."""
     begin = len(_bare(finding.telop[: finding.offset]))
-    end = begin + max(1, len(_bare(finding.wrong)))
+    end = begin + len(_bare(finding.wrong))
     at = shown.find(wrong)
     if at < 0:
         return False
-    return begin <= at + len(wrong) and end >= at
+    if begin == end:
+        begin, end = begin - 1, end + 1
+    return begin < at + len(wrong) and end > at
 
 
 def _alike(one: str, other: str) -> bool:
