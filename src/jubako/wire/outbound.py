@@ -232,7 +232,7 @@ class Outbound:
                 network_backend=self._backend, max_connections=_CONNECTIONS_MAX, keepalive_expiry=_IDLE_S
             )
         sent = _headers(method, url, headers, body)
-        async with self._pool.stream(method, str(url), headers=sent, content=body) as response:
+        async with self._pool.stream(method, str(url), headers=sent, content=body or None) as response:
             received = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }

@@ -113,9 +113,10 @@ class ToyGateway:
     calls: list[ServiceCall] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     received: int = 0
+    located: str = "echo"
 
     async def locate(self, host: str) -> ServiceName | None:
-        return ServiceName("p", "l", "echo") if host.startswith("echo-") else None
+        return ServiceName("p", "l", self.located) if host.startswith("echo-") else None
 
     async def forward(self, call: ServiceCall) -> StreamedResponse:
         self.calls.append(call)
@@ -147,6 +148,7 @@ class Place:
     """What a test may look at."""
 
     port: int
+    router: Router
     jobs: ToyJobs
     gateway: ToyGateway
     events: RecordedEvents
@@ -180,7 +182,7 @@ async def place() -> AsyncIterator[Place]:
     )
     listener = Listener(Front(doors, events))
     port = await listener.start("127.0.0.1", 0)
-    yield Place(port, jobs, gateway, events)
+    yield Place(port, router, jobs, gateway, events)
     await listener.close()
     await asyncio.gather(*jobs.finishing)
     await store.close()
