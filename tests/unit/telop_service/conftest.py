@@ -8,23 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
-
-pytest.importorskip("starlette")
-
 import uvicorn
-from starlette.applications import Starlette
 
 from jubako_apps.telop.intake import Facts, Unusable
-from jubako_apps.telop.service import application
 from jubako_apps.telop.settings import Settings
 from jubako_sdk import Sink, sink
 
 PARENT = "projects/local/locations/asia-northeast1"
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+
+def application(settings: Settings, sweep_seconds: float = 3600) -> "Starlette":
+    """Return the service's application; its web framework belongs to an extra that may be missing."""
+    pytest.importorskip("starlette")
+    from jubako_apps.telop import service
+
+    return service.application(settings, FakeReader(), sweep_seconds=sweep_seconds)
 
 
 class FakeReader:
@@ -178,7 +184,7 @@ class Stage:
         self.loop.close()
 
     @contextmanager
-    def showing(self, app: Starlette) -> Iterator[httpx.Client]:
+    def showing(self, app: "Starlette") -> Iterator[httpx.Client]:
         lifespan = app.router.lifespan_context(app)
         self.wait(lifespan.__aenter__())
         self.app, before = app, self.app
@@ -233,9 +239,7 @@ def place(settings) -> Sink:
 @pytest.fixture
 def serve(stage):
     """Serve the application on a real socket for the length of a block."""
-    return lambda settings, sweep_seconds=3600: stage.showing(
-        application(settings, FakeReader(), sweep_seconds=sweep_seconds)
-    )
+    return lambda settings, sweep_seconds=3600: stage.showing(application(settings, sweep_seconds))
 
 
 @pytest.fixture
@@ -258,5 +262,5 @@ def refusing(tmp_path_factory, stage) -> Iterator[Refusing]:
     directory, fake = tmp_path_factory.mktemp("refusing"), FakePlatform()
     with listening(fake) as base:
         settings = settings_for(directory, base)
-        with stage.showing(application(settings, FakeReader(), sweep_seconds=3600)) as client:
+        with stage.showing(application(settings)) as client:
             yield Refusing(client, fake, sink(settings.output_uri), directory)

@@ -1,0 +1,104 @@
+"""A bundled clip through reception, every task of the three jobs, and the report; no platform involved."""
+
+import asyncio
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pytest
+
+from jubako_apps.telop import receptions
+from jubako_apps.telop.intake import Intake
+from jubako_apps.telop.pipeline import FileReader, RealStages
+from jubako_apps.telop.receptions import Reception, Stage
+from jubako_apps.telop.settings import Settings
+from jubako_apps.telop.tasks import EXIT_DATA, run
+from jubako_apps.telop.wishes import Refused, wish_from
+from jubako_sdk import Sink, get_json, sink
+
+
+@pytest.fixture(scope="module")
+def clips():
+    for extra in ("av", "rapidocr", "pocketsphinx", "sudachipy"):
+        pytest.importorskip(extra)
+    with as_file(files("jubako_apps.telop").joinpath("clips")) as folder:
+        yield folder
+
+
+def settings_for(place: Path) -> Settings:
+    return Settings(output_uri=str(place), project="p", location="l", segment_seconds=15.0)
+
+
+def receive(place: Path, video: Path, **words: object) -> Reception:
+    settings = settings_for(place)
+    intake = Intake(sink(settings.output_uri), settings, FileReader())
+    wish = wish_from({"name": video.name, **words}, None, settings)
+    reception, _ = asyncio.run(intake.by_path(str(video), wish))
+    return reception
+
+
+def do(place: Path, reception: Reception, stage: Stage, tasks: int = 1, **more: str) -> list[int]:
+    return [
+        run(
+            stage,
+            RealStages(),
+            {
+                "OUTPUT_URI": str(place),
+                "RECEPTION_ID": reception.id,
+                "CLOUD_RUN_TASK_INDEX": str(index),
+                "CLOUD_RUN_TASK_COUNT": str(tasks),
+                **more,
+            },
+        )
+        for index in range(tasks)
+    ]
+
+
+def results(place: Sink) -> dict[str, bytes]:
+    return {name: place.get(name) for name in place.list("receptions/") if "/timing/" not in name}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_clip_with_its_script_gives_its_errors_and_the_same_bytes_again(tmp_path, clips, language):
+    reception = receive(
+        tmp_path, clips / f"{language}.mp4", language=language, script=str(clips / f"{language}.srt")
+    )
+    assert do(tmp_path, reception, "ocr", tasks=reception.segments) == [0] * reception.segments
+    assert do(tmp_path, reception, "speech") == [0]
+    assert do(tmp_path, reception, "report") == [0]
+    before = results(sink(str(tmp_path)))
+    report = get_json(sink(str(tmp_path)), f"receptions/{reception.id}/report.json")
+    truth = json.loads((clips / f"{language}.truth.json").read_text("utf-8"))
+    kinds = sorted({"doubled": "extra"}.get(error["kind"], error["kind"]) for error in truth["errors"])
+    assert sorted(finding["kind"] for finding in report["findings"]) == kinds
+    assert len(report["telops"]) == len(truth["telops"])
+    # Shards in another order and number, done anew: not a byte differs.
+    assert do(tmp_path, reception, "ocr", tasks=1, TELOP_AGAIN="1") == [0]
+    assert do(tmp_path, reception, "report", TELOP_AGAIN="1") == [0]
+    assert results(sink(str(tmp_path))) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "empty"), (b"<html>not a video</html>", "not a video file"), (None, "cut off")],
+)
+def test_what_is_no_whole_video_is_refused_at_once(tmp_path, clips, content, words):
+    video = tmp_path / "bad.mp4"
+    whole = (clips / "en.mp4").read_bytes()
+    video.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(Refused, match=words) as refused:
+        receive(tmp_path / "out", video)
+    assert refused.value.status == 422
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_that_vanishes_fails_with_a_sentence(tmp_path, clips):
+    video = tmp_path / "clip.mp4"
+    video.write_bytes((clips / "en.mp4").read_bytes())
+    reception = receive(tmp_path / "out", video)
+    video.write_bytes(b"x" * reception.size)
+    assert do(tmp_path / "out", reception, "ocr") == [EXIT_DATA]
+    reason = receptions.reason_of(sink(str(tmp_path / "out")), reception.id)
+    assert reason is not None
+    assert "clip.mp4 is not a video file" in reason
