@@ -9,35 +9,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+from official_packages import official_messages
 from resource_methods import METHOD_FILES, write_methods
-from resource_types import Module, official_messages, write_types
+from resource_types import Module, write_types
 
-ROOT = Path(__file__).parent.parent / "src" / "jubako"
+ROOT = Path(__file__).parent.parent / "src"
 
 
 def modules() -> list[Module]:
     """Decide which message goes into which file; a file may use those listed before it."""
     found = official_messages()
+    general = set(found.all)
     jobs = found.reach("google.cloud.run.v2", ("jobs", "executions", "tasks"))
     services = found.reach("google.cloud.run.v2", ("services", "revisions"))
     workflows = found.reach("google.cloud.workflows.v1", ("workflows",), extra=("OperationMetadata",))
-    executions = found.reach("google.cloud.workflows.executions.v1", ("executions",))
-    general = {name for name in found.all if not name.startswith("google.cloud.")} | {
-        name for name in found.all if name.startswith("google.cloud.location.")
-    }
+    workflows |= found.reach("google.cloud.workflows.executions.v1", ("executions",))
+    general |= {name for name in found.all if not name.startswith("google.cloud.")}
     shared = (jobs & services) - general
+    plan = (
+        ("wire.google_types", "Messages that all Google APIs share.", general),
+        ("wire.run_types", "Run v2 messages that more than one box uses.", shared),
+        ("boxes.jobs.resources", "Run v2: jobs, executions, tasks.", jobs - general - shared),
+        ("boxes.services.resources", "Run v2: services and revisions.", services - general - shared),
+        ("boxes.workflows.resources", "Workflows v1 and Workflow Executions v1.", workflows - general),
+    )
     return [
-        Module("jubako.wire.google_types", "Messages that all Google APIs share.", general),
-        Module("jubako.wire.run_types", "Run v2 messages that more than one box uses.", shared),
-        Module("jubako.boxes.jobs.resources", "Run v2: jobs, executions, tasks.", jobs - general - shared),
-        Module(
-            "jubako.boxes.services.resources", "Run v2: services and revisions.", services - general - shared
-        ),
-        Module(
-            "jubako.boxes.workflows.resources",
-            "Workflows v1 and Workflow Executions v1.",
-            (workflows | executions) - general,
-        ),
+        Module(f"jubako.{name}", about, {full: found.all[full] for full in names})
+        for name, about, names in plan
     ]
 
 
@@ -49,7 +47,7 @@ def main() -> None:
         paths.append(module.path(ROOT))
         paths[-1].write_text(write_types(module, placed))
     for file in METHOD_FILES:
-        paths.append(ROOT.parent.joinpath(*file.module.split(".")).with_suffix(".py"))
+        paths.append(ROOT.joinpath(*file.module.split(".")).with_suffix(".py"))
         paths[-1].write_text(write_methods(file, placed))
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "-q", "--fix-only", "--select", "I,F401", *paths], check=True)

@@ -5,7 +5,8 @@
 import importlib
 from dataclasses import dataclass
 
-from resource_types import PACKAGES, Module, method_stubs
+from official_packages import PACKAGES, method_stubs
+from resource_types import Module
 
 RUN = "google.cloud.run.v2"
 WORKFLOWS = "google.cloud.workflows.v1"

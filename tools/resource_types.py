@@ -1,193 +1,41 @@
-"""Read the official message descriptors and print them as classes."""
+"""Print official message descriptors as classes."""
 
-# ruff: noqa: ANN401, SLF001 - the official packages are untyped, and their transports must be looked into
+# ruff: noqa: ANN401 - the official packages are untyped
 
-import importlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.cloud import run_v2, workflows_v1
-from google.cloud.location import locations_pb2
-from google.cloud.workflows import executions_v1
-from google.iam.v1 import iam_policy_pb2
-from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
-from google.rpc import status_pb2
+from official_packages import WELL_KNOWN, is_enum, is_map, top, uses
 
-PACKAGES = {
-    "google.cloud.run.v2": run_v2,
-    "google.cloud.workflows.v1": workflows_v1,
-    "google.cloud.workflows.executions.v1": executions_v1,
+PLAIN = {
+    "Timestamp": ("datetime", ""),
+    "Duration": ("timedelta", ""),
+    "FieldMask": ("tuple[str, ...]", "FIELD_MASK"),
+    "Any": ("dict[str, Any]", "ANY"),
+    "Struct": ("dict[str, Any]", "STRUCT"),
 }
-WELL_KNOWN = {
-    "google.protobuf.Timestamp": "datetime",
-    "google.protobuf.Duration": "timedelta",
-    "google.protobuf.FieldMask": "tuple[str, ...]",
-    "google.protobuf.Any": "dict[str, Any]",
-    "google.protobuf.Struct": "dict[str, Any]",
-}
-MARKED = {"FieldMask": "FIELD_MASK", "Any": "ANY", "Struct": "STRUCT"}
+"""By well-known type: Python type, Field.type."""
 SCALARS = {
     1: ("float", "", "0.0"), 2: ("float", "float", "0.0"), 3: ("int", "int64", "0"), 4: ("int", "uint64", "0"),
     5: ("int", "", "0"), 8: ("bool", "", "False"), 9: ("str", "", '""'), 12: ("bytes", "", 'b""'),
     13: ("int", "uint32", "0"),
 }  # fmt: skip
 """By number of google.protobuf.FieldDescriptorProto.Type: Python type, Field.type, default."""
-GENERAL = [
-    empty_pb2.Empty.DESCRIPTOR,
-    status_pb2.Status.DESCRIPTOR,
-    *operations_pb2.DESCRIPTOR.message_types_by_name.values(),
-    *iam_policy_pb2.DESCRIPTOR.message_types_by_name.values(),
-    *locations_pb2.DESCRIPTOR.message_types_by_name.values(),
-]
-NOT_WANTED = {"google.longrunning.OperationInfo"}
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One file to write: its import name, first docstring line, and the full names of its top-level types."""
+    """One file to write: its import name, first docstring line, and its top-level types by full name."""
 
     name: str
     about: str
-    types: set[str]
+    types: Mapping[str, Any]
 
     def path(self, root: Path) -> Path:
         """Return where the file is."""
-        return root.parent.joinpath(*self.name.split(".")).with_suffix(".py")
-
-
-@dataclass(slots=True)
-class Official:
-    """Top-level messages and enums by full name."""
-
-    all: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, descriptor: Any) -> set[str]:
-        """Take in a type and all it reaches; return the full names of the top-level ones."""
-        names: set[str] = set()
-        self._walk(top(descriptor), names)
-        return names
-
-    def _walk(self, descriptor: Any, names: set[str]) -> None:
-        if descriptor.full_name in names or descriptor.full_name in WELL_KNOWN:
-            return
-        names.add(descriptor.full_name)
-        self.all[descriptor.full_name] = descriptor
-        for used in uses(descriptor):
-            self._walk(top(used), names)
-
-    def reach(self, package: str, services: tuple[str, ...], extra: tuple[str, ...] = ()) -> set[str]:
-        """Return what the methods of ``services`` take and give, and all that reaches."""
-        names: set[str] = set()
-        for cls in method_types(package, services):
-            names |= self.add(cls.DESCRIPTOR)
-        for name in extra:
-            cls = getattr(PACKAGES[package], name)
-            names |= self.add(cls.pb(cls()).DESCRIPTOR)
-        return names
-
-
-def official_messages() -> Official:
-    """Return the general messages; those of the APIs are added as they are reached."""
-    found = Official()
-    for descriptor in GENERAL:
-        if descriptor.full_name not in NOT_WANTED:
-            found.add(descriptor)
-    return found
-
-
-class _Channel:
-    """Records which methods a transport makes stubs for."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, tuple[Any, Any]] = {}
-
-    def unary_unary(self, path: str, request_serializer: Any, response_deserializer: Any, **_: Any) -> None:
-        method = path.rsplit("/", maxsplit=1)[-1]
-        request = getattr(iam_policy_pb2, f"{method}Request", None) or _class_of(request_serializer)
-        self.calls[path] = (request, _class_of(response_deserializer))
-
-    def close(self) -> None: ...
-
-
-def _class_of(function: Any) -> Any:
-    # Bound to its class: FromString of protobuf, serialize and deserialize of proto-plus. Not so SerializeToString,
-    # but only the IAM methods and the mixins hand that over.
-    owner: Any = getattr(function, "__self__", None)
-    return owner.pb(owner()).__class__ if hasattr(owner, "pb") else owner
-
-
-@cache
-def method_stubs(package: str, service: str) -> dict[str, tuple[Any, Any]]:
-    """Return the request and response class by full gRPC method name, mixins left out."""
-    root = PACKAGES[package].__name__
-    module = importlib.import_module(f"{root}.services.{service}.transports.grpc")
-    cls = next(c for n, c in vars(module).items() if n.endswith("GrpcTransport") and n != "GrpcTransport")
-    channel = _Channel()
-    transport = _bare(cls, channel)
-    for name in dir(cls):
-        if isinstance(getattr(cls, name), property) and name not in {
-            "operations_client",
-            "grpc_channel",
-            "kind",
-            "host",
-        }:
-            getattr(transport, name)
-    return {
-        path[1:].replace("/", "."): types
-        for path, types in channel.calls.items()
-        if path[1:].startswith(package)
-    }
-
-
-def _bare(cls: Any, channel: _Channel) -> Any:
-    transport = cls.__new__(cls)
-    transport._stubs = {}
-    transport._logged_channel = transport._grpc_channel = channel
-    return transport
-
-
-def method_types(package: str, services: tuple[str, ...]) -> Iterator[Any]:
-    """Yield every request and response class of the services."""
-    for service in services:
-        for name, (request, response) in method_stubs(package, service).items():
-            assert None not in (request, response), name
-            yield request
-            yield response
-
-
-def top(descriptor: Any) -> Any:
-    """Return the outermost message around a type."""
-    while descriptor.containing_type is not None:
-        descriptor = descriptor.containing_type
-    return descriptor
-
-
-def is_enum(descriptor: Any) -> bool:
-    """Tell enums from messages."""
-    return hasattr(descriptor, "values_by_number")
-
-
-def is_map(descriptor: Any) -> bool:
-    """Tell the hidden entry message of a map field."""
-    return not is_enum(descriptor) and descriptor.GetOptions().map_entry
-
-
-def uses(descriptor: Any) -> Iterator[Any]:
-    """Yield the types that the fields of a message and of its nested messages have."""
-    if is_enum(descriptor):
-        return
-    for item in descriptor.fields:
-        used = item.message_type or item.enum_type
-        if used is not None and is_map(used):
-            yield from uses(used)
-        elif used is not None and used.full_name not in WELL_KNOWN:
-            yield used
-    for nested in descriptor.nested_types:
-        yield from uses(nested)
+        return root.joinpath(*self.name.split(".")).with_suffix(".py")
 
 
 def proto_name(item: Any) -> str:
@@ -197,42 +45,22 @@ def proto_name(item: Any) -> str:
 
 def write_types(module: Module, placed: list[Module]) -> str:
     """Return the source of ``module``."""
-    found = {name: _find(name) for name in module.types}
-    body = "\n\n".join(_print(found[name], 0) for name in _ordered(found))
+    body = "\n\n".join(_print(module.types[name], 0) for name in _ordered(module.types))
     lines = [
         f'"""{module.about}', "", "Generated by tools/generate_resources.py; do not edit.", '"""', "",
         "# ruff: noqa: RUF012 - msgspec copies the mutable defaults of structs", "",
         "from datetime import datetime, timedelta", "from typing import Annotated, Any", "",
         "from jubako.wire.schema import ANY, FIELD_MASK, STRUCT, Enumeration, Field, Message",
     ]  # fmt: skip
-    used = {top(u).full_name for d in found.values() for u in uses(d)}
+    used = {top(u).full_name for d in module.types.values() for u in uses(d)}
     for other in placed:
-        names = sorted(name.rsplit(".", maxsplit=1)[-1] for name in used & other.types)
+        names = sorted(name.rsplit(".", maxsplit=1)[-1] for name in used & other.types.keys())
         if other is not module and names:
             lines.append(f"from {other.name} import {', '.join(names)}")
     return "\n".join(lines) + "\n\n\n" + body + "\n"
 
 
-@cache
-def _everything() -> Official:
-    found = official_messages()
-    for package, services in SERVICES.items():
-        found.reach(package, services, ("OperationMetadata",) if package.endswith("workflows.v1") else ())
-    return found
-
-
-SERVICES = {
-    "google.cloud.run.v2": ("jobs", "executions", "tasks", "services", "revisions"),
-    "google.cloud.workflows.v1": ("workflows",),
-    "google.cloud.workflows.executions.v1": ("executions",),
-}
-
-
-def _find(name: str) -> Any:
-    return _everything().all[name]
-
-
-def _ordered(found: dict[str, Any]) -> list[str]:
+def _ordered(found: Mapping[str, Any]) -> list[str]:
     """Return the names so that each type comes after those it uses."""
     done: list[str] = []
 
@@ -290,8 +118,7 @@ def _plain(item: Any, owner: Any) -> tuple[str, str, str]:
     if used is not None and is_map(used):
         return f"dict[str, {_plain(used.fields_by_name['value'], owner)[0]}]", "", "{}"
     if used is not None and used.full_name in WELL_KNOWN:
-        base, default = WELL_KNOWN[used.full_name], "None"
-        mark = MARKED.get(used.name, "")
+        (base, mark), default = PLAIN[used.name], "None"
     elif used is not None:
         base, mark, default = _reference(used, owner), "", "None"
     elif item.enum_type is not None:
