@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from jubako.boxes.services.resources import (
     Revision,
     RevisionTemplate,
@@ -53,13 +55,17 @@ def with_defaults(service: Service) -> Service:
     """Return ``service`` with the values that Cloud Run puts where nothing is said."""
     template = service.template
     assert template is not None, service
-    template.timeout = template.timeout or REQUEST_TIMEOUT_DEFAULT
-    template.max_instance_request_concurrency = (
-        template.max_instance_request_concurrency or CONCURRENCY_DEFAULT
-    )
     latest = TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-    service.traffic = service.traffic or [TrafficTarget(type=latest, percent=100)]
-    return service
+    concurrency = template.max_instance_request_concurrency or CONCURRENCY_DEFAULT
+    return msgspec.structs.replace(
+        service,
+        traffic=service.traffic or [TrafficTarget(type=latest, percent=100)],
+        template=msgspec.structs.replace(
+            template,
+            timeout=template.timeout or REQUEST_TIMEOUT_DEFAULT,
+            max_instance_request_concurrency=concurrency,
+        ),
+    )
 
 
 def needs_revision(before: Service, after: Service, latest: str) -> bool:
