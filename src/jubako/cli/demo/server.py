@@ -124,7 +124,7 @@ class DemoServer:
         except _NotStarted as failure:
             if self._port is not None or PORT_TAKEN not in failure.message:
                 raise
-            self._context.note(f"{failure.said} Taking a free port.")
+            self._context.note("The server's port is taken by another program; taking a free one.")
             self._spawn(0)
 
     def _spawn(self, port: int | None) -> None:
@@ -161,7 +161,6 @@ class _NotStarted(CliError):
 
     def __init__(self, said: str, log: Path) -> None:
         super().__init__(f"The server did not start: {said}", f"Its log: {log}")
-        self.said = said
 
 
 def _is_alive(pid: int) -> bool:
