@@ -3,7 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from jubako.boxes.jobs import states
+from jubako.boxes.jobs.launch import LaunchSettings, slots_for
 from jubako.testing.runtime import exited
+from jubako.wire.run_types import Container, ResourceRequirements
 
 PARENT = "projects/p/locations/l"
 JOB = f"{PARENT}/jobs/hello"
@@ -205,3 +210,38 @@ async def test_old_executions_go_when_there_are_too_many(box: Any) -> None:
         await box.settle()
     listed = [one["name"] for one in (await box.call("GET", f"/v2/{JOB}/executions"))["executions"]]
     assert listed == names[:1:-1]
+
+
+async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_running(box: Any) -> None:
+    box.runtime.outcome = exited(0)
+    await box.create()
+    broken = (await box.run())["metadata"]
+    await box.store.write(
+        lambda tx: tx.run("UPDATE job_executions SET document = '{\"x\"' WHERE uid = ?", broken["uid"])
+    )
+    await box.run()
+    await box.settle()
+    assert box.events.named("execution.unreadable")[0].fields["execution"] == broken["name"]
+    [spec] = box.runtime.submitted
+    assert broken["uid"] not in spec.id
+
+
+@pytest.mark.parametrize(
+    ("limits", "parallelism", "live"),
+    [
+        ({}, 0, 8),
+        ({"cpu": "2"}, 0, 4),
+        ({"cpu": "500m"}, 0, 8),
+        ({"memory": "1Gi"}, 0, 3),
+        ({"memory": "1G", "cpu": "1"}, 0, 4),
+        ({"cpu": "64"}, 0, 1),
+        ({"cpu": "64"}, 5, 5),
+    ],
+)
+def test_a_job_is_as_parallel_as_the_machine_allows_by_what_its_tasks_ask_for(
+    limits: dict[str, str], parallelism: int, live: int
+) -> None:
+    settings = LaunchSettings(slots=8, memory_bytes=4_000_000_000, output_root="/out")
+    container = Container(command=["true"], resources=ResourceRequirements(limits=limits))
+    slots = slots_for(container, settings)
+    assert states.effective_parallelism(parallelism, 100, slots) == live

@@ -40,6 +40,10 @@ def env(*names: str, **fields: Any) -> dict[str, Any]:
         ({"container": env(*(f"A{n}" for n in range(1_001)))}, "env: has 1001 variables; at most 1000"),
         ({"container": env("A", value=5)}, "value"),
         ({"container": {"nonsense": 1}}, "nonsense"),
+        *(
+            ({"container": {"resources": {"limits": {"cpu": text}}}}, "limits['cpu']")
+            for text in ("", "0", "-1", "two", "1e9", "1Qi", "٣")
+        ),
         ({"labels": {f"k{n}": "v" for n in range(65)}}, "labels: has 65 entries; at most 64"),
         ({"labels": {"run.googleapis.com/x": "v"}}, "'run.googleapis.com/x'"),
         ({"labels": {"k": "v" * 64}}, "labels['k']"),

@@ -1,7 +1,8 @@
 """What a job must look like to be accepted. Every rejection names the field and the limit; nothing is half-created.
 
 1. A field is honoured, or stored and returned because it means nothing on one machine (service account, execution
-   environment, VPC access, binary authorization, cpu and memory limits), or refused by name. None is ignored.
+   environment, VPC access, binary authorization), or refused by name. None is ignored. Limits of cpu and memory
+   decide how many tasks live at once if the job does not say (``launch.slots_for``).
 2. An ``image`` is stored; running it is refused until there is something that can run images. With an empty image,
    ``command`` and ``args`` are a local program.
 
@@ -11,9 +12,9 @@ Sources of limits: core/limits; for variables Cloud Run, "Configure environment 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from jubako.boxes.jobs.launch import RESERVED_PREFIXES
+from jubako.boxes.jobs.launch import RESERVED_PREFIXES, quantity
 from jubako.boxes.jobs.resources import ExecutionTemplate, Job, RunJobRequest, TaskTemplate
-from jubako.core.errors import FailedPrecondition, Unimplemented
+from jubako.core.errors import FailedPrecondition, InvalidArgument, Unimplemented
 from jubako.core.limits import (
     ENV_VARS_PER_CONTAINER_MAX,
     TASK_RETRIES_MAX,
@@ -130,9 +131,19 @@ def container(path: str, resource: Container) -> None:
         )
     if resource.working_dir and (not resource.working_dir.startswith("/") or "\0" in resource.working_dir):
         raise invalid(f"{path}.working_dir", f"{resource.working_dir!r} is not an absolute path.")
-    unknown = set(resource.resources.limits if resource.resources else ()) - LIMITS_KNOWN
-    if unknown:
-        raise _cannot(f"{path}.resources.limits[{min(unknown)!r}]")
+    _limits(f"{path}.resources.limits", resource.resources.limits if resource.resources else {})
+
+
+def _limits(field: str, given: Mapping[str, str]) -> None:
+    for name, value in given.items():
+        if name not in LIMITS_KNOWN:
+            raise _cannot(f"{field}[{name!r}]")
+        try:
+            quantity(value)
+        except InvalidArgument:
+            raise invalid(
+                f"{field}[{name!r}]", f"{value[:100]!r} is not a quantity such as 500m, 2 or 512Mi."
+            ) from None
 
 
 def words(field: str, given: Sequence[str]) -> None:

@@ -14,9 +14,9 @@ from itertools import groupby
 
 from jubako.boxes.jobs import task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
-from jubako.boxes.jobs.rows import TOPIC, find_execution
+from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
 from jubako.boxes.jobs.task_rows import Attempt, Finish
-from jubako.core.errors import Unavailable
+from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
 from jubako.runtime.port import AttemptEvent, AttemptSpec, Runtime
@@ -112,7 +112,7 @@ class JobsEngine:
             await self._runtime.submit(batch)
 
     def _batches(self, attempts: Sequence[Attempt]) -> Iterator[list[AttemptSpec]]:
-        """Yield attempts as the runtime takes them; those of an execution that was deleted meanwhile are left out."""
+        """Yield attempts as the runtime takes them, but for executions that are unreadable or were deleted."""
         for uid, group in groupby(attempts, key=lambda attempt: attempt.execution_uid):
             launch = self._launches.get(uid)
             if launch is None:
@@ -126,14 +126,22 @@ class JobsEngine:
         if len(self._launches) + len(missing) > _LAUNCHES_MAX:
             self._launches.clear()
             missing = sorted(uids)
-        if missing:
-            self._launches |= await self._store.read(partial(_launches, missing, self._settings))
+        if not missing:
+            return
+        for row in await self._store.read(partial(_executions, missing)):
+            try:
+                self._launches[row.uid] = launch_of(row, self._settings)
+            except InvalidArgument as error:
+                # One row that cannot be read must not keep all others from running.
+                self._events.emit(
+                    "execution.unreadable", "ERROR", execution=str(row.key), error=error.message
+                )
 
 
 def _cancelled_attempts(uid: str, tx: Tx) -> list[Attempt]:
     return task_rows.under_way_of(tx, uid, is_cancelled=True)
 
 
-def _launches(uids: Sequence[str], settings: LaunchSettings, tx: Tx) -> dict[str, Launch]:
+def _executions(uids: Sequence[str], tx: Tx) -> list[ExecutionRow]:
     found = (find_execution(tx, uid) for uid in uids)
-    return {row.uid: launch_of(row, settings) for row in found if row is not None}
+    return [row for row in found if row is not None]

@@ -3,6 +3,7 @@
 Source: Cloud Run, "Container runtime contract", environment variables for jobs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,8 @@ from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
+from jubako.wire.codec import invalid
+from jubako.wire.run_types import Container
 
 RESERVED_PREFIXES = ("CLOUD_RUN_", "X_GOOGLE_")
 """Variables that a job cannot set."""
@@ -24,7 +27,9 @@ class LaunchSettings:
     """What the machine adds to every task."""
 
     slots: int
-    """How many tasks of an execution live at once if it does not say."""
+    """How many tasks of an execution live at once if it does not say, and they ask for no more than one CPU each."""
+    memory_bytes: int | None = None
+    """Of the machine; None = do not look at what tasks ask for."""
     output_root: str
     """Absolute directory; every attempt gets ``EXECUTION_UID/INDEX-ATTEMPT`` in it."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -71,11 +76,48 @@ def output_directory(root: str, execution_uid: str, index: int, attempt: int) ->
     return f"{root}/{execution_uid}/{index}-{attempt}"
 
 
+def slots_for(container: Container, settings: LaunchSettings) -> int:
+    """Return how many tasks of this container the machine has room for at once, by what they ask for; at least 1."""
+    limits = container.resources.limits if container.resources else {}
+    slots = settings.slots
+    if "cpu" in limits:
+        slots = min(slots, int(settings.slots / max(quantity(limits["cpu"]), 0.001)))
+    if "memory" in limits and settings.memory_bytes is not None:
+        slots = min(slots, int(settings.memory_bytes / max(quantity(limits["memory"]), 1.0)))
+    return max(1, slots)
+
+
+_SUFFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_SUFFIXES |= {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
+_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(m|[kMGT]|[KMGT]i)?\Z", re.ASCII)
+
+
+def quantity(text: str) -> float:
+    """Return the number that a Kubernetes quantity such as ``500m`` or ``512Mi`` says.
+
+    Raises:
+        InvalidArgument: ``text`` is no such quantity, or is 0.
+
+    Source: Kubernetes, "Resource quantities", as Cloud Run takes them.
+    """
+    match = _QUANTITY.match(text)
+    if match is None or not float(match[1]):
+        raise invalid("resources.limits", f"{text[:100]!r} is not a quantity such as 500m, 2 or 512Mi.")
+    return float(match[1]) * _SUFFIXES[match[2] or ""]
+
+
 def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
-    """Return how to start attempts of ``execution``, whose document was checked when it was made."""
+    """Return how to start attempts of ``execution``.
+
+    Raises:
+        InvalidArgument: Its document cannot be read (it was checked when it was made).
+
+    """
     template = codec.decode(Execution, execution.document).template
-    assert template is not None, execution.key
+    if template is None or not template.containers:
+        raise invalid("template", "is missing.")
     container = template.containers[0]
+    slots = slots_for(container, settings)
     own = {variable.name: variable.value or "" for variable in container.env}
     return Launch(
         uid=execution.uid,
@@ -89,6 +131,6 @@ def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
         },
         cwd=container.working_dir or settings.working_dir,
         timeout=template.timeout or TASK_TIMEOUT_DEFAULT,
-        parallelism=states.effective_parallelism(execution.parallelism, execution.task_count, settings.slots),
+        parallelism=states.effective_parallelism(execution.parallelism, execution.task_count, slots),
         settings=settings,
     )
