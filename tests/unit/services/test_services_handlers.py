@@ -21,9 +21,7 @@ from jubako.core.errors import (
     Aborted,
     AlreadyExists,
     InvalidArgument,
-    JubakoError,
     NotFound,
-    Unimplemented,
 )
 from jubako.runtime.port import Reason
 from jubako.wire import codec
@@ -227,81 +225,15 @@ async def test_a_service_whose_instance_does_not_start_says_so(box: Box) -> None
     assert "exited with code 3" in condition.message
 
 
-BAD: list[tuple[dict[str, Any], type[JubakoError], str]] = [
-    ({"template": None}, InvalidArgument, "service.template"),
-    ({"template": {}}, InvalidArgument, "service.template.containers"),
-    ({"template": {"containers": [{}]}}, InvalidArgument, "containers[0].command"),
-    ({"template": {"containers": [{"command": ["a"]}] * 2}}, Unimplemented, "service.template.containers"),
-    ({"template": {**template(), "timeout": "3601s"}}, InvalidArgument, "service.template.timeout"),
-    ({"template": {**template(), "timeout": "-1s"}}, InvalidArgument, "service.template.timeout"),
-    ({"template": {**template(), "maxInstanceRequestConcurrency": 1001}}, InvalidArgument, "concurrency"),
-    ({"template": {**template(), "revision": "other-1"}}, InvalidArgument, "service.template.revision"),
-    (
-        {"template": {**template(), "revision": "web-" + "x" * 60}},
-        InvalidArgument,
-        "service.template.revision",
-    ),
-    ({"template": {**template(), "volumes": [{"name": "v"}]}}, Unimplemented, "service.template.volumes"),
-    ({"template": template(workingDir="here")}, InvalidArgument, "working_dir"),
-    ({"template": template(args=["a\0b"])}, InvalidArgument, "args[0]"),
-    ({"template": template(args=["a\ud800b"])}, InvalidArgument, "args[0]"),
-    ({"template": template(args=["a" * 200_000])}, InvalidArgument, "args[0]"),
-    ({"template": template(args=["a" * 100_000] * 11)}, InvalidArgument, "containers[0]"),
-    ({"template": template(env=[{"name": ""}])}, InvalidArgument, "env[0].name"),
-    ({"template": template(env=[{"name": "A=B"}])}, InvalidArgument, "env[0].name"),
-    ({"template": template(env=[{"name": "A"}, {"name": "A"}])}, InvalidArgument, "env[1].name"),
-    ({"template": template(env=[{"name": f"A{n}"} for n in range(1001)])}, InvalidArgument, "env"),
-    (
-        {"template": template(env=[{"name": "A", "valueSource": {"secretKeyRef": {"secret": "s"}}}])},
-        Unimplemented,
-        "env[0].value_source",
-    ),
-    ({"template": template(ports=[{"containerPort": 70_000}])}, InvalidArgument, "ports[0].container_port"),
-    ({"template": template(ports=[{"name": "h2c"}])}, Unimplemented, "ports[0].name"),
-    (
-        {"template": template(startupProbe={"httpGet": {"path": "/"}})},
-        Unimplemented,
-        "startup_probe.http_get",
-    ),
-    ({"template": template(livenessProbe={"tcpSocket": {}})}, Unimplemented, "liveness_probe"),
-    ({"template": template(resources={"limits": {"nvidia.com/gpu": "1"}})}, Unimplemented, "limits"),
-    ({"labels": {"run.googleapis.com/x": "y"}}, InvalidArgument, "service.labels"),
-    ({"labels": {"a": "b" * 64}}, InvalidArgument, "service.labels"),
-    ({"traffic": [{"percent": 50}]}, InvalidArgument, "service.traffic"),
-    (
-        {
-            "traffic": [
-                {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "web-1", "percent": 100}
-            ]
-        },
-        Unimplemented,
-        "service.traffic",
-    ),
-    ({"scaling": {"manualInstanceCount": 1}}, Unimplemented, "service.scaling.manual_instance_count"),
-    ({"scaling": {"minInstanceCount": 2, "maxInstanceCount": 1}}, InvalidArgument, "max_instance_count"),
-    ({"defaultUriDisabled": True}, Unimplemented, "service.default_uri_disabled"),
-]
-
-
-@pytest.mark.parametrize(("service", "error", "field"), BAD)
-async def test_what_cannot_be_is_refused_by_the_name_of_its_field_and_leaves_nothing(
-    box: Box, service: dict[str, Any], error: type[JubakoError], field: str
-) -> None:
-    with pytest.raises(error) as refusal:
-        await box.create(**service)
-    assert field in refusal.value.message
+async def test_what_is_refused_leaves_nothing(box: Box) -> None:
+    with pytest.raises(InvalidArgument, match=r"service\.template\.containers"):
+        await box.create(template={})
     with pytest.raises(NotFound):
         await get(box)
     assert await box.store.read(lambda tx: tx.all("SELECT * FROM service_revisions")) == []
 
 
-@pytest.mark.parametrize("name", ["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "X_GOOGLE_A"])
-async def test_the_platforms_variables_cannot_be_set(box: Box, name: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"env\[0\]\.name.*reserved"):
-        await box.create(template=template(env=[{"name": name, "value": "1"}]))
-
-
-@pytest.mark.parametrize("name", ["", "Web", "web-", "1web", "a" * 50, "a/b"])
-async def test_a_name_must_be_a_label(box: Box, name: str) -> None:
-    with pytest.raises(InvalidArgument, match="serviceId"):
-        await box.create(name)
+async def test_a_name_must_be_a_label(box: Box) -> None:
+    for name in ("", "Web", "web-", "1web", "a" * 50, "a/b"):
+        with pytest.raises(InvalidArgument, match="serviceId"):
+            await box.create(name)
