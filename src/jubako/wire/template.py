@@ -78,6 +78,8 @@ def _split_verb(text: str) -> tuple[str, str]:
 
 
 def _decode(segments: tuple[str, ...]) -> str:
+    if "%" not in (plain := "/".join(segments)):
+        return plain
     if any(_BAD_ESCAPE.search(segment) for segment in segments):
         raise InvalidArgument("The path has a malformed percent escape.")
     try:
