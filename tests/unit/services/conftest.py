@@ -21,6 +21,7 @@ from jubako.boxes.services.resources import (
     UpdateServiceRequest,
 )
 from jubako.boxes.services.rows import ServiceKey
+from jubako.core.faults import Faults
 from jubako.server.attempts import AttemptStream
 from jubako.store.migrations import load
 from jubako.store.sqlite import SqliteStore
@@ -42,10 +43,10 @@ ME = Caller(principal="user:me@example.com")
 class Box:
     """The box, and what tests look at and steer."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults | None = None) -> None:
         self.clock = FakeClock()
         self.events = RecordedEvents()
-        self.faults = Recorder()
+        self.faults: Faults = faults or Recorder()
         self.store = SqliteStore(
             None, self.clock, load("jubako.store", "jubako.wire", "jubako.boxes.services")
         )
@@ -81,7 +82,7 @@ class Box:
         """Stop running; the attempts go on."""
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, ExceptionGroup):
                 await task
         await self.runtime.disconnect()
 
