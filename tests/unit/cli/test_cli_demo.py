@@ -77,8 +77,15 @@ def test_the_picture_fits_the_terminal_and_shows_a_cell_for_each_shard(screen: T
     lines = frame(snapshot(shards), screen)
     assert all(width(line) < 60 for line in lines)
     assert "1/4" in lines[2]
-    assert lines[2].endswith("■▶↻·")
+    assert lines[2].endswith("█▁↻·")
     assert lines[3].endswith("·")
+
+
+def test_a_running_shard_fills_its_cell_and_its_part_of_the_bar(screen: Terminal) -> None:
+    half = [replace(shard(0, 0), part=0.5), shard(1)]
+    lines = frame(snapshot(half), screen)
+    assert lines[2].endswith("▄·")
+    assert "█████░░░░░░░░░░░░░░░ " in lines[2]
 
 
 def test_any_number_of_shards_fits(screen: Terminal) -> None:

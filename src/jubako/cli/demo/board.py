@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from jubako.cli.demo.watch import Branch, Shard, Snapshot
+from jubako.cli.demo.watch import LIVE, Branch, Shard, Snapshot
 from jubako.cli.execution_progress import bar
 from jubako.cli.terminal import Live, Terminal, clean, clip, pad
 from jubako.cli.times import clock, seconds
@@ -12,14 +12,17 @@ from jubako.cli.times import clock, seconds
 LABELS = {"ocr": "read captions", "speech": "listen", "report": "compare"}
 CELLS = {
     "Pending": ("·", "dim"),
-    "Running": ("▶", "cyan"),
+    "Running": ("▁", "cyan"),
     "Retrying": ("↻", "yellow"),
-    "Succeeded": ("■", "green"),
+    "Succeeded": ("█", "green"),
     "Failed": ("✗", "red"),
     "Cancelled": ("−", "yellow"),
 }
+FILLING = "▁▂▃▄▅▆▇"
+"""A running shard's cell, by how much of it is done."""
 URGENCY = ("Failed", "Retrying", "Running", "Cancelled", "Pending", "Succeeded")
 """Which state a cell shows that stands for several shards: the first of these that one of them has."""
+UNKNOWN = ("?", "red")
 CELLS_MAX = 40
 PLAIN_INTERVAL_S = 1.0
 
@@ -30,15 +33,20 @@ def frame(snapshot: Snapshot, terminal: Terminal) -> list[str]:
     title = f"Checking {clean(snapshot.name)} ({snapshot.duration:.0f} s), reception {snapshot.id}"
     lines = [terminal.paint(clip(title, room), "bold"), ""]
     lines += [_branch_line(branch, snapshot.now, terminal) for branch in snapshot.branches]
-    total = f"  {pad('all in all', 14)} {bar(round(snapshot.progress * 1000), 1000)} {snapshot.progress * 100:3.0f} %"
-    return [*lines, "", terminal.paint(clip(total, room), "dim"), ""]
+    return [*lines, "", terminal.paint(clip(_footer(snapshot), room), "dim"), ""]
+
+
+def _footer(snapshot: Snapshot) -> str:
+    if snapshot.state == "RUNNING":
+        return "Ctrl-C stops everything; the same command goes on where it was."
+    return snapshot.state.capitalize()
 
 
 def _branch_line(branch: Branch, now: datetime, terminal: Terminal) -> str:
     label = pad(LABELS.get(branch.name, branch.name), 14)
-    count = f"{branch.done}/{branch.total}"
-    taken = _taken(branch, now)
-    left = f"  {label} {bar(branch.done, branch.total)} {pad(count, 7, right=True)}  {pad(taken, 6, right=True)}  "
+    count = pad(f"{branch.done}/{branch.total}", 7, right=True)
+    taken = pad(_taken(branch, now), 6, right=True)
+    left = f"  {label} {bar(round(branch.part * 1000), 1000)} {count}  {taken}  "
     room = min(terminal.columns - 1 - len(left), CELLS_MAX)
     return left + _cells(branch, max(room, 0), terminal) if room > 0 else clip(left, terminal.columns - 1)
 
@@ -54,8 +62,17 @@ def _taken(branch: Branch, now: datetime) -> str:
 
 def _cells(branch: Branch, room: int, terminal: Terminal) -> str:
     shards = branch.shards or [Shard(index=index, state="Pending") for index in range(branch.total)]
+    if len(shards) <= room:
+        return "".join(terminal.paint(*_cell(shard)) for shard in shards)
     states = compressed([shard.state for shard in shards], room)
-    return "".join(terminal.paint(*CELLS.get(state, ("?", "red"))) for state in states)
+    return "".join(terminal.paint(*CELLS.get(state, UNKNOWN)) for state in states)
+
+
+def _cell(shard: Shard) -> tuple[str, str]:
+    character, style = CELLS.get(shard.state, UNKNOWN)
+    if shard.state == "Running":
+        character = FILLING[min(int(shard.part * len(FILLING)), len(FILLING) - 1)]
+    return character, style
 
 
 def compressed(states: Sequence[str], room: int) -> list[str]:
@@ -70,7 +87,7 @@ def sentence(snapshot: Snapshot) -> str:
     """Return the same in one line, without times: it changes only when something has happened."""
     parts = []
     for branch in snapshot.branches:
-        running = sum(shard.state in {"Running", "Retrying"} for shard in branch.shards)
+        running = sum(shard.state in LIVE for shard in branch.shards)
         parts.append(
             f"{branch.name} {branch.done}/{branch.total}" + (f" ({running} running)" if running else "")
         )

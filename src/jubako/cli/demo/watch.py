@@ -8,10 +8,12 @@ from typing import Any
 from jubako.cli.client import Client
 from jubako.cli.demo.deployment import JOBS, WORKFLOW, Application
 from jubako.cli.demo.reception import Reception
+from jubako.cli.errors import ApiError
 from jubako.cli.executions import is_complete, task_state
 from jubako.cli.times import instant, span
 
 Document = dict[str, Any]
+LIVE = frozenset({"Running", "Retrying"})
 Interval = tuple[datetime, datetime]
 
 
@@ -24,6 +26,8 @@ class Shard:
     """Pending, Running, Retrying, Succeeded, Failed or Cancelled."""
     start: datetime | None = None
     end: datetime | None = None
+    part: float = 0.0
+    """How much of a running one is done, 0 to 1, as far as it has said."""
 
     def taken(self, now: datetime) -> timedelta | None:
         """Return how long it took, or has taken so far; None if it has not begun."""
@@ -38,6 +42,12 @@ class Branch:
     done: int
     total: int
     shards: Sequence[Shard] = ()
+
+    @property
+    def part(self) -> float:
+        """How much is done, 0 to 1, parts of running shards included."""
+        running = sum(shard.part for shard in self.shards if shard.state in LIVE)
+        return min((self.done + running) / self.total, 1.0) if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,8 @@ class _Followed:
 
     name: str
     tasks: list[Document] = field(default_factory=list)
+    parts: dict[int, float] = field(default_factory=dict)
+    token: str | None = None
     is_over: bool = False
 
 
@@ -117,19 +129,34 @@ class Watch:
 
     def _branch(self, job: str, stage: str, view: Document) -> Branch:
         count = view.get("branches", {}).get(stage, {"done": 0, "total": 1})
-        shards = [_shard(task) for task in self._tasks(job)]
-        return Branch(name=stage, done=count["done"], total=count["total"], shards=shards)
-
-    def _tasks(self, job: str) -> list[Document]:
         followed = self._followed.get(job) or self._find(job)
         if followed is None:
-            return []
-        if not followed.is_over:
-            execution = self._client.get(f"/v2/{followed.name}")
-            tasks = self._client.list(f"/v2/{followed.name}/tasks", "tasks", {"pageSize": 1000})
-            followed.tasks = sorted(tasks, key=lambda task: task.get("index", 0))
-            followed.is_over = is_complete(execution)
-        return followed.tasks
+            return Branch(name=stage, done=count["done"], total=count["total"])
+        self._update(followed)
+        shards = [_shard(task, followed.parts) for task in followed.tasks]
+        return Branch(name=stage, done=count["done"], total=count["total"], shards=shards)
+
+    def _update(self, followed: _Followed) -> None:
+        if followed.is_over:
+            return
+        execution = self._client.get(f"/v2/{followed.name}")
+        tasks = self._client.list(f"/v2/{followed.name}/tasks", "tasks", {"pageSize": 1000})
+        followed.tasks = sorted(tasks, key=lambda task: task.get("index", 0))
+        followed.is_over = is_complete(execution)
+        self._listen(followed)
+
+    def _listen(self, followed: _Followed) -> None:
+        """Read what the tasks say about their progress: one page of their logs, from where the last one ended."""
+        query = {"pageToken": followed.token, "severity": "INFO"}
+        try:
+            page = self._client.get(f"/jubako/v1/{followed.name}/logs", query)
+        except ApiError:
+            return  # a nicety; whoever serves no logs still serves states
+        followed.token = page.get("nextPageToken") or followed.token
+        for entry in page.get("entries", []):
+            part = _part(entry.get("jsonPayload", {}).get("progress"))
+            index = entry.get("taskIndex", 0)
+            followed.parts[index] = max(followed.parts.get(index, 0.0), part)
 
     def _find(self, job: str) -> _Followed | None:
         listed = self._client.list(f"/v2/{self._application.parent}/jobs/{job}/executions", "executions")
@@ -155,13 +182,25 @@ def _reception_of(execution: Mapping[str, Any]) -> str | None:
     return next((entry.get("value") for entry in variables if entry.get("name") == "RECEPTION_ID"), None)
 
 
-def _shard(task: Document) -> Shard:
+def _part(progress: object) -> float:
+    """Return the part that a progress line of the sdk tells: ``{"stage", "done", "total"}``."""
+    if not isinstance(progress, dict):
+        return 0.0
+    done, total = progress.get("done"), progress.get("total")
+    if not isinstance(done, int | float) or not isinstance(total, int | float) or total <= 0:
+        return 0.0
+    return min(max(done / total, 0.0), 1.0)
+
+
+def _shard(task: Document, parts: Mapping[int, float]) -> Shard:
     state = task_state(task)
     if task.get("retried") and state in {"Pending", "Running"}:
         state = "Retrying"
+    index = task.get("index", 0)
     return Shard(
-        index=task.get("index", 0),
+        index=index,
         state=state,
         start=instant(task, "startTime"),
         end=instant(task, "completionTime"),
+        part=parts.get(index, 0.0),
     )
