@@ -16,7 +16,7 @@ from jubako.boxes.jobs.resources import (
     ListJobsRequest,
     ListJobsResponse,
 )
-from jubako.core.errors import AlreadyExists, NotFound, Unauthenticated
+from jubako.core.errors import AlreadyExists, NotFound, Unauthenticated, Unavailable
 from jubako.runtime.system import SystemClock
 from jubako.store.migrations import load
 from jubako.store.port import Tx
@@ -114,6 +114,7 @@ class ToyGateway:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     received: int = 0
     located: str = "echo"
+    breaks: bool = False
 
     async def locate(self, host: str) -> ServiceName | None:
         return ServiceName("p", "l", self.located) if host.startswith("echo-") else None
@@ -130,6 +131,9 @@ class ToyGateway:
         return StreamedResponse(status=207, headers=headers, chunks=self.echo(call.body))
 
     async def echo(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        if self.breaks:
+            yield b"half"
+            raise Unavailable("The instance died.")
         async for piece in body:
             self.received += len(piece)
             yield piece[:1]
@@ -148,6 +152,7 @@ class Place:
     """What a test may look at."""
 
     port: int
+    listener: Listener
     router: Router
     jobs: ToyJobs
     gateway: ToyGateway
@@ -182,7 +187,7 @@ async def place() -> AsyncIterator[Place]:
     )
     listener = Listener(Front(doors, events))
     port = await listener.start("127.0.0.1", 0)
-    yield Place(port, router, jobs, gateway, events)
+    yield Place(port, listener, router, jobs, gateway, events)
     await listener.close()
     await asyncio.gather(*jobs.finishing)
     await store.close()

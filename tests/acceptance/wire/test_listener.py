@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -324,3 +325,24 @@ async def test_an_endless_answer_ends_when_the_client_leaves(wire, place) -> Non
 async def test_a_port_that_is_taken_is_told(place) -> None:
     with pytest.raises(Unavailable, match=str(place.port)):
         await Listener(Front(None, place.events)).start("127.0.0.1", place.port)  # type: ignore[arg-type]
+
+
+async def test_closing_ends_idle_and_endless_connections(place, connect) -> None:
+    idle, endless = await connect(), await connect()
+    assert (await idle.request("GET", "/healthz"))[0] == 200
+    endless.write("GET", "/run/p/l/forever/", {})
+    await endless.reader.readuntil(b"tick")
+    async with asyncio.timeout(DEADLINE_S):
+        await place.listener.close(timedelta(0))
+        await idle.ended()
+        await place.gateway.gone.wait()
+    with pytest.raises(ConnectionRefusedError):
+        await connect()
+
+
+async def test_an_answer_that_breaks_off_breaks_the_connection_and_is_told(place, wire) -> None:
+    place.gateway.breaks = True
+    wire.write("GET", "/run/p/l/echo/", {})
+    wire.writer.write_eof()
+    assert not (await wire.ended()).endswith(b"0\r\n\r\n")
+    assert (await place.events.wait_for("response.broken")).fields["path"] == "/run/p/l/echo/"
