@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -60,11 +61,11 @@ ALL = ("child", "setsid", "orphan", "hidden")
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tree_kill: str) -> None:
         self.folder = folder
         self.fifo = Fifo(folder / "fifo")
         self.go = Fifo(folder / "fifo.go")
-        self.runtime = ProcessRuntime(folder / "state", NoEvents())
+        self.runtime = ProcessRuntime(folder / "state", NoEvents(), tree_kill_max=tree_kill)
         self.seen = CollectedAttempts()
 
     def spec(self, attempt_id: str, argv: tuple[str, ...], **limits: timedelta | None) -> AttemptSpec:
@@ -82,6 +83,11 @@ class Bench:
     def family(self, leader: str, *members: str) -> tuple[str, ...]:
         return (sys.executable, "-I", "-S", "-c", FAMILY, str(self.fifo.path), leader, *members)
 
+    async def finish(self) -> None:
+        await self.runtime.close(end_attempts=True)
+        self.fifo.close()
+        self.go.close()
+
     def marked(self, attempt_id: str) -> list[int]:
         return [
             pid
@@ -90,14 +96,16 @@ class Bench:
         ]
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+@pytest.fixture(params=["cgroup", "subreaper"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path, cast("str", request.param))
     await made.runtime.start("", made.seen)
-    yield made
-    await made.runtime.close(end_attempts=True)
-    made.fifo.close()
-    made.go.close()
+    try:
+        if made.runtime.capabilities().tree_kill != request.param:
+            pytest.skip("no control groups may be made here")
+        yield made
+    finally:
+        await made.finish()
 
 
 async def ended_with_all(bench: Bench, attempt_id: str, pids: dict[str, int]) -> Ended:

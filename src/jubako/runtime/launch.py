@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,12 @@ _PAUSE_S = 0.02
 _LINE_BYTES_MAX = 1 << 20
 
 
-async def connect(state_dir: Path, idle_s: float) -> Greeted:
+async def connect(state_dir: Path, options: Sequence[str]) -> Greeted:
     """Return a connection to the supervisor of ``state_dir``, which is started if there is none.
+
+    Args:
+        state_dir: The state directory, resolved.
+        options: Further arguments for one that must be started, see ``supervisor.main``.
 
     Raises:
         Unavailable: It cannot be started, does not answer, or speaks another version.
@@ -41,7 +45,7 @@ async def connect(state_dir: Path, idle_s: float) -> Greeted:
         async with asyncio.timeout(_PATIENCE_S):
             while (found := await _try(state_dir)) is None:
                 # Locked: another one is just starting or leaving; then the next look decides.
-                if await asyncio.to_thread(_start, state_dir, idle_s) == LOCKED:
+                if await asyncio.to_thread(_start, state_dir, options) == LOCKED:
                     await asyncio.sleep(_PAUSE_S)
             return found
     except TimeoutError:
@@ -83,12 +87,12 @@ def _understood(line: bytes, writer: asyncio.StreamWriter) -> Mapping[str, Any]:
     return hello
 
 
-def _start(state_dir: Path, idle_s: float) -> str:
+def _start(state_dir: Path, options: Sequence[str]) -> str:
     """Start a supervisor and return the first word it says; raises OSError with its words if it failed."""
     reader, writer = os.pipe()
     try:
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, os.fspath(_SOURCE)]
-        arguments = ["--state", os.fspath(state_dir), "--ready-fd", str(writer), "--idle-s", str(idle_s)]
+        arguments = ["--state", os.fspath(state_dir), "--ready-fd", str(writer), *options]
         # It detaches itself, so what is waited for here is only its first moment.
         subprocess.run(
             command + arguments,

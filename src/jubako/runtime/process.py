@@ -26,18 +26,21 @@ _GONE = "not connected to the supervisor"
 class ProcessRuntime:
     """See Runtime. Attempts survive the server; see ``supervisor`` for what owns them."""
 
-    def __init__(self, state_dir: Path, events: Events, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, state_dir: Path, events: Events, *, idle_s: float = IDLE_S, tree_kill_max: str = "cgroup"
+    ) -> None:
         """Take the settings; nothing is started.
 
         Args:
             state_dir: The server's state directory; one supervisor lives per directory.
             events: Gets ``runtime.connected`` and ``runtime.disconnected``.
             idle_s: After how many seconds without attempts and connections the supervisor leaves.
+            tree_kill_max: Do not use a surer way to end process trees than this one, see Capabilities.
 
         """
         self._state_dir = state_dir.resolve()
         self._events = events
-        self._idle_s = idle_s
+        self._options = ("--idle-s", str(idle_s), "--tree-kill", tree_kill_max)
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._follower: Follower | None = None
@@ -54,7 +57,7 @@ class ProcessRuntime:
     async def start(self, position: str, sink: Sink) -> None:
         """See Runtime; what ``sink`` raises meanwhile is raised here."""
         await self._disconnect()
-        reader, self._writer, hello = await launch.connect(self._state_dir, self._idle_s)
+        reader, self._writer, hello = await launch.connect(self._state_dir, self._options)
         self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
         try:
             self._follower = Follower(sink, self._acknowledge, self._writer.close)

@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 import struct
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from jubako.runtime.supervisor.protocol import (
 Operate = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """``operate(name, message)`` does submit, cancel, reconcile or stop, and returns what to answer."""
 
+_FRAME_PAUSE_S = 0.01
+"""Between two frames: the first event is told at once, a stream of them in batches, which costs both sides far less."""
+
 
 class Connection:
     """One client."""
@@ -39,6 +43,7 @@ class Connection:
         self._cursor: str | None = None
         """Where the next frame begins; None = does not follow."""
         self._unacknowledged = 0
+        self._framed_at = 0.0
         self._frames: list[tuple[str, int]] = []
         """Position behind each frame that is not acknowledged, and its size."""
         self.is_greeted = False
@@ -69,9 +74,11 @@ class Connection:
                 self._handle(line)
         self.is_closed = self.is_closed or len(self._inbox) > LINE_BYTES_MAX
 
-    def pump(self) -> None:
-        """Send what waits, and as much of the journal as the window allows."""
+    def pump(self, *, is_last: bool = False) -> None:
+        """Send what waits, and as much of the journal as the window allows; ``is_last``: do not wait for more."""
         self._send()
+        if self._cursor == self._journal.end or not (is_last or self.wait_s() == 0):
+            return
         while self._cursor is not None and not self._outbox and self._unacknowledged < WINDOW_BYTES:
             generation, offset, data = self._journal.read(self._cursor, FRAME_BYTES)
             if not data:
@@ -80,7 +87,16 @@ class Connection:
             self._cursor = f"{generation}:{offset + len(data)}"
             self._frames.append((self._cursor, len(data)))
             self._unacknowledged += len(data)
+            self._framed_at = time.monotonic()
             self._send()
+
+    def wait_s(self) -> float | None:
+        """Return how long the next frame waits for more lines; None if there is nothing to send."""
+        if self._cursor is None or self._outbox or self._cursor == self._journal.end:
+            return None
+        if self._unacknowledged >= WINDOW_BYTES:
+            return None
+        return max(0.0, self._framed_at + _FRAME_PAUSE_S - time.monotonic())
 
     def _send(self) -> None:
         while self._outbox:
@@ -157,11 +173,16 @@ class Listener:
         self._sock.setblocking(False)
         selector.register(self._sock, selectors.EVENT_READ, self._accept)
 
-    def pump(self) -> None:
+    def wait_s(self) -> float | None:
+        """Return when ``pump`` is due even if nothing happens; None = never."""
+        waits = [wait for connection in self.connections if (wait := connection.wait_s()) is not None]
+        return min(waits, default=None)
+
+    def pump(self, *, is_last: bool = False) -> None:
         """Send to all clients what there is, and drop those that are gone."""
         for connection in list(self.connections):
             if not connection.is_closed:
-                connection.pump()
+                connection.pump(is_last=is_last)
             if connection.is_closed:
                 self._drop(connection)
             else:

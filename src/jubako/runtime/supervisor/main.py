@@ -16,13 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jubako.runtime.supervisor import address, leftovers, proc
+from jubako.runtime.supervisor import address, leftovers, proc, trees
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.keeper import Keeper
 from jubako.runtime.supervisor.link import Connection, Listener
 from jubako.runtime.supervisor.protocol import VERSION
 from jubako.runtime.supervisor.spawn import Spawner
-from jubako.runtime.supervisor.trees import GroupTrees, SubreaperTrees, Trees, become_subreaper
 
 IDLE_S = 60.0
 READY, LOCKED = "ready", "locked"
@@ -31,13 +30,13 @@ READY, LOCKED = "ready", "locked"
 class Supervisor:
     """Ties socket, journal and keeper together in one loop."""
 
-    def __init__(self, state_dir: Path, idle_s: float) -> None:
+    def __init__(self, state_dir: Path, idle_s: float, tree_kill: str) -> None:
         self._state_dir = state_dir
         self._idle_s = idle_s
         self._selector = selectors.DefaultSelector()
         self._journal = Journal(address.home(state_dir), proc.boot_id())
-        self._trees: Trees = SubreaperTrees() if become_subreaper() else GroupTrees()
         mark = _mark(state_dir)
+        self._trees = trees.best(mark, tree_kill)
         self._keeper = Keeper(self._journal, self._trees, Spawner(mark))
         self._recover(mark)
         self._runtime_dir = address.choose(mark, os.environ.get("XDG_RUNTIME_DIR", ""))
@@ -92,7 +91,7 @@ class Supervisor:
         return self._keeper.close()
 
     def _wait_s(self) -> float | None:
-        waits = [self._keeper.wait_s()]
+        waits = [self._keeper.wait_s(), self._listener.wait_s()]
         if self._is_idle():
             waits.append(self._idle_since + self._idle_s - time.monotonic())
         known = [wait for wait in waits if wait is not None]
@@ -113,10 +112,11 @@ class Supervisor:
 
     def _leave(self) -> None:
         self._journal.flush()
-        self._listener.pump()
+        self._listener.pump(is_last=True)
         address.forget(self._state_dir, self._runtime_dir / address.SOCKET)
         self._listener.close()
         self._journal.close()
+        self._trees.close()
         with contextlib.suppress(OSError):
             self._runtime_dir.rmdir()
 
@@ -184,6 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--ready-fd", type=int, required=True, help="gets one line: ready, locked, or an error"
     )
     parser.add_argument("--idle-s", type=float, default=IDLE_S, help="leave after so long with nothing to do")
+    parser.add_argument(
+        "--tree-kill", choices=trees.LEVELS, default=trees.LEVELS[0], help="not above this level"
+    )
     options = parser.parse_args(arguments)
     home = address.home(options.state)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -193,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ready.write(f"{LOCKED}\n")
             return 0
         try:
-            supervisor = Supervisor(options.state, options.idle_s)
+            supervisor = Supervisor(options.state, options.idle_s, options.tree_kill)
         except (OSError, address.Unsafe, leftovers.Immortal, ValueError) as error:
             ready.write(f"{error}\n")
             _log(f"cannot start: {error}")

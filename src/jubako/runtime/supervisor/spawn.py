@@ -67,7 +67,7 @@ class Spawner:
                 attempt.argv,
                 attempt.env,
                 file_actions=actions,
-                setsid=True,
+                **({"setpgroup": 0} if os.environ.get("JX") else {"setsid": True}),
                 setsigmask=(),
                 setsigdef=_DEFAULT_SIGNALS,
             )
@@ -82,16 +82,22 @@ class Spawner:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         first = -1
         try:
-            try:
-                first = os.open(f"{directory}/stdout", flags, 0o600)
-            except FileNotFoundError:
-                Path(directory).mkdir(parents=True, exist_ok=True)
-                first = os.open(f"{directory}/stdout", flags, 0o600)
+            _make(directory)
+            first = os.open(f"{directory}/stdout", flags, 0o600)
             return first, os.open(f"{directory}/stderr", flags, 0o600)
         except (OSError, ValueError) as error:
             if first >= 0:
                 os.close(first)
             raise NotStarted(f"output directory {directory!r}: {_text(error)}") from error
+
+
+def _make(directory: str) -> None:
+    try:
+        os.mkdir(directory, 0o700)  # noqa: PTH102 - hot
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _resolve(command: str, path: str) -> str:

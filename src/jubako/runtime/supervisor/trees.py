@@ -5,8 +5,9 @@ session or group they moved to. So after a leader was reaped, its tree is gone e
 neither another leader nor owned by somebody else - and that is one short read from /proc, not a scan.
 
 An orphan belongs to the attempt whose session or group it is in, else to the one whose mark is in its environment, else
-to the one in whose tree it was seen before. One that hid all of these is a *stranger*: it is counted to every attempt
-that was live when it started, so that none of them is told to have ended before it is gone.
+to the one in whose tree it was seen before, or whose control group holds it. One that hid all of these is a *stranger*:
+it is counted to every attempt that was live when it started, so that none of them is told to have ended before it is
+gone. Control groups, where they can be had, leave no strangers and kill a tree in one step.
 
 Elsewhere: the process group alone.
 """
@@ -15,11 +16,12 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from jubako.runtime.supervisor import proc
 from jubako.runtime.supervisor.attempt import Attempt, Phase
+from jubako.runtime.supervisor.cgroup import Cgroups
 from jubako.runtime.supervisor.protocol import ENV_ATTEMPT
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -49,6 +51,10 @@ class Trees(Protocol):
 
     def leave(self, attempt: Attempt) -> None:
         """Forget ``attempt``, whose tree is gone."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is not of use to a successor."""
         ...
 
 
@@ -98,6 +104,9 @@ class GroupTrees:
     def leave(self, attempt: Attempt) -> None:
         """See Trees."""
 
+    def close(self) -> None:
+        """See Trees."""
+
 
 def _group_lives(group: int) -> bool:
     try:
@@ -120,7 +129,9 @@ class SubreaperTrees:
 
     level = "subreaper"
 
-    def __init__(self) -> None:
+    def __init__(self, locate: Callable[[int], str | None] = lambda _: None) -> None:
+        """``locate`` may know the id of the attempt that a pid belongs to by other means."""
+        self._locate = locate
         self._leaders: dict[int, Attempt] = {}
         """Attempts whose leader is not reaped yet, by its pid."""
         self._attempts: dict[str, Attempt] = {}
@@ -172,6 +183,9 @@ class SubreaperTrees:
         if self._sessions.get(attempt.pid) is attempt:
             del self._sessions[attempt.pid]
 
+    def close(self) -> None:
+        """See Trees."""
+
     def _signal(self, roots: Mapping[str, set[int]], table: Mapping[int, proc.Process], signum: int) -> None:
         for owner, pids in roots.items():
             for pid in proc.descendants(pids, table) if pids else ():
@@ -189,8 +203,76 @@ class SubreaperTrees:
         mark = os.fsdecode(proc.environment(entry.pid).get(ENV_ATTEMPT.encode(), b""))
         if mark in self._attempts:
             return (mark,)
-        seen = self._seen.get(entry.pid)
+        seen = self._seen.get(entry.pid) or self._locate(entry.pid)
         if seen in self._attempts:
             return (seen,)
         start_us = (entry.start_ticks + 1) * 1_000_000 // proc.TICKS_PER_SECOND
         return [other.id for other in self._attempts.values() if other.announced_us <= start_us]
+
+
+class CgroupTrees:
+    """What SubreaperTrees knows, and a control group around each tree."""
+
+    level = "cgroup"
+
+    def __init__(self, cgroups: Cgroups) -> None:
+        self._cgroups = cgroups
+        self._by_slot: dict[int, Attempt] = {}
+        self._inner = SubreaperTrees(self._locate)
+
+    def enter(self, attempt: Attempt) -> None:
+        """See Trees."""
+        self._inner.enter(attempt)
+        attempt.slot = self._cgroups.enter(attempt.pid)
+        if attempt.slot is not None:
+            self._by_slot[attempt.slot] = attempt
+
+    def exited(self, attempt: Attempt) -> None:
+        """See Trees."""
+        self._inner.exited(attempt)
+
+    def remaining(self, leaderless: Sequence[Attempt]) -> set[str]:
+        """See Trees."""
+        populated = {
+            attempt.id
+            for attempt in leaderless
+            if attempt.slot is not None and self._cgroups.is_populated(attempt.slot)
+        }
+        return populated | self._inner.remaining(leaderless)
+
+    def send(self, attempts: Sequence[Attempt], signum: int) -> None:
+        """See Trees."""
+        if signum == signal.SIGKILL:
+            for attempt in attempts:
+                if attempt.slot is not None:
+                    self._cgroups.kill(attempt.slot)
+        # Also by descent: something may have been forked before its parent was in the group.
+        self._inner.send(attempts, signum)
+
+    def leave(self, attempt: Attempt) -> None:
+        """See Trees."""
+        self._inner.leave(attempt)
+        if attempt.slot is not None:
+            del self._by_slot[attempt.slot]
+            self._cgroups.leave(attempt.slot)
+
+    def close(self) -> None:
+        """See Trees."""
+        self._cgroups.close()
+
+    def _locate(self, pid: int) -> str | None:
+        slot = self._cgroups.slot_of(pid)
+        attempt = self._by_slot.get(slot) if slot is not None else None
+        return attempt.id if attempt is not None else None
+
+
+LEVELS = (CgroupTrees.level, SubreaperTrees.level, GroupTrees.level)
+"""The best first."""
+
+
+def best(mark: str, level_max: str) -> Trees:
+    """Return the surest way to end trees that there is here and that is not above ``level_max``."""
+    if level_max == GroupTrees.level or not become_subreaper():
+        return GroupTrees()
+    cgroups = Cgroups.find(mark) if level_max == CgroupTrees.level else None
+    return CgroupTrees(cgroups) if cgroups is not None else SubreaperTrees()
