@@ -73,7 +73,7 @@ async def delete(box: Box) -> None:
 
 
 async def all_is_gone(box: Box) -> None:
-    while box.runtime.live or await box.store.read(_has_instances):
+    while bool(box.runtime.live) or await box.store.read(_has_instances):
         await box.settle()
 
 
