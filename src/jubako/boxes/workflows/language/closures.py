@@ -24,7 +24,7 @@ from jubako.boxes.workflows.language.program import Suspend, Value
 from jubako.boxes.workflows.language.scopes import Scope
 from jubako.boxes.workflows.language.state import Frame
 from jubako.boxes.workflows.language.syntax import Node
-from jubako.boxes.workflows.language.values import type_name
+from jubako.boxes.workflows.language.values import SCALAR_BYTES, SCALARS, equal, type_name
 
 
 class ValueCompiler:
@@ -98,8 +98,7 @@ class ValueCompiler:
         left, right = self.expression(tree.left), self.expression(tree.right)
         if tree.operator in _FAST:
             return _FAST[tree.operator](left, right)
-        work = operators.BINARY[tree.operator]
-        return lambda frame: work(left(frame), right(frame))
+        return _metered(operators.BINARY[tree.operator], left, right)
 
     def _items(self, tree: Items) -> Value:
         items = [self.expression(item) for item in tree.items]
@@ -114,10 +113,14 @@ class ValueCompiler:
         assert REQUIRED not in defaults, tree.name
         run = function.run
         assert run is not None
-        if len(arguments) == 1 and not defaults:
-            only = arguments[0]
-            return lambda frame: run(only(frame))
-        return lambda frame: run(*[argument(frame) for argument in arguments], *defaults)
+
+        def compute(frame: Frame) -> Data:
+            given = [argument(frame) for argument in arguments]
+            result = run(*given, *defaults)
+            frame.state.spend(sum(map(extent, given)) + extent(result))
+            return result
+
+        return compute
 
     def _question(self, name: str, arguments: list[Value]) -> Value:
         key = f"{name}/{self.asked}"
@@ -130,6 +133,14 @@ class ValueCompiler:
             raise Suspend(key, name, [argument(frame) for argument in arguments])
 
         return ask
+
+
+def extent(value: Data) -> int:
+    """Return about how many bytes a function goes over when it reads or makes a value; never slow to tell."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value)
+    return SCALAR_BYTES * len(value) if kind is list or kind is dict else 0
 
 
 def variable(place: tuple[int, str], name: str) -> Value:
@@ -185,13 +196,13 @@ def _constant_of(node: Node) -> Data:
 
 
 def _plus(left: Value, right: Value) -> Value:
-    slow = operators.BINARY["+"]
-
     def add(frame: Frame) -> Data:
         one, other = left(frame), right(frame)
         if type(one) is int and type(other) is int and INTEGER_MIN <= one + other <= INTEGER_MAX:
             return one + other
-        return slow(one, other)
+        if type(one) is str:
+            frame.state.spend(len(one))
+        return operators.add(one, other)
 
     return add
 
@@ -207,13 +218,24 @@ def _less(left: Value, right: Value) -> Value:
 
 
 def _equal(left: Value, right: Value) -> Value:
-    slow = operators.BINARY["=="]
-
     def same(frame: Frame) -> Data:
         one, other = left(frame), right(frame)
-        return one == other if type(one) is int and type(other) is int else slow(one, other)
+        if type(one) is int and type(other) is int:
+            return one == other
+        frame.state.spend(min(extent(one), extent(other)))
+        return equal(one, other)
 
     return same
+
+
+def _metered(work: Callable[[Data, Data], Data], left: Value, right: Value) -> Value:
+    def apply(frame: Frame) -> Data:
+        one, other = left(frame), right(frame)
+        if type(one) not in SCALARS or type(other) not in SCALARS:
+            frame.state.spend(max(extent(one), extent(other)))
+        return work(one, other)
+
+    return apply
 
 
 def _and(left: Value, right: Value) -> Value:

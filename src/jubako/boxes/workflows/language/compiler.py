@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from jubako.boxes.workflows.language import ast, operations
 from jubako.boxes.workflows.language.closures import ValueCompiler
+from jubako.boxes.workflows.language.expressions import Expr
 from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
 from jubako.boxes.workflows.language.program import Operation, Unit, Value, Where
 from jubako.boxes.workflows.language.retrying import retry_decision
 from jubako.boxes.workflows.language.scopes import Scope
-from jubako.boxes.workflows.language.storing import target_store, variable_store
+from jubako.boxes.workflows.language.storing import Store, appended, target_store, variable_store
+from jubako.boxes.workflows.language.syntax import Node
 
 Maker = Callable[[list[int]], Operation]
 """Makes an operation when the index of every target is known."""
@@ -137,7 +139,7 @@ class RoutineCompiler:
 
     def _lay_assign(self, body: ast.Assign, place: Place, after: int, where: Where) -> None:
         values = ValueCompiler(place.scope)
-        pairs = [(target_store(target, values), values.node(value)) for target, _, value in body.entries]
+        pairs = [_assignment(target, value, values) for target, _, value in body.entries]
         if not values.suspends:
             self._emit(
                 lambda targets: operations.assign(pairs, targets[after]), where, f"{place.path}:assign"
@@ -146,7 +148,7 @@ class RoutineCompiler:
         # With questions in it, each assignment is an operation of its own: none may happen twice.
         for number, (target, _, value) in enumerate(body.entries):
             values = ValueCompiler(place.scope)
-            store, compute = target_store(target, values), values.node(value)
+            store, compute = _assignment(target, value, values)
             following = after if number + 1 == len(body.entries) else self._target()
             self._emit(
                 lambda targets, store=store, compute=compute, following=following, begins=number == 0: (  # type: ignore[misc]
@@ -308,6 +310,10 @@ class RoutineCompiler:
     def _lay_return(self, body: ast.Return, place: Place, _after: int, where: Where) -> None:
         value = ValueCompiler(place.scope).node(body.value)
         self._emit(lambda _targets: operations.give_back(value), where, f"{place.path}:return")
+
+
+def _assignment(target: Expr, value: Node, values: ValueCompiler) -> tuple[Store, Value]:
+    return appended(target, value.tree, values) or (target_store(target, values), values.node(value))
 
 
 def _kind(body: ast.Body) -> str:

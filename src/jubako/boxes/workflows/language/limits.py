@@ -20,6 +20,13 @@ STRING_BYTES_MAX = 256 * 1024
 ARGUMENT_BYTES_MAX = 32 * 1024
 SLEEP_SECONDS_MAX = 366 * 86_400.0
 
+WORK_BYTES_MAX = 4 * 2**30
+"""Ours: bytes that all copying, comparing and library calls of an execution may go over. Steps alone do not bound time:
+one step may copy half a megabyte fifty times."""
+STEP_WORK_BYTES_MAX = 64 * 2**20
+"""Ours: the same for one step, which is never interrupted."""
+SLICE_WORK_BYTES_PER_STEP = 1024
+
 INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
 

@@ -17,7 +17,13 @@ from jubako.boxes.workflows.language.errors import Exhausted, Raised, describe, 
 from jubako.boxes.workflows.language.events import Cancel, Continue, EffectDone, EffectFailed, Event, Start
 from jubako.boxes.workflows.language.inspection import effect_of
 from jubako.boxes.workflows.language.library import FUNCTIONS
-from jubako.boxes.workflows.language.limits import BRANCH_ERRORS_MAX, CALL_DEPTH_MAX, STEPS_MAX
+from jubako.boxes.workflows.language.limits import (
+    BRANCH_ERRORS_MAX,
+    CALL_DEPTH_MAX,
+    SLICE_WORK_BYTES_PER_STEP,
+    STEPS_MAX,
+    WORK_BYTES_MAX,
+)
 from jubako.boxes.workflows.language.operations import CALL_KEY, close_blocks
 from jubako.boxes.workflows.language.program import PARK, Program, Suspend, Unit
 from jubako.boxes.workflows.language.retrying import SLEEP_KEY
@@ -42,7 +48,7 @@ def initial_state(program: Program, argument: Data = None) -> State:
     """
     state = State()
     unit = program.units[MAIN]
-    frame = Frame(unit, 0, f"{MAIN}/")
+    frame = Frame(state, unit, 0, f"{MAIN}/")
     try:
         value = admitted(argument)
         for name, default in unit.params.items():
@@ -85,6 +91,8 @@ class Machine:
         self.program = program
         self.state = state
         self.effects: list[Effect] = []
+        self.steps_stop = STEPS_MAX
+        self.work_stop = WORK_BYTES_MAX
         self.thread = state.threads.get(MAIN) or Thread(MAIN, None, 0, [])
 
     def take(self, event: Event) -> None:
@@ -126,24 +134,25 @@ class Machine:
     def run(self, slice_steps: int | None) -> None:
         """Run threads until none is ready, or the slice is over."""
         state = self.state
-        slice_end = state.steps + slice_steps if slice_steps is not None else STEPS_MAX
-        stop = min(STEPS_MAX, slice_end)
+        if slice_steps is not None:
+            self.steps_stop = min(STEPS_MAX, state.steps + slice_steps)
+            self.work_stop = min(WORK_BYTES_MAX, state.work + slice_steps * SLICE_WORK_BYTES_PER_STEP)
         while state.ready and state.status is Status.ACTIVE:
             self.thread = state.threads[state.ready.popleft()]
             try:
-                self._run_thread(stop)
+                self._run_thread()
             except Exhausted:
-                if state.steps <= STEPS_MAX:
+                if state.steps <= STEPS_MAX and state.work <= WORK_BYTES_MAX:
                     state.ready.appendleft(self.thread.name)
                     return
                 self._exhausted()
 
-    def _run_thread(self, stop: int) -> None:
+    def _run_thread(self) -> None:
         thread = self.thread
         while thread.frames and thread.waiting is None:
             frame = thread.frames[-1]
             try:
-                pc = self._run_frame(frame, stop)
+                pc = self._run_frame(frame)
             except Suspend as question:
                 self._ask_or_raise(frame, question)
             except Raised as raised:
@@ -152,12 +161,14 @@ class Machine:
                 if pc == PARK:
                     return
 
-    def _run_frame(self, frame: Frame, stop: int) -> int:
+    def _run_frame(self, frame: Frame) -> int:
         state, code, pc = self.state, frame.unit.code, frame.pc
+        stop, work_stop = self.steps_stop, self.work_stop
         while pc >= 0:
             frame.pc = pc
-            if state.steps > stop:
+            if state.steps > stop or state.work > work_stop:
                 raise Exhausted
+            state.work_before = state.work
             pc = code[pc](self, frame)
         return pc
 
@@ -204,7 +215,7 @@ class Machine:
             is_loop = items is not None
             branch, start = known[0 if is_loop else index]
             name = f"{prefix}[{index}]" if is_loop else f"{prefix}/{branch}"
-            inner = Frame(frame.unit, frame.unit.positions[start], f"{name}/", frame)
+            inner = Frame(self.state, frame.unit, frame.unit.positions[start], f"{name}/", frame)
             inner.blocks.append(["branch", label, index])
             self.state.threads[name] = Thread(name, parent.name, parent.depth + 1, [inner])
             self.state.ready.append(name)
@@ -256,7 +267,7 @@ class Machine:
         if len(thread.frames) > CALL_DEPTH_MAX:
             raise failure("RecursionError", f"calls are nested deeper than {CALL_DEPTH_MAX} levels")
         given = _by_name(list(unit.params), question.given)
-        inner = Frame(unit, 0, f"{self.visit(frame, frame.pc)}/{unit.name}()/", into=question.key)
+        inner = Frame(self.state, unit, 0, f"{self.visit(frame, frame.pc)}/{unit.name}()/", into=question.key)
         try:
             for name, default in unit.params.items():
                 if name not in given and default is None:
@@ -326,7 +337,8 @@ class Machine:
         self._end(Status.FAILED)
 
     def _exhausted(self) -> None:
-        error = failure("ResourceLimitError", f"execution exceeded {STEPS_MAX} steps")
+        what = f"{STEPS_MAX} steps" if self.state.steps > STEPS_MAX else "4 GB of work on values"
+        error = failure("ResourceLimitError", f"execution exceeded {what}")
         self._fail(error.value, self._trace())
 
     def _end(self, status: Status) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jubako.boxes.workflows.language.closures import extent
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import Raised, failure, type_error, value_error
 from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
@@ -87,6 +88,7 @@ def compute(function: str, args: dict[str, Value], result: Store | None, after: 
         machine.state.steps += not frame.memo
         given = {name: value(frame) for name, value in args.items()}
         value = run_function(*[given.get(name, default) for name, default in parameters.items()])
+        machine.state.spend(sum(map(extent, given.values())) + extent(value))
         if result is not None:
             result(machine.state, frame, value)
         frame.memo.clear()

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from jubako.boxes.workflows.language.values import from_data, to_data
+from jubako.boxes.workflows.language.errors import failure
+from jubako.boxes.workflows.language.limits import STEP_WORK_BYTES_MAX
+from jubako.boxes.workflows.language.values import SCALARS, from_data, size_of, to_data
 from jubako.core.errors import FailedPrecondition
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Frame:
     """One call of a routine, or one branch.
 
     Attributes:
+        state: The execution.
         unit: The compiled routine.
         pc: Index of the operation that runs now or next.
         prefix: What the names of effects begin with, such as ``main/`` or ``main/analyze/ocr_branch/``.
@@ -46,12 +49,14 @@ class Frame:
         into: Key of the caller's memo that takes the returned value.
         vars: Variables.
         bytes: What the variables count for.
+        sizes: What each variable that is no scalar counts for.
         blocks: The blocks that are open, outermost first.
         visits: How many effects each path has made.
         memo: Answers the current operation has so far.
 
     """
 
+    state: "State"
     unit: "Unit"
     pc: int
     prefix: str
@@ -59,6 +64,7 @@ class Frame:
     into: str = ""
     vars: dict[str, Any] = field(default_factory=dict)
     bytes: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
     blocks: list[list[Any]] = field(default_factory=list)
     visits: dict[str, int] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict)
@@ -89,6 +95,8 @@ class State:
         waiting: Name of each effect under way, to the name of its thread.
         steps: Steps executed so far.
         bytes: What all variables count for.
+        work: Bytes that copying, comparing and library calls went over so far.
+        work_before: ``work`` when the current operation began.
 
     """
 
@@ -101,6 +109,14 @@ class State:
     waiting: dict[str, str] = field(default_factory=dict)
     steps: int = 0
     bytes: int = 0
+    work: int = 0
+    work_before: int = 0
+
+    def spend(self, size: int) -> None:
+        """Count work on values; raise ResourceLimitError if one step does too much of it."""
+        self.work += size
+        if self.work - self.work_before > STEP_WORK_BYTES_MAX:
+            raise failure("ResourceLimitError", "step works on more than 64 MB of values")
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -112,6 +128,7 @@ def dump(state: State) -> dict[str, Any]:
         "error": to_data(state.error),
         "errorValue": to_data(state.error_value),
         "steps": state.steps,
+        "work": state.work,
         "ready": list(state.ready),
         "threads": [_dump_thread(thread) for thread in state.threads.values()],
     }
@@ -157,6 +174,7 @@ def load(program: "Program", data: dict[str, Any]) -> State:
         error_value=from_data(data["errorValue"]),
         ready=deque(data["ready"]),
         steps=data["steps"],
+        work=data["work"],
     )
     for item in data["threads"]:
         _load_thread(program, state, item)
@@ -167,7 +185,7 @@ def _load_thread(program: "Program", state: State, item: dict[str, Any]) -> None
     thread = Thread(item["name"], item["parent"], item["depth"], [], from_data(item["waiting"]))
     outer = state.threads[thread.parent].frames[-1] if thread.parent is not None else None
     for frame in item["frames"]:
-        loaded = _load_frame(program, frame, outer)
+        loaded = _load_frame(state, program, frame, outer)
         state.bytes += loaded.bytes
         thread.frames.append(loaded)
         outer = None
@@ -176,20 +194,23 @@ def _load_thread(program: "Program", state: State, item: dict[str, Any]) -> None
         state.waiting[thread.waiting["name"]] = thread.name
 
 
-def _load_frame(program: "Program", item: dict[str, Any], outer: Frame | None) -> Frame:
+def _load_frame(state: State, program: "Program", item: dict[str, Any], outer: Frame | None) -> Frame:
     unit = program.units.get(item["routine"])
     pc = unit.positions.get(item["at"]) if unit is not None else None
     if unit is None or pc is None:
         raise FailedPrecondition(
             f"state stands at {item['at']} of {item['routine']}, which the program does not have."
         )
+    held = from_data(item["vars"])
     return Frame(
+        state=state,
         unit=unit,
         pc=pc,
         prefix=item["prefix"],
         outer=outer,
         into=item["into"],
-        vars=from_data(item["vars"]),
+        vars=held,
+        sizes={key: size_of(value) for key, value in held.items() if type(value) not in SCALARS},
         bytes=item["bytes"],
         blocks=from_data(item["blocks"]),
         visits=dict(item["visits"]),

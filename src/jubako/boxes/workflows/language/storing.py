@@ -7,7 +7,8 @@ from jubako.boxes.workflows.language import operators
 from jubako.boxes.workflows.language.closures import ValueCompiler, variable
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import failure, type_error
-from jubako.boxes.workflows.language.expressions import Expr, Index, Member, Name
+from jubako.boxes.workflows.language.expressions import Expr, Index, Invocation, Member, Name
+from jubako.boxes.workflows.language.library.arguments import sequence
 from jubako.boxes.workflows.language.limits import MEMORY_BYTES_MAX
 from jubako.boxes.workflows.language.program import Value
 from jubako.boxes.workflows.language.scopes import Scope
@@ -15,7 +16,7 @@ from jubako.boxes.workflows.language.state import Frame, State
 from jubako.boxes.workflows.language.values import (
     SCALAR_BYTES,
     SCALARS,
-    copied,
+    measured,
     size_of,
     text_bytes,
     type_name,
@@ -35,21 +36,22 @@ def charge(state: State, frame: Frame, delta: int) -> None:
 
 def put(state: State, frame: Frame, key: str, value: Data) -> None:
     """Set a variable of a frame to a copy of a value."""
-    names = frame.vars
+    names, sizes = frame.vars, frame.sizes
     old = names.get(key, names)
-    if type(value) in SCALARS:
-        if type(old) in SCALARS:
-            names[key] = value
-            return
-        size = SCALAR_BYTES
-    else:
-        value = copied(value)
-        size = size_of(value)
-    if old is names:
-        charge(state, frame, size + SCALAR_BYTES + len(key))
-    else:
-        charge(state, frame, size - size_of(old))
+    size = SCALAR_BYTES
+    if type(value) not in SCALARS:
+        value, size = measured(value)
+        state.spend(size)
+    elif type(old) in SCALARS:
+        names[key] = value
+        return
+    before = -SCALAR_BYTES - len(key) if old is names else sizes.get(key, SCALAR_BYTES)
+    charge(state, frame, size - before)
     names[key] = value
+    if type(value) in SCALARS:
+        sizes.pop(key, None)
+    else:
+        sizes[key] = size
 
 
 def drop(state: State, frame: Frame, key: str) -> None:
@@ -57,7 +59,7 @@ def drop(state: State, frame: Frame, key: str) -> None:
     names = frame.vars
     old = names.pop(key, names)
     if old is not names:
-        charge(state, frame, -(size_of(old) + SCALAR_BYTES + len(key)))
+        charge(state, frame, -(frame.sizes.pop(key, SCALAR_BYTES) + SCALAR_BYTES + len(key)))
 
 
 def variable_store(scope: Scope, name: str) -> Store:
@@ -94,10 +96,13 @@ def target_store(target: Expr, values: ValueCompiler) -> Store:
     assert isinstance(start, Name)
     place = values.scope.resolve(start.name)
     assert place is not None
-    depth = place[0]
+    depth, root = place
 
     def store(state: State, frame: Frame, value: Data) -> None:
-        put_inside(state, frame_out(frame, depth), holder(frame), key(frame), value)
+        owner = frame_out(frame, depth)
+        before = owner.bytes
+        put_inside(state, owner, holder(frame), key(frame), value)
+        owner.sizes[root] += owner.bytes - before
 
     return store
 
@@ -122,8 +127,8 @@ def _key(target: Member | Index, values: ValueCompiler) -> Value:
 
 def put_inside(state: State, frame: Frame, holder: Data, key: Data, value: Data) -> None:
     """Set an entry of a map, or an existing element of a list, to a copy of a value."""
-    value = copied(value)
-    size = size_of(value)
+    value, size = measured(value)
+    state.spend(size)
     if type(holder) is dict:
         if type(key) is not str:
             raise type_error(f"a map key must be a string; got: {type_name(key)}")
@@ -135,3 +140,32 @@ def put_inside(state: State, frame: Frame, holder: Data, key: Data, value: Data)
     else:
         raise type_error(f"cannot assign into {type_name(holder)}; only a list or a map has places")
     holder[key] = value
+
+
+def appended(target: Expr, tree: Expr | None, values: ValueCompiler) -> tuple[Store, Value] | None:
+    """Return the store and value for ``x: ${list.concat(x, value)}``, or None for another assignment.
+
+    This is how loops gather results. Doing it in place makes the loop linear; as no two variables share a list, nobody
+    can tell the difference.
+    """
+    match target, tree:
+        case Name(name=name), Invocation(name="list.concat", arguments=(Name(name=first), item)) if (
+            name == first
+        ):
+            place = values.scope.resolve(name)
+        case _:
+            return None
+    assert place is not None
+    depth, key = place
+    current = variable(place, name)
+
+    def store(state: State, frame: Frame, value: Data) -> None:
+        held = sequence(current(frame), "objs")
+        owner = frame_out(frame, depth)
+        value, size = measured(value)
+        state.spend(size)
+        charge(state, owner, size)
+        owner.sizes[key] += size
+        held.append(value)
+
+    return store, values.expression(item)

@@ -7,6 +7,7 @@ plus the UTF-8 length of text.
 
 import base64
 import math
+from collections.abc import Collection
 
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import Raised, failure
@@ -64,35 +65,47 @@ def string_too_long() -> Raised:
 
 def size_of(value: Data) -> int:
     """Return the bytes a value counts for."""
-    if type(value) in SCALARS:
-        return SCALAR_BYTES
-    if type(value) is str:
-        return SCALAR_BYTES + text_bytes(value)
-    if type(value) is list:
-        return SCALAR_BYTES + sum([size_of(item) for item in value])
-    if type(value) is dict:
-        entries = [size_of(item) + SCALAR_BYTES + text_bytes(key) for key, item in value.items()]
-        return SCALAR_BYTES + sum(entries)
-    return SCALAR_BYTES + len(value)
+    return measured(value)[1]
 
 
-def copied(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:
-    """Return an independent copy of a value.
+def copied(value: Data) -> Data:
+    """Return an independent copy of a value; see `measured`."""
+    return measured(value)[0]
+
+
+def measured(value: Data, depth: int = VALUE_DEPTH_MAX) -> tuple[Data, int]:
+    """Return an independent copy of a value, and the bytes it counts for.
 
     Raises:
-        Raised: ResourceLimitError, nested deeper than 100 levels.
+        Raised: ResourceLimitError, nested deeper than 100 levels, or a string over 256 KB.
 
     """
     kind = type(value)
-    if kind is list or kind is dict:
-        if depth == 0:
-            raise failure("ResourceLimitError", f"value is nested deeper than {VALUE_DEPTH_MAX} levels")
-        if kind is list:
-            return [item if type(item) in SCALARS else copied(item, depth - 1) for item in value]
-        return {key: copied(item, depth - 1) for key, item in value.items()}
+    if kind in SCALARS:
+        return value, SCALAR_BYTES
     if kind is str:
-        return bounded_text(value)
-    return value
+        return bounded_text(value), SCALAR_BYTES + text_bytes(value)
+    if kind is bytes:
+        return value, SCALAR_BYTES + len(value)
+    if depth == 0:
+        raise failure("ResourceLimitError", f"value is nested deeper than {VALUE_DEPTH_MAX} levels")
+    if kind is list:
+        items, size = _measured_items(value, depth)
+        return items, size + SCALAR_BYTES
+    items, size = _measured_items(value.values(), depth)
+    size += SCALAR_BYTES * (1 + len(value)) + sum(map(text_bytes, value))
+    return dict(zip(value, items, strict=True)), size
+
+
+def _measured_items(items: Collection[Data], depth: int) -> tuple[list[Data], int]:
+    # Long flat lists are what loops build; they are measured without a Python step for each element.
+    kinds = set(map(type, items))
+    if kinds <= SCALARS:
+        return list(items), SCALAR_BYTES * len(items)
+    if kinds == {str} and all(map(str.isascii, items)) and max(map(len, items)) <= STRING_BYTES_MAX:
+        return list(items), SCALAR_BYTES * len(items) + sum(map(len, items))
+    pairs = [measured(item, depth - 1) for item in items]
+    return [item for item, _ in pairs], sum([size for _, size in pairs])
 
 
 def admitted(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:
