@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from jubako.cli.demo.board import Board, compressed, frame, sentence
-from jubako.cli.demo.clip import chosen_clip
+from jubako.cli.demo.clip import chosen_clip, require_extra
 from jubako.cli.demo.deployment import Application, _Change, _job
 from jubako.cli.demo.findings import suspicion, timing_line, truth_line
 from jubako.cli.demo.watch import Branch, Shard, Snapshot
-from jubako.cli.errors import UsageError
+from jubako.cli.errors import CliError, UsageError
 from jubako.cli.tables import wrap, wrapped_table
 from jubako.cli.terminal import Terminal, width
 
@@ -142,6 +142,13 @@ def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
     script.write_text("hello")
     clip = chosen(video=video, script=script, lang="ja")
     assert (clip.video, clip.script, clip.language, clip.segment_seconds) == (video, script, "ja", None)
+
+
+def test_a_missing_extra_is_named_with_the_way_to_install_it() -> None:
+    with pytest.raises(CliError, match="no-such-package") as raised:
+        require_extra({"json": "json", "no_such_module": "no-such-package"})
+    assert "jubako[telop]" in raised.value.hint
+    assert "json" not in raised.value.message
 
 
 def test_files_that_cannot_be_read_or_used_are_refused_by_flag(tmp_path: Path) -> None:

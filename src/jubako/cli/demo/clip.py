@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,9 @@ class Clip:
     """Which typos it really holds; only bundled clips have it."""
 
 
-def require_extra() -> None:
+def require_extra(needed: Mapping[str, str] = NEEDED) -> None:
     """Raise CliError, naming what is missing, unless the telop application can run here."""
-    missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
+    missing = [name for module, name in needed.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise CliError(
             f"The telop application needs packages that are not installed: {', '.join(missing)}.",

@@ -16,6 +16,9 @@ READY_S = 30.0
 STOP_S = 30.0
 """More than the 10 s that tasks get to end by themselves."""
 AWAY_S = 60.0
+"""How long a server that somebody else runs may be away."""
+RETURN_S = 5.0
+"""After which time a server is started where none has come back."""
 REVIVALS_MAX = 5
 SERVICE_START_S = 20.0
 """How long a service that is being started may answer 503."""
@@ -57,21 +60,32 @@ class DemoServer:
             self._context.note(f"Started a server at {self.address}, state in {self.state}.")
 
     def revive(self, error: ServerUnreachable) -> None:
-        """Bring back a server that went away: start our child again, or wait for somebody else's.
+        """Bring back a server that went away: our child at once, anybody else's if it does not come back by itself.
 
         Raises:
             CliError: It does not come back.
 
         """
-        if self._child is not None and self._child.poll() is not None and self._revivals < REVIVALS_MAX:
-            self._revivals += 1
-            self._context.note(f"The server ended ({_ending(self._child.returncode)}); starting it again.")
-            self._start()
+        if self._child is None or self._child.poll() is None:
+            self._await_return(error)
             return
+        if self._revivals == REVIVALS_MAX:
+            raise error
+        self._revivals += 1
+        self._context.note(f"The server ended ({_ending(self._child.returncode)}); starting it again.")
+        self._start()
+
+    def _await_return(self, error: ServerUnreachable) -> None:
+        """Wait for a server; one that is not ours and does not come back to its state directory is replaced."""
         self._context.note("The server does not answer; waiting for it.")
         deadline = time.monotonic() + AWAY_S
         while time.monotonic() < deadline:
             if self._answers():
+                return
+            is_ours_to_start = self._child is None and not self._context.is_server_given
+            if is_ours_to_start and time.monotonic() > deadline - AWAY_S + RETURN_S:
+                self._context.note("It does not come back; starting one.")
+                self._start()
                 return
             time.sleep(0.5)
         raise error
