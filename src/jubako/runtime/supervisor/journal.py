@@ -99,15 +99,13 @@ class Journal:
         """Return whether any generation still kept tells the end of ``attempt_id``."""
         return any(attempt_id in generation.ended for generation in self._generations)
 
-    @property
     def is_clean(self) -> bool:
         """Whether everything appended is in the file."""
         return not self._pending and not self._rest
 
-    @property
     def is_long(self) -> bool:
         """Whether it is time for ``begin``."""
-        return self._generations[-1].size >= self._generation_bytes_max and self.is_clean
+        return self._generations[-1].size >= self._generation_bytes_max and self.is_clean()
 
     @property
     def end(self) -> str:

@@ -118,7 +118,7 @@ class Keeper:
 
     def wait_s(self) -> float | None:
         """Return for how long there is nothing to do unless something happens; None = for ever."""
-        if self._announced or not self._journal.is_clean:
+        if self._announced or not self._journal.is_clean():
             return _STALLED_S
         instants = [self._deadlines[0][0]] if self._deadlines else []
         if self._live:
@@ -213,7 +213,7 @@ class Keeper:
             self._announced.append(attempt)
 
     def _start(self) -> None:
-        if not self._journal.is_clean:
+        if not self._journal.is_clean():
             return
         for attempt in self._announced:
             if attempt.phase is Phase.STARTING:
@@ -262,7 +262,7 @@ class Keeper:
 
     def _write(self) -> None:
         self._journal.flush()
-        if self._journal.is_long:
+        if self._journal.is_long():
             with contextlib.suppress(OSError):  # no space: the present generation goes on
                 self._journal.begin(map(_carried, (*self._announced, *self._live.values())))
 

@@ -67,7 +67,7 @@ class Spawner:
                 attempt.argv,
                 attempt.env,
                 file_actions=actions,
-                **({"setpgroup": 0} if os.environ.get("JX") else {"setsid": True}),
+                setsid=True,
                 setsigmask=(),
                 setsigdef=_DEFAULT_SIGNALS,
             )
