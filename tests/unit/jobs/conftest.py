@@ -15,6 +15,7 @@ from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
+from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.core.errors import NotFound
 from jubako.core.faults import NoFaults
 from jubako.identity.access import LoopbackAccess
@@ -73,7 +74,8 @@ class Box:
             handlers=handlers,
         )
         self.router = Router([api], self.access, self.events)
-        self.extras = Extras(LogRoutes(self.store, self.outputs).routes(), self.access)
+        routes = [*LogRoutes(self.store, self.outputs).routes(), *RerunRoutes(ports).routes()]
+        self.extras = Extras(routes, self.access)
         settings = LaunchSettings(
             slots=2,
             output_root=str(self.output_root),
@@ -129,6 +131,15 @@ class Box:
 
     async def extra_json(self, path: str, query: str = "") -> dict[str, Any]:
         response = await self.extra(path, query)
+        result: dict[str, Any] = msgspec.json.decode(response.body)
+        return result
+
+    async def rerun(self, execution: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
+        content = b"" if body is None else msgspec.json.encode(body)
+        request = HttpRequest(method="POST", path=f"/jubako/v1/{execution}:rerun", body=content)
+        caller = Caller(principal="user:local", idempotency_key=key)
+        response = await self.extras.handle(request, caller)
+        assert isinstance(response, HttpResponse)
         result: dict[str, Any] = msgspec.json.decode(response.body)
         return result
 

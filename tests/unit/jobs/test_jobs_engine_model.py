@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jubako.boxes.jobs import rows, task_rows
+from jubako.boxes.jobs import moves, rows, task_rows
 from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow, JobKey
@@ -293,7 +293,7 @@ class EngineModel(RuleBasedStateMachine):
             assert row is not None
             if row.state is not ExecutionState.ACTIVE:
                 return False
-            task_rows.cancel(tx, row, "c", self._finish)
+            moves.cancel(tx, row, "c", self._finish)
             return True
 
         if self.runner.run(self.store.write(fn)):

@@ -93,6 +93,12 @@ def execution_conditions(execution: ExecutionRow, failed: Task | None, timeout: 
 
 def task_conditions(task: Task, created_us: int, timeout: timedelta) -> list[Condition]:
     """Return the conditions of a task."""
+    if task.is_carried_over:
+        completed = _task_completed(task, created_us, timeout)
+        completed.message = (
+            f"Carried over from the execution before; it was not run again. {completed.message}".strip()
+        )
+        return [completed]
     conditions = [_task_completed(task, created_us, timeout), _started(task.started_us, created_us, "task")]
     if task.attempt and task.state not in {TaskState.SUCCEEDED, TaskState.CANCELLED}:
         conditions.append(_retry(task, created_us, timeout))

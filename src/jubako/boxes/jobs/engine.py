@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
-from jubako.boxes.jobs import task_rows
+from jubako.boxes.jobs import moves, task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
+from jubako.boxes.jobs.moves import Finish
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
-from jubako.boxes.jobs.task_rows import Attempt, Finish
+from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
@@ -67,7 +68,7 @@ class JobsEngine:
 
     def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
         """Let events of the runtime take effect, in the transaction that stores the position behind them."""
-        task_rows.apply(tx, events, self._settings.slots, self._finish)
+        moves.apply(tx, events, self._settings.slots, self._finish)
         self._faults.point("jobs.apply.before_commit")
 
     async def recover(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jubako.boxes.jobs import operations, rows, states, task_rows, views
+from jubako.boxes.jobs import moves, operations, rows, states, task_rows, views
 from jubako.boxes.jobs.handlers import HandlerPorts, write
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
@@ -86,7 +86,7 @@ class ExecutionHandlers:
                     f"Execution {str(key)!r} has {row.state} already: nothing can be cancelled."
                 )
             self._operations.start(tx, row, name)
-            task_rows.cancel(tx, row, name, self._operations.finish)
+            moves.cancel(tx, row, name, self._operations.finish)
             return self._operations.get(tx, name)
 
         operation = await write(self._store, fn, is_rehearsal=request.validate_only)

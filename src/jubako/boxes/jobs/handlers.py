@@ -119,7 +119,7 @@ class JobHandlers:
         parent = names.LOCATION.parse(request.parent, "parent")
         names.dns_label(request.job_id, "jobId", JOB_NAME_LENGTH_MAX)
         key = JobKey(parent["project"], parent["location"], request.job_id)
-        document = _document(_checked(request.job), _account(caller), _account(caller))
+        document = _document(_checked(request.job), account(caller), account(caller))
         uid, operation = self._ports.ids.uid(), self._operation(key)
         idem = idempotency.key_of(caller, "CreateJob", str(key), request)
 
@@ -156,17 +156,17 @@ class JobHandlers:
         job = _checked(request.job)
         key = JobKey(**names.JOB.parse(job.name, "job.name"))
         uid, operation = self._ports.ids.uid(), self._operation(key)
-        account = _account(caller)
+        modifier = account(caller)
 
         def fn(tx: Tx) -> Operation:
             before = rows.find_job(tx, key) if request.allow_missing else rows.get_job(tx, key)
             if before is None:
                 names.dns_label(key.job, "job.name", JOB_NAME_LENGTH_MAX)
-                row = rows.insert_job(tx, key, uid, _document(job, account, account))
+                row = rows.insert_job(tx, key, uid, _document(job, modifier, modifier))
             else:
                 _check_etag(job.etag, before)
                 creator = codec.decode(Job, before.document).creator
-                row = rows.update_job(tx, key, _document(job, creator, account))
+                row = rows.update_job(tx, key, _document(job, creator, modifier))
             return operations.done(tx, operation, _view(tx, row))
 
         return await write(self._store, fn, is_rehearsal=request.validate_only)
@@ -200,15 +200,15 @@ class JobHandlers:
         key = JobKey(**names.JOB.parse(request.name))
         idem = idempotency.key_of(caller, "RunJob", str(key), request)
         uid, operation = self._ports.ids.uid(), self._operation(key)
-        draws = [f"{key.job}-{self._ports.ids.suffix(SUFFIX_LENGTH)}" for _ in range(_NAME_DRAWS)]
+        draws = draw_names(key, self._ports.ids)
 
         def fn(tx: Tx) -> tuple[Operation, list[str]]:
             if (known := idempotency.find(tx, idem)) is not None:
                 return self._operations.get(tx, known), []
             job = rows.get_job(tx, key)
             _check_etag(request.etag, job)
-            document = execution_of(codec.decode(Job, job.document), request.overrides, _account(caller))
-            row = _insert(tx, key, draws, lambda name: _new_row(tx, name, uid, operation, document))
+            document = execution_of(codec.decode(Job, job.document), request.overrides, account(caller))
+            row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
             return self._operations.start(tx, row, operation), rows.prune_executions(
                 tx, key, self._ports.executions_kept
@@ -268,12 +268,17 @@ def _check_etag(given: str, row: JobRow) -> None:
         raise Aborted(f"Job {str(row.key)!r} was changed meanwhile: etag {given} is not its etag any more.")
 
 
-def _account(caller: Caller) -> str:
+def draw_names(key: JobKey, ids: IdSource) -> list[str]:
+    """Return names for an execution of the job; more than one, because the first may be taken."""
+    return [f"{key.job}-{ids.suffix(SUFFIX_LENGTH)}" for _ in range(_NAME_DRAWS)]
+
+
+def account(caller: Caller) -> str:
     """Return the caller as ``creator`` and ``last_modifier`` say it: without the kind of account."""
     return caller.principal.partition(":")[2] or caller.principal
 
 
-def _insert(
+def insert_named(
     tx: Tx, key: JobKey, draws: Iterable[str], row_of: Callable[[ExecutionKey], ExecutionRow]
 ) -> ExecutionRow:
     """Store the execution under the first of the drawn names that is free."""
@@ -287,7 +292,8 @@ def _insert(
     raise Aborted(f"Job {str(key)!r}: no free name for an execution was found; try again.")
 
 
-def _new_row(tx: Tx, key: ExecutionKey, uid: str, operation: str, document: Execution) -> ExecutionRow:
+def new_row(tx: Tx, key: ExecutionKey, uid: str, operation: str, document: Execution) -> ExecutionRow:
+    """Return the row of an execution that begins now."""
     now, template = to_micros(tx.now), document.template
     assert template is not None, key
     assert template.max_retries is not None, key

@@ -217,7 +217,7 @@ def _attempts(row: ExecutionRow, task: Task, past: Sequence[task_rows.PastAttemp
         }
 
     shown = [entry(one.number, one.started_us, one.ended_us, one.outcome) for one in past]
-    was_never_claimed = task.state is TaskState.CANCELLED and task.outcome is None
+    was_never_claimed = task.is_carried_over or (task.state is TaskState.CANCELLED and task.outcome is None)
     if task.state is not TaskState.PENDING and not was_never_claimed and task.attempt == len(past):
         own = None if task.completed_us is None else task.outcome
         shown.append(entry(task.attempt, task.attempt_started_us, task.completed_us, own))

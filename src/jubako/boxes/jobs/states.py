@@ -132,6 +132,11 @@ class Task:
     outcome: Outcome | None = None
     """Of the last attempt that ended."""
 
+    @property
+    def is_carried_over(self) -> bool:
+        """Whether its end was taken over from the execution that this one repeats in part."""
+        return self.scheduled_us is None and self.outcome is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:

@@ -1,28 +1,20 @@
-"""What is stored of tasks and attempts, and the transaction functions that move it: claim, apply, cancel.
+"""What is stored of tasks and attempts: reading it, storing it, and claiming attempts.
 
-1. A claim is durable before the attempt is handed to the runtime; so after any crash every process that may exist
-   has a row that says ``queued`` or ``running``.
-2. An event changes a task only if it is about the attempt that is under way; late, repeated and unknown events
-   change nothing.
-3. Counts and the final state of an execution move in the transaction that moves its tasks, and so do the
-   operations that wait for it (``finish``).
+A claim is durable before the attempt is handed to the runtime; so after any crash every process that may exist has a
+row that says ``queued`` or ``running``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from jubako.boxes.jobs import states
-from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution, update_progress
-from jubako.boxes.jobs.states import Counts, ExecutionEvent, ExecutionState, Outcome, Policy, Task, TaskState
+from jubako.boxes.jobs.states import Counts, ExecutionState, Outcome, Task, TaskState
 from jubako.core.timestamps import to_micros
-from jubako.runtime.port import AttemptEvent, Reason, Started
+from jubako.runtime.port import Reason
 from jubako.store.port import Row, Tx, Value
 
 ID_PREFIX = "jobs"
 _CHUNK = 256
-
-Finish = Callable[[Tx, ExecutionRow], None]
-"""``finish(tx, execution)`` is called once for an execution that has become final."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,134 +189,7 @@ def _claim_tasks(tx: Tx, execution_uid: str, quota: int) -> list[Attempt]:
     ]
 
 
-def apply(tx: Tx, events: Iterable[AttemptEvent], slots: int, finish: Finish) -> None:
-    """Let the events of the runtime take effect; those that are not about a job's attempt under way have none."""
-    for uid, news in _by_execution(events).items():
-        execution = find_execution(tx, uid)
-        if execution is not None and execution.state not in states.EXECUTION_FINAL:
-            _apply_to(tx, execution, news, slots, finish)
-
-
-_News = list[tuple[int, int, AttemptEvent]]
-
-
-def _by_execution(events: Iterable[AttemptEvent]) -> dict[str, _News]:
-    grouped: dict[str, _News] = {}
-    for event in events:
-        parts = event.id.split("/")
-        if len(parts) == 4 and parts[0] == ID_PREFIX and parts[2].isdecimal() and parts[3].isdecimal():
-            grouped.setdefault(parts[1], []).append((int(parts[2]), int(parts[3]), event))
-    return grouped
-
-
-def _apply_to(tx: Tx, execution: ExecutionRow, news: _News, slots: int, finish: Finish) -> None:
-    before = _load(tx, execution.uid, {index for index, _, _ in news})
-    changes = _Changes(before, execution, to_micros(tx.now))
-    for index, attempt, event in news:
-        changes.take(index, attempt, event)
-    if not changes.changed:
-        return
-    _store(tx, execution.uid, [changes.tasks[index] for index in sorted(changes.changed)])
-    tx.run_many(
-        "INSERT INTO job_attempts (execution_uid, task_index, attempt, started, ended, reason, exit_code, "
-        "term_signal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        changes.history,
-    )
-    _conclude(tx, changes.execution, finish)
-    limit = states.effective_parallelism(execution.parallelism, execution.task_count, slots)
-    if states.claim_quota(changes.execution.counts, limit, 1):
-        tx.wake(TOPIC)
-
-
-class _Changes:
-    """Folds events into the tasks and the execution they are about."""
-
-    def __init__(self, tasks: dict[int, Task], execution: ExecutionRow, now_us: int) -> None:
-        self.tasks = tasks
-        self.changed: set[int] = set()
-        self.history: list[tuple[Value, ...]] = []
-        self.execution = replace(execution, updated_us=now_us)
-        self._policy = Policy(
-            retries_max=execution.retries_max, is_cancelling=execution.state is ExecutionState.CANCELLING
-        )
-
-    def take(self, index: int, attempt: int, event: AttemptEvent) -> None:
-        """Let one event take effect."""
-        before = self.tasks.get(index)
-        if before is None:
-            return
-        time_us = to_micros(event.time)
-        if isinstance(event, Started):
-            after = states.start(before, attempt, time_us)
-        else:
-            after = states.end(before, attempt, event, time_us, self._policy)
-        if after is before:
-            return
-        if after.attempt != before.attempt:
-            self._remember(before, after, time_us)
-        self.tasks[index] = after
-        self.changed.add(index)
-        self.execution = _progressed(self.execution, before, after)
-
-    def _remember(self, before: Task, after: Task, time_us: int) -> None:
-        outcome = after.outcome
-        assert outcome is not None, after
-        self.history.append(
-            (
-                self.execution.uid, before.index, before.attempt, before.attempt_started_us, time_us,
-                outcome.reason, outcome.exit_code, outcome.term_signal, outcome.detail,
-            )
-        )  # fmt: skip
-
-
-def _progressed(execution: ExecutionRow, before: Task, after: Task) -> ExecutionRow:
-    started, failed = execution.started_us, execution.failed_task
-    if started is None:
-        started = after.started_us
-    if failed is None and after.state is TaskState.FAILED:
-        failed = after.index
-    counts = states.recount(execution.counts, before, after)
-    return replace(execution, counts=counts, started_us=started, failed_task=failed)
-
-
-def cancel(tx: Tx, execution: ExecutionRow, operation: str, finish: Finish) -> ExecutionRow:
-    """Begin to cancel an active execution: what is not claimed is cancelled at once.
-
-    Raises:
-        FailedPrecondition: It is not active.
-
-    """
-    state = states.move_execution(execution.state, ExecutionEvent.CANCEL)
-    now = to_micros(tx.now)
-    # The next attempt of a task that waits for a retry never came to be: its last one is the one before.
-    cancelled = tx.run(
-        "UPDATE job_tasks SET state = 'cancelled', completed = ?, "
-        "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE execution_uid = ? AND state = 'pending'",
-        now, execution.uid,
-    )  # fmt: skip
-    counts = execution.counts
-    assert cancelled == counts.pending, (cancelled, counts)
-    counts = replace(counts, pending=0, cancelled=counts.cancelled + cancelled)
-    tx.wake(TOPIC)
-    return _conclude(
-        tx, replace(execution, state=state, updated_us=now, counts=counts, cancel_operation=operation), finish
-    )
-
-
-def _conclude(tx: Tx, execution: ExecutionRow, finish: Finish) -> ExecutionRow:
-    """Store the progress of an execution, and finish it if its counts say so."""
-    event = states.verdict(execution.counts)
-    if event is None:
-        update_progress(tx, execution)
-        return execution
-    state = states.move_execution(execution.state, event)
-    execution = replace(execution, state=state, completed_us=to_micros(tx.now))
-    update_progress(tx, execution)
-    finish(tx, execution)
-    return execution
-
-
-def _load(tx: Tx, execution_uid: str, indexes: set[int]) -> dict[int, Task]:
+def load(tx: Tx, execution_uid: str, indexes: set[int]) -> dict[int, Task]:
     """Return these tasks by index, in few statements whose text is always the same."""
     tasks = {}
     for chunk in _chunks(sorted(indexes)):
@@ -343,7 +208,8 @@ def _chunks(indexes: Sequence[int]) -> Iterator[Sequence[int]]:
         yield indexes[first : first + _CHUNK]
 
 
-def _store(tx: Tx, execution_uid: str, tasks: Iterable[Task]) -> None:
+def store(tx: Tx, execution_uid: str, tasks: Iterable[Task]) -> None:
+    """Store tasks as they now are."""
     tx.run_many(
         "UPDATE job_tasks SET state = ?, attempt = ?, retries = ?, started = ?, attempt_started = ?, completed = ?, "
         "reason = ?, exit_code = ?, term_signal = ?, detail = ? WHERE execution_uid = ? AND task_index = ?",
