@@ -5,6 +5,7 @@ so that ``jubako --help`` stays quick.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,7 +34,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with a sentence of ours in place of argparse's list of everything."""
-        raise UsageError(message, f"See `{self.prog} --help`.")
+        flag = re.match(r"argument (--[\w-]+).*: expected one argument", message)
+        dash = f" A value that begins with a dash is written {flag[1]}=VALUE." if flag else ""
+        raise UsageError(message, f"See `{self.prog} --help`.{dash}")
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - argparse's word
         # argparse swallows a closed pipe here; we want to leave as every command does then.

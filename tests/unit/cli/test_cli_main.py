@@ -58,6 +58,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "jobs", "deploy", "x", "--tasks", "0"], ["--tasks", "at least 1"]),
         (["run", "jobs", "execute", "x", "--wait", "--async"], ["--async", "--wait"]),
         (["run", "jobs", "deploy", "x", "--task", "3"], ["--task"]),
+        (["run", "jobs", "deploy", "x", "--args", "-c,pass"], ["--args=VALUE"]),
         (["run", "jobs", "deploy", "a/b", "--command", "true"], ["'a/b'"]),
         (["run", "jobs", "list", "--format", "xml"], ["--format"]),
         (["run", "jobs", "list", "--server", "localhost"], ["localhost", "http://"]),
