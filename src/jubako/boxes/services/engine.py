@@ -12,13 +12,13 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from jubako.boxes.services import instance_rows, rows
+from jubako.boxes.services import instance_rows, outputs, rows
 from jubako.boxes.services.instance_rows import Resident
 from jubako.boxes.services.launch import LaunchSettings, spec_of
 from jubako.boxes.services.leases import Leases
 from jubako.boxes.services.readiness import Readiness
 from jubako.boxes.services.rows import TOPIC
-from jubako.core.errors import Unavailable
+from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
 from jubako.runtime.instances import InstanceState
@@ -89,6 +89,8 @@ class ServicesEngine:
             started = [r.attempt_id for r in residents if r.instance.state is not InstanceState.QUEUED]
             await self._runtime.reconcile(started)
             self._faults.point("services.recover.before_submit")
+            in_use = {r.place.service_uid for r in residents} | await self._store.read(rows.service_uids)
+        await asyncio.to_thread(outputs.sweep, self._settings.output_root, in_use)
         if residents:
             self._events.emit("services.recovered", attempts=len(residents))
         await self.step()
@@ -110,9 +112,16 @@ class ServicesEngine:
         return resident.has_service and self.leases.count(resident.attempt_id) > 0
 
     async def _submit(self, residents: Sequence[Resident]) -> None:
-        if residents:
-            self._faults.point("services.claim.after_commit")
-            await self._runtime.submit(await self._store.read(partial(_specs, residents, self._settings)))
+        if not residents:
+            return
+        self._faults.point("services.claim.after_commit")
+        specs, unreadable = await self._store.read(partial(_specs, residents, self._settings))
+        for attempt_id, error in unreadable.items():
+            self._events.emit("service.revision_unreadable", "ERROR", attempt=attempt_id, error=error)
+        await self._runtime.submit(specs)
+        for resident in residents:
+            place, attempt = resident.place, resident.instance.attempt
+            await asyncio.to_thread(outputs.prune, self._settings.output_root, place, attempt)
 
     async def _cancel(self, residents: Sequence[Resident]) -> None:
         ids = [r.attempt_id for r in residents if r.attempt_id not in self._asked_to_end]
@@ -136,6 +145,16 @@ class ServicesEngine:
             await self.step()
 
 
-def _specs(residents: Sequence[Resident], settings: LaunchSettings, tx: Tx) -> list[AttemptSpec]:
-    found = [(r, rows.find_revision(tx, r.place.service_uid, r.place.revision)) for r in residents]
-    return [spec_of(r, revision.document, settings) for r, revision in found if revision is not None]
+def _specs(
+    residents: Sequence[Resident], settings: LaunchSettings, tx: Tx
+) -> tuple[list[AttemptSpec], dict[str, str]]:
+    """Return what to submit, and what is wrong with that which cannot be: it must not hold up the others."""
+    specs, unreadable = [], {}
+    for resident in residents:
+        revision = rows.find_revision(tx, resident.place.service_uid, resident.place.revision)
+        try:
+            if revision is not None:
+                specs.append(spec_of(resident, revision.document, settings))
+        except InvalidArgument as error:
+            unreadable[resident.attempt_id] = error.message
+    return specs, unreadable

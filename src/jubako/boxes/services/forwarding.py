@@ -84,6 +84,8 @@ async def outgoing(call: ServiceCall, arrival: Arrival) -> Outgoing:
 def reply_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Return the headers of the reply, without those that concern the connection to the instance."""
     dropped = _HOP_BY_HOP | _listed(headers)
+    if any(name == "transfer-encoding" for name, _ in headers):
+        dropped |= {"content-length"}  # the other one counts (RFC 9112, 6.3)
     return tuple((name, value) for name, value in headers if name not in dropped)
 
 

@@ -126,6 +126,11 @@ def find_host(tx: Tx, host: str) -> ServiceKey | None:
     return None if row is None else ServiceKey(*row)
 
 
+def service_uids(tx: Tx) -> set[str]:
+    """Return the uids of all services."""
+    return {str(uid) for (uid,) in tx.all("SELECT uid FROM services")}
+
+
 def list_services(tx: Tx, project: str, location: str, page: Page) -> list[ServiceRow]:
     """Return services by name; one more than asked for if there are more."""
     rows = tx.all(
