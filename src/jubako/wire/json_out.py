@@ -1,80 +1,111 @@
-"""From messages to plain JSON values; see wire/codec.py."""
+"""From messages to plain JSON values; see wire/codec.py.
+
+msgspec turns the whole tree into dicts and lists and leaves out what is unset, in C. What protobuf's JSON writes
+differently (int64, enums, durations, ...) is put right afterwards, and only there Python code looks.
+"""
 
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
+
+import msgspec
 
 from jubako.core.timestamps import format_duration, format_timestamp
 from jubako.wire.schema import DURATION, FIELD_MASK, TIMESTAMP, Enumeration, Message
 from jubako.wire.shape import Label, Shape, camel, shapes
 
-Write = Callable[[Any], Any]
+Write = Callable[[Any, Any], Any]
+"""``write(value, built)`` returns the JSON form of ``value``, of which ``built`` is msgspec's form."""
+
+_KEPT = (timedelta, bytes)
 
 
 @cache
 def writer(cls: type[Message], enum_as_int: bool) -> Callable[[Message], dict[str, Any]]:  # noqa: FBT001
     """Return the function that turns a ``cls`` into a JSON object."""
-    rows = [(s.name, s.json_name, s.has_presence, _of_field(s, enum_as_int)) for s in shapes(cls)]
 
     def write(message: Message) -> dict[str, Any]:
-        out = {}
-        for name, json_name, has_presence, of_value in rows:
-            value = getattr(message, name)
-            if value is None or not (value or has_presence):
-                continue
-            out[json_name] = value if of_value is None else of_value(value)
-        return out
+        built: dict[str, Any] = msgspec.to_builtins(message, builtin_types=_KEPT)
+        return _put_right(cls, enum_as_int, message, built)
 
     return write
 
 
+def _put_right(
+    cls: type[Message],
+    enum_as_int: bool,  # noqa: FBT001
+    message: Message,
+    built: dict[str, Any],
+) -> dict[str, Any]:
+    for name, json_name, of_value in _rows(cls, enum_as_int):
+        if json_name in built:
+            built[json_name] = of_value(getattr(message, name), built[json_name])
+    return built
+
+
+@cache
+def _rows(cls: type[Message], enum_as_int: bool) -> tuple[tuple[str, str, Write], ...]:  # noqa: FBT001
+    """Return the fields that msgspec does not write as protobuf does."""
+    found = ((shape, _of_field(shape, enum_as_int)) for shape in shapes(cls))
+    return tuple((shape.name, shape.json_name, write) for shape, write in found if write is not None)
+
+
 def _of_field(shape: Shape, enum_as_int: bool) -> Write | None:  # noqa: FBT001
-    """Return how the value of a field is written; None means as it is."""
+    """Return how the value of a field is put right; None means that it is right."""
     one = _of_value(shape, enum_as_int)
     if shape.label is Label.SINGULAR or one is None:
         return one
-    if shape.label is Label.REPEATED:
-        return lambda values: [one(value) for value in values]
-    return lambda entries: {key: one(value) for key, value in entries.items()}
+    return partial(_list if shape.label is Label.REPEATED else _map, one)
 
 
 def _of_value(shape: Shape, enum_as_int: bool) -> Write | None:  # noqa: FBT001
     if shape.kind == "enum":
-        return int if enum_as_int else _enum_name
+        return None if enum_as_int else _enum_name
     if shape.cls is not None:
-        return partial(_message, enum_as_int)
+        return partial(_put_right, shape.cls, enum_as_int)
     return _PLAIN.get(shape.type_name or shape.kind)
 
 
-def _message(enum_as_int: bool, message: Message) -> dict[str, Any]:  # noqa: FBT001
-    # Looked up at the call, because messages may contain themselves.
-    return writer(type(message), enum_as_int)(message)
+def _list(one: Write, values: list[Any], built: list[Any]) -> list[Any]:
+    return [one(value, form) for value, form in zip(values, built, strict=True)]
 
 
-def _enum_name(member: Enumeration) -> str:
+def _map(one: Write, values: dict[str, Any], built: dict[str, Any]) -> dict[str, Any]:
+    return {key: one(value, built[key]) for key, value in values.items()}
+
+
+def _enum_name(member: Enumeration, _: Any) -> str:  # noqa: ANN401
     return member.name
 
 
-def _float(value: float) -> float | str:
+def _float(value: float, _: Any) -> float | str:  # noqa: ANN401
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _mask(paths: tuple[str, ...]) -> str:
+def _timestamp(instant: datetime, built: str) -> str:
+    """Return what core's format_timestamp does, from msgspec's text with six digits, at a tenth of the cost."""
+    if not built.endswith("Z"):
+        return format_timestamp(instant)
+    return f"{built[:-4]}Z" if built.endswith("000Z") and "." in built else built
+
+
+def _mask(paths: tuple[str, ...], _: Any) -> str:  # noqa: ANN401
     return ",".join(".".join(camel(part) for part in path.split(".")) for path in paths)
 
 
 _PLAIN: Mapping[str, Write] = {
-    "int64": str,
-    "uint64": str,
+    "int64": lambda value, _: str(value),
+    "uint64": lambda value, _: str(value),
     "float": _float,
     "double": _float,
-    "bytes": lambda value: b64encode(value).decode(),
-    TIMESTAMP: format_timestamp,
-    DURATION: format_duration,
+    "bytes": lambda value, _: b64encode(value).decode(),
+    TIMESTAMP: _timestamp,
+    DURATION: lambda value, _: format_duration(value),
     FIELD_MASK: _mask,
 }
 """By scalar type or well-known message; what is not listed is JSON already."""

@@ -32,7 +32,7 @@ class Field:
     """Of the fields that share a oneof at most one may be set."""
 
 
-class Message(msgspec.Struct, kw_only=True, rename="camel"):
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
     """A protobuf message; ``__proto__`` is its full name."""
 
     __proto__: ClassVar[str] = ""

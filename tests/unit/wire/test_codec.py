@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 from jubako.boxes.jobs.resources import Execution, Job, RunJobRequest, TaskTemplate
 from jubako.boxes.services.resources import UpdateServiceRequest
 from jubako.core.errors import InvalidArgument
+from jubako.core.timestamps import format_timestamp
 from jubako.wire.codec import decode, encode, pack, unpack
-from jubako.wire.google_types import Empty, Operation, SetIamPolicyRequest, Status
+from jubako.wire.google_types import Empty, LaunchStage, Operation, SetIamPolicyRequest, Status
 from jubako.wire.run_types import Condition, EnvVar
 
 
@@ -149,3 +151,32 @@ def test_an_operation_reads_as_googles() -> None:
         name="n", done=True, error=Status(code=5, message="gone"), metadata=pack(Job(name="j"))
     )
     assert decode(Operation, encode(operation)) == operation
+
+
+def test_fields_are_left_out_however_they_came_to_be_empty() -> None:
+    empty = Execution(
+        name="x"[1:],
+        uid="".join([]),
+        generation=int("0"),
+        task_count=10**20 - 10**20,
+        labels={},
+        conditions=[],
+        reconciling=bool(""),
+        launch_stage=LaunchStage(0),
+    )
+    assert encode(empty) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 120_000, tzinfo=UTC), "2026-01-02T03:04:05.120Z"),
+        (datetime(2026, 1, 2, 3, 4, 0, 1, tzinfo=UTC), "2026-01-02T03:04:00.000001Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+        (datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=9))), "2026-01-01T18:00:00Z"),
+    ],
+)
+def test_instants_go_out_in_utc_with_the_digits_they_need(instant: datetime, text: str) -> None:
+    assert encode(Job(create_time=instant)) == f'{{"createTime":"{text}"}}'.encode()
+    assert format_timestamp(instant) == text
