@@ -120,7 +120,7 @@ def test_a_failed_execution_says_how_its_tasks_ended(jubako: Any) -> None:
 
 
 def test_a_running_execution_is_cancelled_and_its_processes_are_gone(jubako: Any) -> None:
-    sleeper = "import os,time; print(os.getpid(), flush=True); time.sleep(600)"
+    sleeper = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     jubako("run", "jobs", "deploy", "sleep", *python(sleeper))
     started = jubako("run", "jobs", "execute", "sleep", "--format=value(metadata.name)")
     name = started.out.strip()

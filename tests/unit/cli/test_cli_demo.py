@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,8 @@ import pytest
 from jubako.cli.demo.board import Board, compressed, frame, sentence
 from jubako.cli.demo.clip import chosen_clip, require_extra
 from jubako.cli.demo.deployment import Application, _Change, _job
-from jubako.cli.demo.findings import suspicion, timing_line, truth_line
+from jubako.cli.demo.findings import suspicion, timing_line
+from jubako.cli.demo.score import score
 from jubako.cli.demo.watch import Branch, Shard, Snapshot
 from jubako.cli.errors import CliError, UsageError
 from jubako.cli.tables import wrap, wrapped_table
@@ -164,26 +164,43 @@ def finding(start: float, telop: str, wrong: str, **more: Any) -> dict[str, Any]
     return {"start": start, "end": start + 3, "telop": telop, "wrong": wrong, "kind": "number", **more}
 
 
-def test_precision_and_recall_are_the_applications_own(tmp_path: Path) -> None:
-    pytest.importorskip("rapidfuzz")
-    truth = {
-        "telops": [
-            {"start": 3.4, "end": 7.6, "text": "a budget of 54 million"},
-            {"start": 8, "end": 9, "text": "x y"},
-        ],
-        "errors": [
-            {"telop": 0, "kind": "number", "wrong": "54", "right": "45"},
-            {"telop": 1, "kind": "name", "wrong": "y"},
-        ],
-    }
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(truth))
-    more = {"id": "1", "telop_id": 1, "right": "45", "said": None, "confidence": 0.9, "severity": "high"}
-    right = finding(3.6, "a budget of 54 million", "54", offset=12, **more)
-    wrong = finding(20.0, "somewhere else", "else", offset=10, **more)
-    line = truth_line([right, wrong], path)
-    assert "precision 0.50 (1 false alarms)" in line
-    assert "recall 0.50 (1 of 2 found)" in line
+TRUTH: dict[str, Any] = {
+    "telops": [
+        {"start": 3.4, "end": 7.6, "text": "a budget of 54 million dollars"},
+        {"start": 7.8, "end": 11.9, "text": "Mayor Katherine Jonson"},
+        {"start": 7.8, "end": 11.9, "text": "The plan will create 300 jobs"},
+        {"start": 15.4, "end": 18.8, "text": "will close to all traffic on April 3"},
+    ],
+    "errors": [
+        {"telop": 0, "kind": "number", "wrong": "54", "right": "45"},
+        {"telop": 1, "kind": "name", "wrong": "Jonson", "right": "Johnson"},
+        {"telop": 3, "kind": "date", "wrong": "April 3", "right": "April 2"},
+    ],
+}
+
+
+def placed(start: float, telop: str, wrong: str) -> dict[str, Any]:
+    return finding(start, telop, wrong, offset=telop.index(wrong))
+
+
+def test_findings_are_measured_by_the_planted_errors() -> None:
+    findings = [
+        placed(3.6, "a budget of 54 million dollars", "54 million"),
+        placed(15.6, "wi11 close to all traffic on April 3", "3"),
+        placed(7.9, "The plan will create 300 jobs", "300"),
+        placed(30.0, "Mayor Katherine Jonson", "Jonson"),
+        placed(7.9, "Mayor Katherine Jonson", "Mayor"),
+    ]
+    result = score(findings, TRUTH)
+    assert (result.found, result.missed, result.false_alarms) == (2, 1, 3)
+    assert (result.precision, round(result.recall, 2)) == (0.4, 0.67)
+
+
+def test_two_findings_of_one_error_count_once_and_nothing_found_is_no_false_alarm() -> None:
+    twice = [placed(7.9, "Mayor Katherine Jonson", part) for part in ("Jonson", "Katherine Jonson")]
+    result = score(twice, TRUTH)
+    assert (result.found, result.false_alarms) == (1, 0)
+    assert (score([], TRUTH).precision, score([], TRUTH).recall) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from jubako.cli.demo.score import score
 from jubako.cli.demo.watch import Snapshot
 from jubako.cli.tables import wrap, wrapped_table
 from jubako.cli.terminal import Terminal, pad
@@ -46,17 +46,12 @@ def suspicion(finding: Finding) -> str:
 
 
 def truth_line(findings: Sequence[Finding], truth: Path) -> str:
-    """Return precision and recall, as the application measures them, by the truth that is bundled with a clip."""
-    from jubako_apps.telop import findings as application  # noqa: PLC0415 - needs the application's extra
-    from jubako_apps.telop import score  # noqa: PLC0415
-
-    known = {field.name for field in fields(application.Finding)}
-    given = [application.Finding(**{key: one[key] for key in known & one.keys()}) for one in findings]
-    result = score.score(given, json.loads(truth.read_bytes()))
-    total = result.found + result.missed
+    """Return precision and recall by the truth that is bundled with a clip."""
+    result = score(findings, json.loads(truth.read_bytes()))
     return (
-        f"by the typos planted in this clip: precision {result.precision:.2f} ({result.wrong} false alarms), "
-        f"recall {result.recall:.2f} ({result.found} of {total} found)"
+        f"by the typos planted in this clip: precision {result.precision:.2f} "
+        f"({result.false_alarms} false alarms), recall {result.recall:.2f} "
+        f"({result.found} of {result.found + result.missed} found)"
     )
 
 
