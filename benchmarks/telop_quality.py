@@ -7,6 +7,7 @@ python benchmarks/telop_quality.py --text     the same with the telops' true tex
 import argparse
 import io
 import json
+import random
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -21,7 +22,8 @@ from jubako_apps.telop.pipeline import RealStages
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.score import SAME_KIND, Score, score
-from jubako_apps.telop.telops import Telop, Transcript, telop_from_json
+from jubako_apps.telop.telops import Telop, Transcript, Utterance, telop_from_json
+from telop_sentences import cases, noisy
 
 CLIPS = Path(jubako_apps.telop.__file__).parent / "clips"
 CASES = (("en", "asr"), ("en", "script"), ("ja", "script"))
@@ -31,7 +33,15 @@ SEGMENT_SECONDS = 15.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--text", action="store_true", help="leave the pictures out")
-    only_text = parser.parse_args().text
+    parser.add_argument("--sentences", action="store_true", help="planted errors in sentences, no clips")
+    parser.add_argument(
+        "--even", action="store_true", help="with --sentences: the half that rules are tuned on"
+    )
+    arguments = parser.parse_args()
+    if arguments.sentences:
+        measure_sentences(held_back=not arguments.even)
+        return
+    only_text = arguments.text
     telops = {language: shown(language, only_text=only_text) for language in ("en", "ja")}
     print(
         f"{'clip':10}{'mode':11}{'precision':>10}{'recall':>8}{'kind':>7}{'found':>7}{'missed':>8}{'made up':>9}"
@@ -70,11 +80,7 @@ def truth_of(language: str) -> dict[str, Any]:
 def shown(language: str, *, only_text: bool) -> list[Telop]:
     truth = truth_of(language)
     if only_text:
-        return [
-            Telop(id=n, segment=0, lane=0, start=t["start"], end=t["end"], open_end=False, text=t["text"],
-                  confidence=1.0, box=(0.0, 0.0, 1.0, 1.0))
-            for n, t in enumerate(truth["telops"])
-        ]  # fmt: skip
+        return [plain_telop(n, t["start"], t["end"], t["text"]) for n, t in enumerate(truth["telops"])]
     clip, stages, begun = CLIPS / f"{language}.mp4", RealStages(), time.process_time()
     reception = reception_of(clip, language)
     with redirect_stdout(io.StringIO()):  # the progress lines
@@ -99,6 +105,84 @@ def reception_of(clip: Path, language: str) -> Reception:
         size=clip.stat().st_size, script=None, language="ja" if language == "ja" else "en", mode="balanced",
         duration=duration, segment_seconds=SEGMENT_SECONDS,
         segments=len(media.segments(duration, SEGMENT_SECONDS)),
+    )  # fmt: skip
+
+
+SEEDS = range(1, 9)
+NOISES = (("script", 0.0), ("asr", 0.05), ("asr", 0.10))
+
+
+def measure_sentences(*, held_back: bool) -> None:
+    """Print precision and recall over all seeds, and recall by class."""
+    print("held-back half" if held_back else "tuning half")
+    print(
+        f"{'transcript':17}{'mode':11}{'precision':>10}{'recall':>8}{'kind':>9}{'found':>7}{'missed':>8}{'made up':>9}"
+    )
+    for language in ("en", "ja"):
+        for source, noise in NOISES:
+            for mode in THRESHOLDS:
+                runs = [run(language, source, noise, seed, mode, held_back=held_back) for seed in SEEDS]
+                total = Score(
+                    found=sum(r.found for r, _ in runs),
+                    missed=sum(r.missed for r, _ in runs),
+                    wrong=sum(r.wrong for r, _ in runs),
+                    right_kind=sum(r.right_kind for r, _ in runs),
+                )
+                print(f"{language} {source:7}{noise:<7}{mode:11}{line(total)}")
+                if mode == "balanced":
+                    print(f"    {by_kind(runs)}")
+                    if not held_back and noise == 0:
+                        for _, texts in runs[:3]:
+                            print("".join(f"    {text}\n" for text in texts), end="")
+
+
+def run(
+    language: str, source: str, noise: float, seed: int, mode: str, *, held_back: bool
+) -> tuple[Score, list[str]]:
+    made = cases(language, seed, held_back=held_back)
+    rng = random.Random(f"{seed} {noise}")
+    spoken = [noisy(case.spoken, language, noise, rng) if source == "asr" else case.spoken for case in made]
+    said = Transcript(
+        source="asr" if source == "asr" else "script",
+        language=language,
+        utterances=tuple(
+            Utterance(id=n, start=5.0 * n, end=5.0 * n + 4.5, text=text, words=())
+            for n, text in enumerate(spoken)
+        ),
+    )
+    telops = [plain_telop(n, 5.0 * n + 0.3, 5.0 * n + 4.3, case.telop) for n, case in enumerate(made)]
+    truth: dict[str, Any] = {
+        "telops": [{"start": t.start, "end": t.end, "text": t.text} for t in telops],
+        "errors": [
+            {"telop": n, "kind": case.error[0], "wrong": case.error[1], "right": case.error[2]}
+            for n, case in enumerate(made)
+            if case.error is not None
+        ],
+    }
+    findings = reconcile(telops, said, mode)
+    return score(findings, truth), [*notes(findings, truth), *kinds_of(findings, truth)]
+
+
+def kinds_of(findings: list[Finding], truth: dict[str, Any]) -> Iterator[str]:
+    for error in truth["errors"]:
+        missed = score(findings, {**truth, "errors": [error]}).missed
+        yield f"#{error['kind']} {missed}"
+
+
+def by_kind(runs: list[tuple[Score, list[str]]]) -> str:
+    counts: dict[str, list[int]] = {}
+    for _, texts in runs:
+        for text in texts:
+            if text.startswith("#"):
+                kind, missed = text[1:].split()
+                counts.setdefault(kind, []).append(1 - int(missed))
+    return ", ".join(f"{kind} {sum(hits)}/{len(hits)}" for kind, hits in sorted(counts.items()))
+
+
+def plain_telop(number: int, start: float, end: float, text: str) -> Telop:
+    return Telop(
+        id=number, segment=0, lane=0, start=start, end=end, open_end=False, text=text, confidence=1.0,
+        box=(0.0, 0.0, 1.0, 1.0),
     )  # fmt: skip
 
 

@@ -164,6 +164,9 @@ def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[K
 
 def _fact(scene: _Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
     anchors = scene.anchors(position, firm=True)
+    s = scene.pairs[position][1]
+    if s is not None and scene.speech[s].text.lower().startswith(f"{shown.text.lower()} "):
+        return None  # "27" of "27 million": cut off, or the next word is the one that is wrong
     if not (scene.is_verbatim or anchors >= 1):
         return None
     near = [scene.pairs[n][0] for n in (position - 1, position + 1) if 0 <= n < len(scene.pairs)]
@@ -229,15 +232,26 @@ def _missing(scene: _Scene, position: int) -> Suspicion | None:
     left = scene.pairs[position - 1][0]
     assert left is not None, position
     place = scene.telop[left].end
-    confidence = 0.5 if heard.key in _DROPPED else 0.75
+    confidence = 0.75 if heard.key not in _DROPPED else 0.5 if _is_headline(scene) else 0.65
     return Suspicion(kind="missing", offset=place, wrong="", right=heard.text, confidence=confidence)
+
+
+def _is_headline(scene: _Scene) -> bool:
+    """Say whether the telop leaves out little words as a matter of style: more than one, or nearly all."""
+    dropped = sum(
+        1 for t, s in scene.pairs if t is None and s is not None and scene.speech[s].key in _DROPPED
+    )
+    kept = sum(1 for word in scene.telop if word.key in _DROPPED)
+    return dropped > 1 or kept < 2
 
 
 def _doubled(scene: _Scene) -> Iterator[Suspicion]:
     """Words shown twice running that were not said twice."""
+    once = {word.key for word in scene.speech}
     said_twice = {a.key for a, b in pairwise(scene.speech) if a.key == b.key}
     for first, second in pairwise(scene.telop):
-        if first.key == second.key and first.sort == "word" and first.key not in said_twice:
+        is_known = first.sort == "word" or first.key in once
+        if first.key == second.key and is_known and first.key not in said_twice:
             confidence = 0.95 if scene.speech else 0.8
             yield Suspicion(
                 kind="extra", offset=second.start, wrong=second.text, right="", confidence=confidence

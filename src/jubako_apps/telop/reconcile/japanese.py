@@ -7,6 +7,7 @@
 5. A recognised transcript must make the telop easier to parse before it is believed.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,10 @@ A recogniser chooses among words of one sound by what is usual, so there less is
 
 _WEEKDAYS = frozenset("月火水木金土日")
 _DATE_UNITS = frozenset("年月日時分曜")
+_CASES = frozenset({*"をがはにのへともで", "には", "では"})
+"""Particles whose absence makes a telop short, not wrong."""
+
+_TWICE = re.compile(r"(\D{2,12}?)\1")
 _STYLE = frozenset({"助詞", "助動詞", "副詞", "接続詞", "感動詞", "補助記号", "接頭辞"})
 """Words that headlines drop or change at will."""
 
@@ -88,7 +93,9 @@ def suspicions(text: str, speech: str, source: Source) -> list[Suspicion]:
         is_verbatim=matched >= VERBATIM * len(telop.parts) and matched >= 3,
     )
     judged = (_judge(scene, block) for block in _blocks(telop, heard, pairs))
-    return [suspicion for suspicion in judged if suspicion is not None]
+    doubled = list(_doubled(scene))
+    found = [one for one in judged if one is not None and not any(_touch(one, other) for other in doubled)]
+    return found + doubled
 
 
 def _side(text: str) -> _Side:
@@ -223,10 +230,35 @@ def _extra(scene: _Scene, block: _Block, text: str) -> tuple[Kind, float] | None
     return ("extra", 0.4) if scene.source == "script" and scene.is_verbatim else None
 
 
+def _doubled(scene: _Scene) -> Iterator[Suspicion]:
+    """Words shown twice running that are no doubled word (いろいろ) and were not said twice."""
+    # One sign for each piece, so that places in the text are places of pieces; numbers are never doubled words.
+    keys = "".join("0" if part.is_number else part.key for part in scene.telop.parts)
+    spoken = scene.speech.keys(0, len(scene.speech.parts))
+    for match in _TWICE.finditer(keys):
+        size = len(match.group(1))
+        first, middle = match.start(), match.start() + size
+        if match.group() not in spoken and {first, middle, match.end()} <= scene.telop.borders:
+            yield Suspicion(
+                kind="extra",
+                offset=scene.telop.parts[middle].start,
+                wrong=scene.telop.shown(middle, match.end()),
+                right="",
+                confidence=0.95 if scene.source == "script" else 0.88,
+            )
+
+
+def _touch(one: Suspicion, other: Suspicion) -> bool:
+    return one.offset <= other.offset + len(other.wrong) and other.offset <= one.offset + len(one.wrong)
+
+
 def _missing(scene: _Scene, block: _Block) -> tuple[Kind, float] | None:
     """Signs that were said and are not shown: inside a word a slip, a whole word mostly style."""
     if scene.source != "script" or not scene.is_verbatim or block.anchors < ANCHORS:
         return None
+    lost = scene.speech.keys(block.s0, block.s1)
+    if len(lost) <= 2 and lost not in _CASES and _gain(scene, block) >= GAIN:
+        return ("missing", 0.8)
     if block.grown[0] < block.grown[1]:
         dropped = scene.speech.within(block.s0, block.s1)
         whole = sum(word.last - word.first for word in dropped) == block.s1 - block.s0
@@ -268,10 +300,10 @@ def _kana(
     scene: _Scene, block: _Block, shown: Sequence[Morpheme], heard: Sequence[Morpheme]
 ) -> tuple[Kind, float] | None:
     """A slip in kana makes the telop hard to parse; another particle or ending may be the style of headlines."""
-    if _gain(scene, block) >= GAIN:
+    particles = all(word.part[0] == "助詞" for word in [*shown, *heard])
+    if not particles and _gain(scene, block) >= GAIN:
         return ("kana", 0.9)
     long = max(block.t1 - block.t0, block.s1 - block.s0) > 2
-    particles = all(word.part[0] == "助詞" for word in [*shown, *heard])
     stem = kanji("".join(word.surface for word in shown)) & kanji("".join(word.surface for word in heard))
     return ("kana", 0.45 if long or particles or stem else 0.7)
 
@@ -294,6 +326,8 @@ def _arbitrated(scene: _Scene, block: _Block, kind: Kind, confidence: float) -> 
     """Weigh what a recogniser heard: is the telop easier to parse with it?"""
     if kind in {"number", "date"}:
         return confidence * 0.75
+    if kind == "extra" and confidence > 0.9:
+        return confidence * 0.9  # doubled: the telop itself is evidence enough
     needed = HOMOPHONE_GAIN if kind == "homophone" else GAIN
     return confidence * (0.9 if _gain(scene, block) >= needed else 0.45)
 
