@@ -46,10 +46,10 @@ _FRESH_PIXELS = 4
 _FRESH_PART = 0.5
 _CELLS_MIN = 4
 _PIXELS_MIN = 60
-_HEIGHT_MIN = 5
+_HEIGHT_MIN = 8
 _KEPT = 0.5
 _TAKEN_OVER = 0.5
-_NEW_PIXELS_MIN = 20
+_NEW_PIXELS_MIN = 30
 _JOIN = np.ones((3, 5), np.uint8)
 _NEAR = np.ones((3, 3), np.uint8)
 
@@ -183,6 +183,13 @@ class Tracker:
         seen: Mask = np.logical_or.reduce([*before, np.zeros_like(self._static[-1])])
         return seen
 
+    def _kept(self, start: int, lasting: Mask) -> Mask:
+        """Return what was seen before ``start``, and the pixels next to what of it still is: the rim of an old text."""
+        before = self._seen_before(start)
+        staying = cv2.dilate((before & lasting).astype(np.uint8), _NEAR).astype(np.bool_)
+        kept: Mask = before | staying
+        return kept
+
     def _settle(self, ready: Callable[[_Candidate], bool]) -> list[Track]:
         done = [candidate for candidate in self._candidates if ready(candidate)]
         self._candidates = [candidate for candidate in self._candidates if not ready(candidate)]
@@ -199,7 +206,7 @@ class Tracker:
         behind = self._index - candidate.newest
         shown = list(self._static)[-behind - 1 :][:_SETTLED]
         lasting = np.sum(shown, axis=0) * 2 > len(shown)
-        new = lasting & ~widened(self._seen_before(candidate.start)) & spread(candidate.cells())
+        new = spread(candidate.cells()) & lasting & ~self._kept(candidate.start, lasting)
         if np.count_nonzero(new) < _NEW_PIXELS_MIN:
             return None
         cells = along_rows(cell_counts(new) >= _FRESH_PIXELS, cell_counts(lasting) >= _ACTIVE_PIXELS)
@@ -251,11 +258,6 @@ def fresh_cells(lasting: Mask, fresh: Mask) -> Mask:
 def spread(cells: Mask) -> Mask:
     """Return the pixels of the cells."""
     return np.kron(cells, np.ones((CELL, CELL), dtype=np.bool_))
-
-
-def widened(mask: Mask) -> Mask:
-    """Return the mask with the pixels next to it: coding noise shifts edges that far."""
-    return cv2.dilate(mask.astype(np.uint8), _NEAR).astype(np.bool_)
 
 
 def components(cells: Mask) -> list[Mask]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jubako_apps.telop import media
-from jubako_apps.telop.detect import GAP, MEMORY, Track, Tracker, in_lanes
+from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
 from jubako_apps.telop.ocr import Engine, Reading, read_region
 from jubako_apps.telop.telops import STRIDE, TAILS, Box, Telop, telop_id
@@ -37,7 +37,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What a segment saw: tracks, readings by identity of track, whether the video ended, the small picture's size."""
+    """What a segment saw.
+
+    Attributes:
+        tracks: All, owned or not.
+        readings: By identity of track, of the owned ones that hold text.
+        ended: Whether the video ended before the view did.
+        shape: Height and width of the small pictures.
+
+    """
 
     tracks: list[Track]
     readings: dict[int, Reading]
@@ -74,9 +82,8 @@ def extract(
     seen = _look(_telling(samples, first, b, progress), engine, (a, b), last)
     owned = [track for track in in_lanes(seen.tracks) if a <= track.start < b]
     telops = [_telop(track, segment, a, seen, options.fps) for track in owned if id(track) in seen.readings]
-    # An earlier segment looked until here; what had gone before, it saw go.
-    watched = a + post_roll - GAP - 1
-    earlier = [track for track in seen.tracks if track.start < a and track.last >= watched]
+    # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
+    earlier = [track for track in seen.tracks if track.start < a <= track.last]
     return telops + [_tail(track, segment, n, seen, options.fps) for n, track in enumerate(earlier)]
 
 

@@ -61,15 +61,17 @@ class Piece:
 
 
 class PocketSphinx:
-    """The English recogniser, fresh for every piece, so that no piece depends on another."""
+    """The English recogniser."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder  # noqa: PLC0415 - loads its models; only tasks that listen pay it
 
-        self._decoder = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", cmn="batch")
+        self._decoder = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL")
 
     def words(self, sound: Pcm) -> list[Word]:
         """See Recogniser."""
+        # It adapts to the sound it has heard; started afresh, no piece depends on the ones before it.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(sound.tobytes(), full_utt=True)
         self._decoder.end_utt()
