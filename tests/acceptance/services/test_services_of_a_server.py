@@ -2,15 +2,20 @@
 
 import http.client
 import json
+import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from jubako.testing.server import PARENT, ServerProcess
+from jubako.testing.server import PARENT, ApiError, ServerProcess
 
 ECHO = Path(__file__).with_name("echo_service.py")
 SERVICE = "/run/local/asia-northeast1/echo"
@@ -80,3 +85,22 @@ def test_large_bodies_pass_both_ways_in_little_memory(server: ServerProcess) -> 
     assert count == 200_000_000
     connection.close()
     assert peak_bytes(server.pid) - before < 16_000_000, peak_bytes(server.pid) - before
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_takes_the_instance_with_it_and_a_new_one_serves(server: ServerProcess) -> None:
+    pid = server.get(f"{SERVICE}/")["pid"]
+    os.kill(server.supervisor_pid(), signal.SIGKILL)
+    assert eventually(lambda: server.get(f"{SERVICE}/")["pid"] != pid)
+    assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return True once it holds; refusals with 502 and 503 meanwhile are what a client has to expect."""
+    pause, deadline = threading.Event(), time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(ApiError):
+            if condition():
+                return True
+        pause.wait(0.02)
+    return False
