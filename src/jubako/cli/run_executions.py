@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jubako.cli.context import Context, basename
-from jubako.cli.errors import OK
+from jubako.cli.errors import OK, UsageError
 from jubako.cli.execution_progress import counts
 from jubako.cli.executions import (
     condition,
@@ -43,6 +43,15 @@ TASK_COLUMNS = (
     Path.computed("ENDED WITH", ending),
 )
 
+ATTEMPT_COLUMNS = (
+    parse_path("attempt:label=ATTEMPT"),
+    Path.computed("ENDED", lambda attempt: (attempt.get("reason") or "-").lower()),
+    Path.computed("STARTED", lambda attempt: local_time(attempt, "startTime")),
+    Path.computed("TIME", lambda attempt: clock(elapsed(attempt))),
+    Path.computed("WITH", lambda attempt: ending({"lastAttemptResult": attempt.get("result") or {}})),
+    parse_path("output:label=OUTPUT"),
+)
+
 
 def register(jobs: Group) -> None:
     """Add the commands below ``run jobs executions``."""
@@ -58,6 +67,9 @@ def register(jobs: Group) -> None:
     tasks = group.group("tasks", "Look at the tasks of an execution.")
     tasks_listing = tasks.listing("list", list_tasks, "List the tasks of an execution.")
     tasks_listing.add_argument("--execution", metavar="EXECUTION", required=True)
+    tasks.command("describe", describe_task, "Show a task and its attempts.").add_argument(
+        "task", metavar="TASK", help="such as hello-x7k2p-task3"
+    )
 
 
 def list_executions(args: argparse.Namespace, context: Context) -> int:
@@ -122,3 +134,31 @@ def list_tasks(args: argparse.Namespace, context: Context) -> int:
     )
     context.show_list(args, map(with_krm, tasks), Columns(TASK_COLUMNS, "No tasks."))
     return OK
+
+
+def describe_task(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions tasks describe``."""
+    name = _task_name(context.parent, args.task)
+    task = context.client.get(f"/v2/{name}")
+    attempts = context.client.get(f"/jubako/v1/{name}/attempts").get("attempts", [])
+    if context.format is not None:
+        context.show(with_krm(task), Text(_describe))
+        return OK
+    context.out.print(context.out.paint(f"Task {basename(task['name'])}", "bold"))
+    context.out.print(f"  State: {task_state(task)}")
+    message = condition(task, "Completed").get("message")
+    if message:
+        context.out.print(f"  Message: {clean(message)}")
+    context.out.print()
+    context.show(attempts, Columns(ATTEMPT_COLUMNS, "Not started yet."))
+    return OK
+
+
+def _task_name(parent: str, task: str) -> str:
+    """Return the resource name of ``EXECUTION-taskINDEX``; a full name comes back as it is."""
+    if task.startswith("projects/"):
+        return task
+    execution, mark, index = task.rpartition("-task")
+    if not mark or not index.isdecimal():
+        raise UsageError(f"{task!r} is not the name of a task.", "It looks like hello-x7k2p-task3.")
+    return f"{full_name(parent, execution)}/tasks/{task}"

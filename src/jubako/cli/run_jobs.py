@@ -1,4 +1,4 @@
-"""``jubako run jobs deploy|execute|describe|list|delete``, and the groups below it.
+"""``jubako run jobs deploy|update|execute|describe|list|delete``, and the groups below it.
 
 Source of the words: ``gcloud run jobs`` of the Cloud SDK.
 """
@@ -30,16 +30,17 @@ Job = dict[str, Any]
 def register(run: Group) -> None:
     """Add the commands below ``run jobs``."""
     jobs = run.group("jobs", "Run commands to completion, split into tasks.")
-    deploy = jobs.command(
-        "deploy",
-        deploy_job,
-        "Create a job, or change one: only what is given changes.",
-        example="jubako run jobs deploy hello --command echo --args hello --tasks 3 --execute-now --wait",
-    )
-    deploy.add_argument("name", metavar="JOB")
-    add_container_flags(deploy)
-    _add_task_flags(deploy)
-    _add_waiting_flags(deploy, "--execute-now")
+    for word, summary in (
+        ("deploy", "Create a job, or change one: only what is given changes."),
+        ("update", "Change a job that exists: only what is given changes."),
+    ):
+        example = f"jubako run jobs {word} hello --command echo --args hello --tasks 3 --execute-now --wait"
+        deploy = jobs.command(word, deploy_job, summary, example=example)
+        deploy.set_defaults(must_exist=word == "update")
+        deploy.add_argument("name", metavar="JOB")
+        add_container_flags(deploy)
+        _add_task_flags(deploy)
+        _add_waiting_flags(deploy, "--execute-now")
     execute = jobs.command(
         "execute", execute_job, "Start an execution of a job.", example="jubako run jobs execute hello --wait"
     )
@@ -90,10 +91,12 @@ def _add_waiting_flags(parser: argparse.ArgumentParser, *more: str) -> None:
 
 
 def deploy_job(args: argparse.Namespace, context: Context) -> int:
-    """``jubako run jobs deploy``."""
+    """``jubako run jobs deploy`` and ``update``."""
     if args.is_async and args.execute_now:
         raise UsageError("At most one of --async and --execute-now can be given.")
     name = context.resource("jobs", args.name)
+    if args.must_exist:
+        context.client.get(f"/v2/{name}")
     job, is_new = create_or_update(context.client, name, lambda before: edit_job(before, args))
     context.note(f"Job [{basename(name)}] has been {'deployed' if is_new else 'updated'}.")
     if args.execute_now or args.wait:

@@ -1,4 +1,4 @@
-"""``jubako run deploy`` and ``jubako run services list|describe|delete``.
+"""``jubako run deploy`` and ``jubako run services update|list|describe|delete``.
 
 Source of the words: ``gcloud run deploy`` and ``gcloud run services`` of the Cloud SDK.
 """
@@ -24,8 +24,9 @@ Service = dict[str, Any]
 
 def register(run: Group) -> None:
     """Add ``run deploy`` and the commands below ``run services``."""
-    _add_deploy(run)
+    _add_deploy(run, "deploy", "Create a service, or change one: only what is given changes.")
     services = run.group("services", "Programs that answer HTTP requests.")
+    _add_deploy(services, "update", "Change a service that exists: only what is given changes.")
     services.listing("list", list_services, "List services.")
     for word, command, summary in (
         ("describe", describe_service, "Show a service."),
@@ -34,13 +35,10 @@ def register(run: Group) -> None:
         services.command(word, command, summary).add_argument("name", metavar="SERVICE")
 
 
-def _add_deploy(group: Group) -> None:
-    deploy = group.command(
-        "deploy",
-        deploy_service,
-        "Create a service, or change one: only what is given changes.",
-        example="jubako run deploy api --command python3,-m,my_app",
-    )
+def _add_deploy(group: Group, word: str, summary: str) -> None:
+    example = f"jubako run {'services ' if word == 'update' else ''}{word} api --command python3,-m,my_app"
+    deploy = group.command(word, deploy_service, summary, example=example)
+    deploy.set_defaults(must_exist=word == "update")
     deploy.add_argument("name", metavar="SERVICE")
     add_container_flags(deploy)
     family = deploy.add_argument_group("requests")
@@ -58,8 +56,10 @@ def _add_deploy(group: Group) -> None:
 
 
 def deploy_service(args: argparse.Namespace, context: Context) -> int:
-    """``jubako run deploy``."""
+    """``jubako run deploy`` and ``run services update``."""
     name = context.resource("services", args.name)
+    if args.must_exist:
+        context.client.get(f"/v2/{name}")
     service, is_new = create_or_update(context.client, name, lambda before: edit_service(before, args))
     context.note(f"Service [{basename(name)}] has been {'deployed' if is_new else 'updated'}.")
     context.note(f"Service URL: {url(context, name)}")

@@ -110,11 +110,23 @@ def test_a_job_is_deployed_executed_described_read_changed_and_deleted(jubako: A
     assert "NOT_FOUND" in jubako("run", "jobs", "describe", "count").err
 
 
+def test_update_changes_only_what_exists(jubako: Any) -> None:
+    assert "NOT_FOUND" in jubako("run", "jobs", "update", "nobody", "--tasks", "2").err
+    assert jubako("run", "jobs", "deploy", "there", "--command", "true").code == 0
+    assert jubako("run", "jobs", "update", "there", "--tasks", "2").code == 0
+    assert jubako("run", "jobs", "describe", "there", "--format=value(template.taskCount)").out == "2\n"
+    assert "NOT_FOUND" in jubako("run", "services", "update", "nobody", "--timeout", "60").err
+
+
 def test_a_failed_execution_says_how_its_tasks_ended(jubako: Any) -> None:
     jubako("run", "jobs", "deploy", "fail", *python(FAIL), "--tasks", "2", "--max-retries", "0")
     ran = jubako("run", "jobs", "execute", "fail", "--wait")
     assert ran.code == 1
     assert "task 1: exit 3" in ran.err
+    name = ran.err.split("[")[1].split("]")[0] if "[" in ran.err else ""
+    described = jubako("run", "jobs", "executions", "tasks", "describe", f"{name}-task1").out
+    assert "State: Failed" in described
+    assert described.splitlines()[-1].split()[:2] == ["0", "exited"]
     told = jubako("run", "jobs", "logs", "read", "fail", "--stream", "stderr", "--task", "1").out
     assert told.endswith("broken\n")
 

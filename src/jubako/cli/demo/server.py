@@ -91,15 +91,19 @@ class DemoServer:
         raise error
 
     def stop(self) -> bool:
-        """End our child and wait until it is gone; say whether there was one. A second Ctrl-C ends it at once."""
+        """End our child, with all that it runs, and wait until it is gone; say whether there was one."""
         if self._child is None:
             return False
-        try:
-            self._child.send_signal(signal.SIGTERM)
-            self._child.wait(STOP_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            self._child.kill()
-            self._child.wait()
+        self._child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        while self._child.poll() is None:
+            try:
+                self._child.wait(max(deadline - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+            except KeyboardInterrupt:
+                # Killed now, the server would leave its tasks behind; they have ten seconds to end.
+                self._context.note("Still stopping: what runs is given a few seconds to end.")
         self._child = None
         return True
 
