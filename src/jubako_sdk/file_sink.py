@@ -94,6 +94,14 @@ class FileSink:
         names = (f"{folder}/{name}" if folder else name for name in _walk(start))
         return iter(sorted(name for name in names if name.startswith(prefix)))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See ``Sink.folders``; a directory whose last object goes just now may still be named."""
+        try:
+            entries = list(os.scandir(self._path(prefix.removesuffix("/"))))
+        except (FileNotFoundError, NotADirectoryError):
+            entries = []
+        return iter(sorted(entry.name for entry in entries if entry.is_dir()))
+
     def delete(self, name: str) -> bool:
         """See ``Sink.delete``; directories that become empty go too."""
         path = self._path(name)

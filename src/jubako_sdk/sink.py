@@ -66,6 +66,9 @@ class Sink(Protocol):
     def list(self, prefix: str = "") -> Iterator[str]:
         """Yield the names that begin with ``prefix``, in order."""
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield, in order, what stands between ``prefix`` (which ends in a slash) and the next slash of names."""
+
     def delete(self, name: str) -> bool:
         """Remove the object; return False if there was none."""
 

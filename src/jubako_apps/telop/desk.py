@@ -28,6 +28,8 @@ STATES: dict[str, State] = {
 }
 """Workflow Executions API, Execution.State; a state we cannot know is no end."""
 
+NO_REPORT = "The check ended, but there is no report: do service and jobs have the same OUTPUT_URI?"
+
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 TASKS_MAX = 10_000
 """Cloud Run jobs, tasks per execution."""
@@ -83,7 +85,7 @@ class Desk:
     async def sweep(self) -> int:
         """Settle every reception that has not ended; return how many are still under way."""
         unfinished = 0
-        for reception in await asyncio.to_thread(lambda: list(receptions.all_receptions(self._sink))):
+        for reception in await asyncio.to_thread(lambda: list(receptions.unfinished(self._sink))):
             try:
                 status = await self.settle(reception)
             except ApiError as error:
@@ -129,10 +131,12 @@ class Desk:
         state = STATES.get(execution.get("state", ""), "RUNNING")
         if state not in FINAL:
             return Status(state=state)
-        reason = None
         if state != "SUCCEEDED":
             reason = await asyncio.to_thread(self._reason, reception.id, execution)
-        return await self._finish(reception.id, state, reason)
+            return await self._finish(reception.id, state, reason)
+        if not await asyncio.to_thread(self._sink.exists, receptions.result_name(reception.id, "report")):
+            return await self._finish(reception.id, "FAILED", NO_REPORT)
+        return await self._finish(reception.id, "SUCCEEDED", None)
 
     async def _end(self, reception: Reception, execution: dict[str, Any] | None) -> Status:
         """Cancel whatever runs; it is CANCELLED once nothing does."""
@@ -148,8 +152,8 @@ class Desk:
             running = await self._jobs.running(reception.id)
         if state not in FINAL or running:
             return Status(state="RUNNING", cancelling=True)
-        if state == "SUCCEEDED":
-            return await self._finish(reception.id, "SUCCEEDED", None)
+        if state == "SUCCEEDED" and execution is not None:
+            return await self._status(reception, execution)
         return await self._finish(reception.id, "CANCELLED", None)
 
     async def _finish(self, reception: str, state: State, reason: str | None) -> Status:

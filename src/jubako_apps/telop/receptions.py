@@ -130,10 +130,19 @@ def create(sink: Sink, reception: Reception) -> bool:
 
 def all_receptions(sink: Sink) -> Iterator[Reception]:
     """Yield every reception, by id."""
-    for name in sink.list("receptions/"):
-        _, identifier, rest = name.split("/", 2) if name.count("/") >= 2 else ("", "", "")
-        if rest == "reception.json" and (found := load(sink, identifier)) is not None:
+    for identifier in sink.folders("receptions/"):
+        found = load(sink, identifier)
+        if found is not None:
             yield found
+
+
+def unfinished(sink: Sink) -> Iterator[Reception]:
+    """Yield every reception that has not ended, by id."""
+    for identifier in sink.folders("receptions/"):
+        if is_reception_id(identifier) and not sink.exists(home(identifier) + "outcome.json"):
+            found = load(sink, identifier)
+            if found is not None:
+                yield found
 
 
 def cancel(sink: Sink, reception: str) -> None:

@@ -205,8 +205,9 @@ async def _sweep_for_ever(desk: Desk, seconds: float) -> None:
     while True:
         try:
             await desk.sweep()
-        except (OSError, SinkError, ValueError) as error:
-            log("ERROR", f"the sweep failed: {error}")
+        except (OSError, SinkError, ValueError, LookupError, TypeError) as error:
+            # A record or an answer of an unexpected shape must not end all later sweeps.
+            log("ERROR", f"the sweep failed: {error!r}")
         await asyncio.sleep(seconds)
 
 

@@ -186,6 +186,14 @@ def test_listing_is_by_prefix_and_in_order(place):
     assert list(place.list("nothing/")) == []
 
 
+def test_folders_are_told_without_listing_what_is_in_them(place):
+    for name in ("r/2/x/y", "r/1/a", "r/file", "s/3/a"):
+        place.put(name, b"")
+    assert list(place.folders("r/")) == ["1", "2"]
+    assert list(place.folders("nothing/")) == []
+    assert list(place.folders("r/file/")) == []
+
+
 def test_deleting_takes_empty_directories_along_but_not_the_place(place, tmp_path):
     place.put("a/b/c", b"")
     place.put("a/d", b"")

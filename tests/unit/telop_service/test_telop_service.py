@@ -228,8 +228,17 @@ def test_a_reception_cancelled_before_it_was_started_is_never_started(client, fa
     assert fake.creates == 0
 
 
-def test_cancelling_what_has_succeeded_changes_nothing(client, fake):
+def test_a_run_that_ends_without_a_report_has_failed(client, fake):
     reception = upload(client).json()["id"]
+    only(fake.executions)["state"] = "SUCCEEDED"
+    view = client.get(f"/receptions/{reception}").json()
+    assert view["state"] == "FAILED"
+    assert "no report" in view["reason"]
+
+
+def test_cancelling_what_has_succeeded_changes_nothing(client, fake, place):
+    reception = upload(client).json()["id"]
+    place.put(f"receptions/{reception}/report.html", b"<p>")
     only(fake.executions)["state"] = "SUCCEEDED"
     assert client.delete(f"/receptions/{reception}").json()["state"] == "SUCCEEDED"
 
