@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -137,3 +138,22 @@ async def test_a_port_is_asked_whether_it_listens() -> None:
     async with instance(b"") as port:
         assert await loopback.listens(port)
     assert not await loopback.listens(port)
+
+
+async def test_a_reply_is_read_though_the_instance_resets_the_connection_under_the_body() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+            await asyncio.sleep(0)
+
+    request = Outgoing(
+        head=b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+        body=endless(),
+        framing=Framing.CHUNKED,
+        may_be_repeated=False,
+    )
+    refusal = b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig"
+    for _ in range(20):
+        async with instance(refusal) as port:
+            assert await talk(port, request) == (413, b"big")
+            request = replace(request, body=endless())

@@ -8,6 +8,8 @@
 """
 
 import asyncio
+import socket
+from contextlib import suppress
 from http import HTTPStatus
 
 import httptools
@@ -32,14 +34,20 @@ class Broken(Unavailable):
 
 
 class Exchange:
-    """One connection to an instance."""
+    """One connection to an instance.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    On a bare socket: asyncio's streams drop what was received and not read yet as soon as a write fails, and with it
+    the reply of an instance that refuses a body and closes.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take over a connected socket; ``open`` makes one."""
+        self._sock = sock
         self._reply = _Reply()
         self._sending: asyncio.Task[None] | None = None
         self._is_head = False
+        self._is_reading = False
+        self._is_aborted = False
 
     @classmethod
     async def open(cls, port: int) -> "Exchange":
@@ -53,7 +61,7 @@ class Exchange:
         while True:
             try:
                 async with asyncio.timeout(patience):
-                    return cls(*await asyncio.open_connection(HOST, port, limit=PIECE_BYTES))
+                    return cls(await _connected(port))
             except TimeoutError:
                 patience = min(patience * 2, _PATIENCE_S_MAX)
             except OSError as error:
@@ -63,6 +71,7 @@ class Exchange:
         """Begin to send the request; what its body raises, ``status`` and ``read`` raise."""
         self._is_head = request.head.startswith(b"HEAD ")
         self._sending = asyncio.create_task(self._send(request), name="service.send")
+        self._sending.add_done_callback(lambda _: self._close_if_unused())
 
     async def status(self) -> int:
         """Return the status of the reply, once its headers are complete.
@@ -102,19 +111,33 @@ class Exchange:
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way. Safe to call twice."""
-        self._writer.transport.abort()
+        if self._is_aborted:
+            return
+        self._is_aborted = True
         if self._sending is not None:
             self._sending.cancel()
+        self._shut()
+        self._close_if_unused()
 
     async def wait_closed(self) -> None:
         """Return when nothing of the request is under way any more; ``abort`` came first."""
         if self._sending is not None:
             await asyncio.gather(self._sending, return_exceptions=True)
 
+    def _shut(self) -> None:
+        """End both directions, so that whoever waits for the socket wakes; it stays open until nobody uses it."""
+        with suppress(OSError):  # the instance did so already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _close_if_unused(self) -> None:
+        is_sending = self._sending is not None and not self._sending.done()
+        if self._is_aborted and not self._is_reading and not is_sending:
+            self._sock.close()
+
     async def _feed(self) -> None:
         try:
-            data = await self._reader.read(PIECE_BYTES)
-        except ConnectionError as error:
+            data = await self._receive()
+        except OSError as error:
             self._raise_sending()
             raise Broken("it broke the connection before its reply was complete") from error
         if not data:
@@ -127,9 +150,19 @@ class Exchange:
             if not self._reply.is_complete:  # else it is what follows the reply, and does not matter
                 raise Broken("its reply is not valid HTTP") from error
 
+    async def _receive(self) -> bytes:
+        if self._is_aborted:
+            return b""
+        self._is_reading = True
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._sock, PIECE_BYTES)
+        finally:
+            self._is_reading = False
+            self._close_if_unused()
+
     def _end(self) -> None:
         """Take the end of the connection, which ends a body that has no length."""
-        if self._reply.has_head and not self._reply.has_length:
+        if self._reply.has_head and not self._reply.has_length and not self._is_aborted:
             self._reply.is_complete = True
             return
         self._raise_sending()
@@ -142,26 +175,36 @@ class Exchange:
 
     async def _send(self, request: Outgoing) -> None:
         try:
-            self._writer.write(request.head)
+            await self._write(request.head)
             # Read to its end even if it is empty: only then is a client that leaves noticed.
             async for piece in request.body:
-                await self._send_piece(piece, request.framing)
+                if piece and request.framing is Framing.CHUNKED:
+                    await self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                elif piece:
+                    await self._write(piece)
             if request.framing is Framing.CHUNKED:
-                self._writer.write(b"0\r\n\r\n")
-            await self._writer.drain()
-        except ConnectionError:
+                await self._write(b"0\r\n\r\n")
+        except OSError:
             return  # the instance reads no more; its reply, if there is one, says why
         except BaseException:
             # The body did not come to its end, and an instance must not take it for complete.
-            self._writer.transport.abort()
+            self._shut()
             raise
 
-    async def _send_piece(self, piece: bytes, framing: Framing) -> None:
-        if piece and framing is Framing.CHUNKED:
-            self._writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        elif piece:
-            self._writer.write(piece)
-        await self._writer.drain()
+    async def _write(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+
+async def _connected(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, (HOST, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _Reply:
