@@ -18,7 +18,7 @@ from jubako.core.errors import JubakoError
 from jubako.wire.addresses import is_api_host, is_service_host
 from jubako.wire.errors import error_response
 from jubako.wire.gateway import ServiceCall, ServiceGateway
-from jubako.wire.http import HttpRequest, HttpResponse
+from jubako.wire.http import HttpRequest, HttpResponse, closed
 from jubako.wire.method import Caller
 from jubako.wire.outbound import CallTimeout, Outbound, RefusedAddress, ResponseTooLarge, Url, parse_url
 from jubako.wire.rest import Router
@@ -131,13 +131,16 @@ class Egress:
         except JubakoError as error:
             return error_response(error)
         pieces, size = [], 0
-        async for piece in reply.chunks:
-            size += len(piece)
-            if size > RESPONSE_MAX:
-                raise ResponseTooLarge(
-                    f"The answer of {service_call.service} is larger than {RESPONSE_MAX} bytes."
-                )
-            pieces.append(piece)
+        try:
+            async for piece in reply.chunks:
+                size += len(piece)
+                if size > RESPONSE_MAX:
+                    raise ResponseTooLarge(
+                        f"The answer of {service_call.service} is larger than {RESPONSE_MAX} bytes."
+                    )
+                pieces.append(piece)
+        finally:
+            await closed(reply)  # else the instance is held until its request time-out
         return HttpResponse(status=reply.status, headers=dict(reply.headers), body=b"".join(pieces))
 
 

@@ -6,19 +6,19 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from jubako.core.errors import InvalidArgument, NotFound
+from jubako.core.errors import Cancelled, InvalidArgument, NotFound
 from jubako.core.events import Events
 from jubako.wire.addresses import is_service_host
 from jubako.wire.body import Body, BodyTooLarge, Receive
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.extras import PREFIX, Extras
 from jubako.wire.gateway import ServiceCall, ServiceGateway, ServiceName
-from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
+from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse, closed
 from jubako.wire.method import Caller
 from jubako.wire.origins import Origins
 from jubako.wire.rest import Router
@@ -90,17 +90,16 @@ class Front:
             return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=b'{"status":"ok"}')
         service, rest = await self._service(host, path)
         if service is not None:
-            return await self._doors.gateway.forward(
-                ServiceCall(
-                    service=service,
-                    method=request.method,
-                    path=rest,
-                    query=query,
-                    headers=without_hop_by_hop(headers),
-                    body=body.pieces(),
-                    caller=None,
-                )
+            call = ServiceCall(
+                service=service,
+                method=request.method,
+                path=rest,
+                query=query,
+                headers=without_hop_by_hop(headers),
+                body=body.pieces(),
+                caller=None,
             )
+            return await _while_connected(body, self._doors.gateway.forward(call))
         return await self._api(request, body)
 
     async def _service(self, host: str, path: str) -> tuple[ServiceName | None, str]:
@@ -146,6 +145,26 @@ class Front:
                 self._events.emit("response.broken", "WARNING", path=path, error=repr(error))
 
 
+async def _while_connected(body: Body, reply: Coroutine[None, None, StreamedResponse]) -> StreamedResponse:
+    """Return the reply, unless the client goes away before it: then the instance need not go on.
+
+    Raises:
+        Cancelled: The client went away.
+
+    """
+    answering = asyncio.ensure_future(reply)
+    leaving = asyncio.ensure_future(body.disconnected())
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            return answering.result()
+        raise Cancelled("The client went away.")
+    finally:
+        for task in (answering, leaving):
+            task.cancel()
+        await asyncio.gather(answering, leaving, return_exceptions=True)
+
+
 def without_hop_by_hop(headers: Iterable[tuple[str, str]]) -> Headers:
     """Return the headers that concern more than one connection."""
     return tuple((name, value) for name, value in headers if name not in HOP_BY_HOP)
@@ -187,9 +206,7 @@ async def _send_pieces(reply: StreamedResponse, send: Send) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        close = getattr(reply.chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await closed(reply)
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -32,3 +32,10 @@ class StreamedResponse:
     headers: tuple[tuple[str, str], ...]
     """In order and with repeats, as ``set-cookie`` needs."""
     chunks: AsyncIterator[bytes]
+
+
+async def closed(reply: StreamedResponse) -> None:
+    """Release what stands behind a reply, however far it was read."""
+    close = getattr(reply.chunks, "aclose", None)
+    if close is not None:
+        await close()

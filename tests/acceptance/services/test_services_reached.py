@@ -211,6 +211,16 @@ async def test_a_client_that_leaves_in_the_middle_of_a_reply_ends_the_request(ho
     await until(lambda: not house.is_serving())
 
 
+async def test_a_client_that_leaves_before_the_reply_begins_ends_the_request(house: House) -> None:
+    await house.deploy()
+    await house.get("/")
+    asking = asyncio.create_task(house.get("/slow?seconds=60"))
+    await until(house.is_serving)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await until(lambda: not house.is_serving())
+
+
 async def test_a_service_that_needs_an_image_says_so(house: House) -> None:
     await house.deploy(image="gcr.io/p/i", command=[], args=[])
     reply = await house.get("/")
