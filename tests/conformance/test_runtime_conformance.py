@@ -53,7 +53,11 @@ def fake(_: Path) -> Callable[[], Runtime]:
     return lambda: runtime
 
 
-RUNTIMES = {"process": process, "fake": fake}
+def process_group(state_dir: Path) -> Callable[[], Runtime]:
+    return lambda: ProcessRuntime(state_dir, NoEvents(), tree_kill_max="process-group")
+
+
+RUNTIMES = {"process": process, "process_group": process_group, "fake": fake}
 
 
 class Bench:

@@ -86,7 +86,7 @@ class ProcessRuntime:
     async def wait_disconnected(self) -> None:
         """See Runtime; if it broke because the sink raised, that is raised here."""
         if self._reading is not None:
-            await asyncio.wait([self._reading])
+            await asyncio.shield(self._reading)
         if self._follower is not None:
             self._follower.raise_failure()
 

@@ -23,8 +23,7 @@ class Cgroups:
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._files: list[tuple[int, int]] = []
-        """Of each slot: ``cgroup.procs`` to write and ``cgroup.events`` to read."""
+        self._count = 0
         self._free: list[int] = []
 
     @classmethod
@@ -52,20 +51,24 @@ class Cgroups:
             if not self._free:
                 self._add()
             slot = self._free.pop()
-        except OSError:  # no more groups or descriptors
+        except OSError:  # no more groups allowed
             return None
         with contextlib.suppress(OSError):  # it has ended already
-            os.write(self._files[slot][0], b"%d" % pid)
+            self._write(slot, "cgroup.procs", b"%d" % pid)
         return slot
 
     def is_populated(self, slot: int) -> bool:
         """Return whether something lives in ``slot``."""
-        return b"populated 1" in os.pread(self._files[slot][1], 256, 0)
+        fd = os.open(f"{self._base}/slot-{slot}/cgroup.events", os.O_RDONLY)
+        try:
+            return b"populated 1" in os.read(fd, 256)
+        finally:
+            os.close(fd)
 
     def kill(self, slot: int) -> None:
         """Kill everything in ``slot`` at once, however fast it forks."""
         with contextlib.suppress(OSError):
-            (self._base / f"slot-{slot}" / "cgroup.kill").write_text("1", encoding="ascii")
+            self._write(slot, "cgroup.kill", b"1")
 
     def leave(self, slot: int) -> None:
         """Give back ``slot``, which is empty."""
@@ -85,27 +88,25 @@ class Cgroups:
 
     def close(self) -> None:
         """Remove the slots; one that is not empty stays for the successor."""
-        for fds in self._files:
-            for fd in fds:
-                os.close(fd)
         for group in _groups(self._base):
             with contextlib.suppress(OSError):
                 group.rmdir()
 
     def _add(self) -> None:
-        number = len(self._files)
-        group = self._base / f"slot-{number}"
+        group = self._base / f"slot-{self._count}"
         group.mkdir(exist_ok=True)
         if not (group / "cgroup.kill").exists():
             raise FileNotFoundError(group / "cgroup.kill")
-        procs = os.open(group / "cgroup.procs", os.O_WRONLY)
+        self._free.append(self._count)
+        self._count += 1
+
+    def _write(self, slot: int, name: str, data: bytes) -> None:
+        # Opened each time: two descriptors for each of a thousand live attempts would be too many.
+        fd = os.open(f"{self._base}/slot-{slot}/{name}", os.O_WRONLY)
         try:
-            events = os.open(group / "cgroup.events", os.O_RDONLY)
-        except OSError:
-            os.close(procs)
-            raise
-        self._files.append((procs, events))
-        self._free.append(number)
+            os.write(fd, data)
+        finally:
+            os.close(fd)
 
 
 def _own_group() -> Path | None:

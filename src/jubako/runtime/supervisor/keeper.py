@@ -195,8 +195,8 @@ class Keeper:
             self._plan_sweep(attempt)
 
     def _plan_sweep(self, attempt: Attempt) -> None:
-        delay = min(_SWEEP_S_MAX, _SWEEP_S_MIN * 2 ** min(attempt.sweeps, 10))
-        self._plan(0.0 if attempt.sweeps == 0 else delay, _SWEEP, attempt)
+        # The first one is not at once: what was in the leader's group has been killed already and only has to die.
+        self._plan(min(_SWEEP_S_MAX, _SWEEP_S_MIN * 2 ** min(attempt.sweeps, 10)), _SWEEP, attempt)
         attempt.sweeps += 1
 
     def _plan(self, delay_s: float, kind: str, attempt: Attempt) -> None:
@@ -252,7 +252,8 @@ class Keeper:
             code = os.waitstatus_to_exitcode(attempt.status)
             fields.update({"c": code} if code >= 0 else {"s": -code})
         if attempt.detail:
-            fields["d"] = attempt.detail
+            # It may quote the user's bytes, and the journal is UTF-8 whatever they are.
+            fields["d"] = attempt.detail.encode("utf-8", "backslashreplace").decode()
         del self._attempts[attempt.id]
         self._append_end(attempt.id, fields)
 

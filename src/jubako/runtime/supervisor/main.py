@@ -44,6 +44,7 @@ class Supervisor:
         self._listener = Listener(self._runtime_dir / address.SOCKET, self._selector, self._connect)
         address.write(state_dir, self._runtime_dir / address.SOCKET)
         self._is_leaving = False
+        self._is_terminated = False
         self._idle_since = time.monotonic()
         self._watch_signals()
 
@@ -52,6 +53,8 @@ class Supervisor:
         while not self._may_leave():
             for key, _ in self._selector.select(self._wait_s()):
                 key.data()
+            if self._is_terminated and not self._is_leaving:
+                self._stop(end_attempts=True)
             self._keeper.round()
             self._listener.pump()
         self._leave()
@@ -129,8 +132,11 @@ class Supervisor:
         # Handlers and not SIG_IGN: what is ignored stays ignored in the user's programs.
         for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, _do_nothing)
-        signal.signal(signal.SIGTERM, lambda _signum, _frame: self._stop(end_attempts=True))
+        signal.signal(signal.SIGTERM, self._terminate)
         self._selector.register(reader, selectors.EVENT_READ, lambda: reader.recv(4096))
+
+    def _terminate(self, _signum: int, _frame: FrameType | None) -> None:
+        self._is_terminated = True  # no more here: a signal comes in the middle of anything
 
 
 def _do_nothing(_signum: int, _frame: FrameType | None) -> None:

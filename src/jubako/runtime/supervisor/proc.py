@@ -58,7 +58,9 @@ def process(pid: int) -> Process | None:
 
 def processes() -> Mapping[int, Process]:
     """Return all processes by pid; costs some 15 microseconds for each."""
-    found = {}
+    found: dict[int, Process] = {}
+    if not os.path.isdir("/proc"):  # noqa: PTH112 - not Linux
+        return found
     for name in os.listdir("/proc"):  # noqa: PTH208 - ten thousand Path objects would be made for nothing
         if name.isdigit() and (entry := process(int(name))) is not None:
             found[entry.pid] = entry
