@@ -15,6 +15,7 @@ from jubako.cli.demo.clip import chosen_clip, require_extra
 from jubako.cli.demo.deployment import Application, _Change, _job
 from jubako.cli.demo.findings import suspicion, timing_line
 from jubako.cli.demo.score import score
+from jubako.cli.demo.timing import Timing
 from jubako.cli.demo.watch import Branch, Shard, Snapshot
 from jubako.cli.errors import CliError, UsageError
 from jubako.cli.tables import wrap, wrapped_table
@@ -66,10 +67,15 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal(Screen(), {"NO_COLOR": "1"})
 
 
-def test_the_parts_one_after_another_are_the_sum_and_side_by_side_the_union() -> None:
-    seen = snapshot([shard(0, 0, 4), shard(1, 1, 6), shard(2, 10, 12), shard(3, 5)], [shard(0, 0, 3)])
+def spans(*seconds: tuple[float, float]) -> list[tuple[datetime, datetime]]:
+    return [(at(start), at(end)) for start, end in seconds]
+
+
+def test_the_parts_one_after_another_are_the_sum_and_the_time_at_work_is_the_union() -> None:
+    parts = spans((0, 4), (1, 6), (10, 12), (0, 3))
+    seen = Timing(whole=None, parts=parts, attempts=parts)
     assert seen.one_after_another() == timedelta(seconds=4 + 5 + 2 + 3)
-    assert seen.side_by_side() == timedelta(seconds=6 + 2)
+    assert seen.at_work() == timedelta(seconds=6 + 2)
 
 
 def test_the_picture_fits_the_terminal_and_shows_a_cell_for_each_shard(screen: Terminal) -> None:
@@ -230,9 +236,11 @@ def test_words_are_wrapped_between_words() -> None:
     assert wrap("", 5) == [""]
 
 
-def test_the_time_of_an_interrupted_run_leaves_out_the_interruption() -> None:
-    seen = snapshot([shard(0, 0, 4), shard(1, 2, 6)], [shard(0, 6, 8)])
-    assert timing_line(replace(seen, workflow=(at(0), at(9))), 2).startswith("9.0 s from start to end")
-    interrupted = timing_line(replace(seen, workflow=(at(0), at(103))), 2)
-    assert interrupted.startswith("8.0 s at work, in parallel")
-    assert "one after another: 10.0 s (0.80 of it)" in interrupted
+def test_the_time_of_an_interrupted_run_leaves_out_the_interruption_and_what_was_lost_in_it() -> None:
+    parts = spans((100, 104), (2, 6))
+    attempts = [*spans((0, 7)), *parts]
+    smooth = Timing(whole=(at(2), at(9)), parts=spans((2, 6), (3, 9)), attempts=spans((2, 6), (3, 9)))
+    assert timing_line(smooth, 2).startswith("7.0 s from start to end")
+    told = timing_line(Timing(whole=(at(0), at(105)), parts=parts, attempts=attempts), 2)
+    assert told.startswith("11.0 s at work")
+    assert "one after another: 8.0 s" in told

@@ -86,23 +86,22 @@ def _check(args: argparse.Namespace, context: Context, server: DemoServer, clip:
     if reception.is_known:
         is_over = reception.first_view["state"] in FINAL
         context.note(KNOWN_AND_OVER if is_over else KNOWN)
-    snapshot = _follow(context, server, Watch(client, application, reception))
+    watch = Watch(client, application, reception)
+    snapshot = _follow(context, server, watch)
     if snapshot.state != "SUCCEEDED":
         return _explain(context, snapshot)
-    _show(context, application, reception, snapshot, clip)
+    _show(context, application, reception, watch, clip)
     return OK
 
 
-def _show(
-    context: Context, application: Application, reception: Reception, snapshot: Snapshot, clip: Clip
-) -> None:
+def _show(context: Context, application: Application, reception: Reception, watch: Watch, clip: Clip) -> None:
     report = reception.result()
     findings = report.get("findings", [])
     out = context.out
     show_findings(out, findings)
     folder = Path(application.output) / "receptions" / reception.id
     pairs = [("measured", truth_line(findings, clip.truth))] if clip.truth is not None else []
-    time_taken = timing_line(snapshot, os.cpu_count() or 1)
+    time_taken = timing_line(watch.timing(), os.cpu_count() or 1)
     pairs += [("time", time_taken), *report_paths(folder, f"{application.server}{reception.path}")]
     for line in facts(out, pairs):
         out.print(line)

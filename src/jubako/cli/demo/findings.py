@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jubako.cli.demo.score import score
-from jubako.cli.demo.watch import Snapshot
+from jubako.cli.demo.timing import Timing
 from jubako.cli.tables import wrap, wrapped_table
 from jubako.cli.terminal import Terminal, pad
 from jubako.cli.times import clock, seconds
@@ -16,7 +16,6 @@ Finding = Mapping[str, Any]
 """``{"start", "telop", "said", "kind", "wrong", "right", ...}`` of ``report.json``."""
 HEADERS = ("TIME", "CAPTION", "WHAT WAS SAID", "SUSPECTED")
 FACT_INDENT = 13
-INTERRUPTION = timedelta(seconds=5)
 KINDS = {"missing": "missing", "extra": "too much"}
 
 
@@ -71,18 +70,16 @@ def facts(out: Terminal, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield from (pad("", FACT_INDENT) + line for line in rest)
 
 
-def timing_line(snapshot: Snapshot, cores: int) -> str:
+def timing_line(timing: Timing, cores: int) -> str:
     """Return the wall time of the parallel run beside the sum of its parts.
 
-    The parts' times are those measured while they ran side by side, which is said. Of a run that was interrupted (for
-    longer than starting the next part takes) only the time counts during which something was being worked on.
+    The parts' times are those measured while they ran side by side, which is said. Of a run that was interrupted only
+    the time counts during which something was being worked on.
     """
-    parts = snapshot.one_after_another()
-    wall, what = snapshot.side_by_side(), "at work"
-    if snapshot.workflow and snapshot.workflow[1]:
-        whole = snapshot.workflow[1] - snapshot.workflow[0]
-        if whole - wall < INTERRUPTION:
-            wall, what = whole, "from start to end"
+    parts = timing.one_after_another()
+    wall, what = timing.at_work(), "at work, without the interruption"
+    if timing.whole is not None and not timing.was_interrupted():
+        wall, what = timing.whole[1] - timing.whole[0], "from start to end"
     ratio = f" ({wall / parts:.2f} of it)" if parts else ""
     return (
         f"{seconds(wall)} {what}, in parallel; its parts one after another: {seconds(parts)}{ratio}, "

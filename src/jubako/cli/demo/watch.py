@@ -1,6 +1,6 @@
 """Where a reception stands, by the public API: the reception itself, and the tasks of its jobs' executions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 from jubako.cli.client import Client
 from jubako.cli.demo.deployment import JOBS, WORKFLOW, Application
 from jubako.cli.demo.reception import Reception
+from jubako.cli.demo.timing import Interval, Timing, interval, timing_of
 from jubako.cli.errors import ApiError
 from jubako.cli.executions import is_complete, task_state
 from jubako.cli.times import instant, span
 
 Document = dict[str, Any]
 LIVE = frozenset({"Running", "Retrying"})
-Interval = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,28 +62,6 @@ class Snapshot:
     name: str = ""
     duration: float = 0.0
     branches: Sequence[Branch] = ()
-    workflow: tuple[datetime, datetime | None] | None = None
-    """When the workflow's execution began and ended."""
-
-    def intervals(self) -> Iterator[Interval]:
-        """Yield the time of every task that has ended."""
-        for branch in self.branches:
-            for shard in branch.shards:
-                if shard.start and shard.end:
-                    yield shard.start, shard.end
-
-    def one_after_another(self) -> timedelta:
-        """Return how long the parts took together."""
-        return sum((end - start for start, end in self.intervals()), timedelta())
-
-    def side_by_side(self) -> timedelta:
-        """Return how long at least one part was being worked on: the run without what lay between interruptions."""
-        total, reached = timedelta(), None
-        for start, end in sorted(self.intervals()):
-            begin = start if reached is None else max(start, reached)
-            total += max(end - begin, timedelta())
-            reached = end if reached is None else max(reached, end)
-        return total
 
 
 @dataclass(slots=True)
@@ -124,7 +102,6 @@ class Watch:
             name=view.get("name", ""),
             duration=view.get("duration", 0.0),
             branches=branches,
-            workflow=self._workflow(view),
         )
 
     def _branch(self, job: str, stage: str, view: Document) -> Branch:
@@ -165,14 +142,16 @@ class Watch:
                 return self._followed.setdefault(job, _Followed(execution["name"]))
         return None
 
-    def _workflow(self, view: Document) -> tuple[datetime, datetime | None] | None:
-        if view["state"] != "SUCCEEDED":
-            return None
+    def timing(self) -> Timing:
+        """Return when what was worked on, of a reception that is over."""
+        tasks = [task for followed in self._followed.values() for task in followed.tasks]
+        return timing_of(self._client, tasks, self._workflow())
+
+    def _workflow(self) -> Interval | None:
         executions = f"/v1/{self._application.parent}/workflows/{WORKFLOW}/executions"
         for execution in self._client.list(executions, "executions"):
-            start = instant(execution, "startTime")
-            if execution.get("labels", {}).get("reception") == self._reception.id and start:
-                return start, instant(execution, "endTime")
+            if execution.get("labels", {}).get("reception") == self._reception.id:
+                return interval(execution, "startTime", "endTime")
         return None
 
 
