@@ -5,6 +5,7 @@ Precedence, tightest first: ``( )``, ``.``, ``[ ]``; ``not``; unary ``-``; ``* /
 Source: cloud.google.com/workflows/docs/reference/syntax/datatypes, "Operators" (order of precedence).
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -269,7 +270,7 @@ class _Parser:
         if token.kind == "integer":
             return Const(_integer(token), token.offset)
         if token.kind == "double":
-            return Const(float(token.text), token.offset)
+            return Const(_double(token), token.offset)
         if token.kind == "string":
             return Const(_unescape(token), token.offset)
         if token.kind == "name":
@@ -334,6 +335,13 @@ def _integer(token: _Token) -> int:
     value = int(token.text)
     if value > INTEGER_MAX:
         raise ExpressionError(f"{token.text} does not fit into 64 bits", token.offset)
+    return value
+
+
+def _double(token: _Token) -> float:
+    value = float(token.text)
+    if not math.isfinite(value):
+        raise ExpressionError(f"{token.text[:40]} is not a finite number", token.offset)
     return value
 
 

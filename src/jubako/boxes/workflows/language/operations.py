@@ -5,13 +5,12 @@ Rules:
 2. An operation may run again from its start after `Suspend`; so it changes nothing before its last question.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jubako.boxes.workflows.language.closures import extent
 from jubako.boxes.workflows.language.data import Data
-from jubako.boxes.workflows.language.errors import Raised, failure, type_error, value_error
+from jubako.boxes.workflows.language.errors import Raised, failure, type_error
 from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
 from jubako.boxes.workflows.language.limits import CONCURRENCY_MAX, PARALLEL_DEPTH_MAX
 from jubako.boxes.workflows.language.program import PARK, SWITCH, Operation, Suspend, Value
@@ -212,8 +211,6 @@ def loop_block(label: str, items: Value | None, bounds: Value | None, frame: Fra
     pair = bounds(frame)
     if type(pair) is not list or len(pair) != 2 or not all(map(is_number, pair)):
         raise type_error("range needs a list of two numbers")
-    if not all(map(math.isfinite, pair)):
-        raise value_error("range needs finite numbers")
     return ["for", label, None, 0, *pair]
 
 

@@ -4,6 +4,7 @@ Source: cloud.google.com/workflows/docs/reference/syntax/datatypes; wordings of 
 where known (cloud.google.com/workflows/docs/access-execution-results for `in`).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +21,11 @@ from jubako.boxes.workflows.language.values import (
 
 
 def fitted(number: float) -> float:
-    """Return the number if it fits into 64 bits; raise ValueError otherwise."""
+    """Return the number if it is an integer of 64 bits or a finite double; raise ValueError otherwise."""
     if type(number) is int and not INTEGER_MIN <= number <= INTEGER_MAX:
         raise value_error("integer overflow: the result does not fit into 64 bits")
+    if type(number) is float and not math.isfinite(number):
+        raise value_error("the result is not a finite number")
     return number
 
 

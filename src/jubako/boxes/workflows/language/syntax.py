@@ -7,6 +7,7 @@ Rules:
 4. The text is parsed as it stands; only if YAML refuses it are lone flow expressions quoted (see `tolerance`).
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +89,7 @@ def read(text: str, findings: Findings) -> Node:
         root = _Composer(text, findings).compose()
     except yaml.YAMLError as refused:
         root = _mended(text, refused, findings)
-    if root is None:
+    if root is None and not findings.errors:
         findings.error(start, "", "source is empty", "give a list of steps, or a map with main")
     findings.settle()
     assert root is not None
@@ -167,6 +168,8 @@ class _Composer:
         value = scalar(event.value)
         if type(value) is int and not INTEGER_MIN <= value <= INTEGER_MAX:
             self._fail(event, f"{event.value} does not fit into 64 bits", "quote it to keep it as text")
+        if type(value) is float and not math.isfinite(value):
+            self._fail(event, f"{event.value[:40]} is not a finite number", "quote it to keep it as text")
         return value
 
     def _begin(self, event: Data) -> None:

@@ -1,7 +1,7 @@
 """Values of the workflow language: their types, sizes, copies and stored form.
 
-A value is None, bool, int (64 bits), float, str, bytes, a list of values or a dict of str to value; always a tree,
-because assignment copies. Sizes are our count of the memory that Google limits: 8 bytes for a scalar or an entry
+A value is None, bool, int (64 bits), float (finite), str, bytes, a list of values or a dict of str to value; always a
+tree, because assignment copies. Sizes are our count of the memory that Google limits: 8 bytes for a scalar or an entry
 plus the UTF-8 length of text.
 """
 
@@ -21,7 +21,6 @@ from jubako.boxes.workflows.language.limits import (
 SCALARS = frozenset({int, float, bool, type(None)})
 SCALAR_BYTES = 8
 _BYTES_KEY = "$bytes"
-_FLOAT_KEY = "$double"
 _MAP_KEY = "$map"
 
 _NAMES = {
@@ -123,7 +122,9 @@ def admitted(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:
             return [admitted(item, depth - 1) for item in value]
         return {_admitted_key(key): admitted(item, depth - 1) for key, item in value.items()}
     if type(value) is int and not INTEGER_MIN <= value <= INTEGER_MAX:
-        raise failure("ValueError", f"{value} does not fit into 64 bits")
+        raise failure("ValueError", "an integer does not fit into 64 bits")
+    if type(value) is float and not math.isfinite(value):
+        raise failure("ValueError", f"{value} is not a finite number")
     if type(value) is str:
         return _well_formed(value)
     if type(value) not in _NAMES:
@@ -154,7 +155,7 @@ def equal(left: Data, right: Data) -> bool:
 
 
 def to_data(value: Data) -> Data:
-    """Return the value as JSON data; bytes, non-finite doubles and maps that look like these are wrapped."""
+    """Return the value as JSON data; bytes, and maps that look like wrapped ones, are wrapped."""
     if type(value) is list:
         return [to_data(item) for item in value]
     if type(value) is dict:
@@ -162,8 +163,6 @@ def to_data(value: Data) -> Data:
         return {_MAP_KEY: data} if len(data) == 1 and next(iter(data)).startswith("$") else data
     if type(value) is bytes:
         return {_BYTES_KEY: base64.b64encode(value).decode()}
-    if type(value) is float and not math.isfinite(value):
-        return {_FLOAT_KEY: repr(value)}
     return value
 
 
@@ -177,7 +176,5 @@ def from_data(data: Data) -> Data:
         ((key, item),) = data.items()
         if key == _BYTES_KEY:
             return base64.b64decode(item)
-        if key == _FLOAT_KEY:
-            return float(item)
         data = item if key == _MAP_KEY else data
     return {key: from_data(item) for key, item in data.items()}

@@ -23,8 +23,6 @@ def to_integer(x: Data) -> Data:
     if type(x) is int:
         return x
     if type(x) is float:
-        if not math.isfinite(x):
-            raise value_error(f"cannot convert {x} to integer")
         return fitted(math.trunc(x))
     if type(x) is not str:
         raise type_error(f"cannot convert {type_name(x)} to integer")
@@ -42,7 +40,7 @@ def to_double(x: Data) -> float:
         raise type_error(f"cannot convert {type_name(x)} to double")
     if not _DOUBLE.match(x):
         raise value_error(f"cannot convert {x[:100]!r} to double")
-    return float(x)
+    return float(fitted(float(x)))
 
 
 @pure("string", "x")
@@ -96,8 +94,6 @@ def absolute(x: Data) -> Data:
 @pure("math.floor", "x")
 def floor(x: Data) -> Data:
     """Return the greatest integer not above a number."""
-    if type(x) is float and not math.isfinite(x):
-        raise value_error(f"{x} has no floor")
     return fitted(math.floor(number(x, "x")))
 
 
