@@ -65,8 +65,21 @@ def _of_value(shape: Shape, enum_as_int: bool) -> Write | None:  # noqa: FBT001
     if shape.kind == "enum":
         return None if enum_as_int else _enum_name
     if shape.cls is not None:
-        return partial(_put_right, shape.cls, enum_as_int)
+        is_right = _is_right(shape.cls, enum_as_int, frozenset())
+        return None if is_right else partial(_put_right, shape.cls, enum_as_int)
     return _PLAIN.get(shape.type_name or shape.kind)
+
+
+def _is_right(cls: type[Message], enum_as_int: bool, outside: frozenset[Any]) -> bool:  # noqa: FBT001
+    """Return whether nothing in a ``cls`` needs to be put right; ``outside`` are the messages around it."""
+    if cls in outside:
+        return True
+    return all(
+        _is_right(shape.cls, enum_as_int, outside | {cls})
+        if shape.kind == "message" and shape.cls is not None
+        else _of_value(shape, enum_as_int) is None
+        for shape in shapes(cls)
+    )
 
 
 def _list(one: Write, values: list[Any], built: list[Any]) -> list[Any]:
