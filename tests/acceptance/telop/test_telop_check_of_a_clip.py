@@ -102,3 +102,46 @@ def test_a_video_that_vanishes_fails_with_a_sentence(tmp_path, clips):
     reason = receptions.reason_of(sink(str(tmp_path / "out")), reception.id)
     assert reason is not None
     assert "clip.mp4 is not a video file" in reason
+
+
+@pytest.fixture
+def silent(tmp_path) -> Path:
+    """Two seconds of plain grey, without sound and without a telop."""
+    av = pytest.importorskip("av")
+    numpy = pytest.importorskip("numpy")
+    path = Path(tmp_path) / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for _ in range(20):
+            picture = av.VideoFrame.from_ndarray(numpy.full((180, 320, 3), 128, numpy.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_video_without_sound_needs_a_script(tmp_path, silent):
+    with pytest.raises(Refused, match=r"silent\.mp4 has no sound and there is no script"):
+        receive(tmp_path / "out", silent)
+
+
+def test_a_video_without_captions_fails_with_a_sentence(tmp_path, silent):
+    script = tmp_path / "silent.srt"
+    script.write_text("1\n00:00:00,000 --> 00:00:01,500\nNobody says this.\n", "utf-8")
+    reception = receive(tmp_path / "out", silent, script=str(script))
+    assert do(tmp_path / "out", reception, "ocr") == [0]
+    assert do(tmp_path / "out", reception, "speech") == [0]
+    assert do(tmp_path / "out", reception, "report") == [EXIT_DATA]
+    reason = receptions.reason_of(sink(str(tmp_path / "out")), reception.id)
+    assert reason == "No captions were found in silent.mp4."
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(b"", "holds no"), (b"\0\1\2", "not a text"), (b"no times", "timed")]
+)
+def test_a_script_that_is_none_is_refused_at_once(tmp_path, silent, text, words):
+    script = tmp_path / "silent.srt"
+    script.write_bytes(text)
+    with pytest.raises(Refused, match=words) as refused:
+        receive(tmp_path / "out", silent, script=str(script))
+    assert refused.value.status == 422
