@@ -49,7 +49,7 @@ def put(key: str, value: int) -> Callable[[Tx], None]:
 
 
 def everything(tx: Tx) -> dict[str, int]:
-    return dict(tx.all("SELECT key, value FROM items"))  # type: ignore[arg-type]
+    return dict(tx.all("SELECT key, value FROM items"))
 
 
 async def test_what_is_written_is_read(store: Store) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ def shards(server: ServerProcess) -> set[str]:
     return {path.name for path in folder.glob("*/ocr/*.json")}
 
 
+def has_shards(server: ServerProcess, count: int) -> bool:
+    return len(shards(server)) >= count
+
+
 def running(server: ServerProcess) -> bool:
     try:
         return any("startTime" in task for task in tasks(server, "telop-ocr"))
@@ -111,7 +116,7 @@ def test_three_kills_of_the_server_change_nothing_in_the_report(
     demo = start_demo(server, clip)
     until(lambda: running(server))
     for count in range(3):
-        until(lambda count=count: len(shards(server)) >= count)
+        until(partial(has_shards, server, count))
         server.kill()
         server.restart()
     assert report_of(server, demo) == undisturbed

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -48,7 +49,7 @@ def service(store: SqliteStore, clock: FakeClock, fired: Fired, events: Recorded
 async def test_timers_fire_once_in_order_of_their_instants(store: SqliteStore, clock: FakeClock) -> None:
     fired = Fired()
     for key, hours in (("late", 3), ("early", 1), ("year", 24 * 365)):
-        await store.write(lambda tx, k=key, h=hours: timers.schedule(tx, "test", k, tx.now + h * HOUR))
+        await store.write(partial(timers.schedule, kind="test", key=key, due=clock.now() + hours * HOUR))
     running = asyncio.ensure_future(service(store, clock, fired, RecordedEvents()).run())
     for wanted in (["early"], ["early", "late"]):
         with store.watch("fired") as watch:
