@@ -158,7 +158,7 @@ class ApiError(Exception):
     def __init__(self, http_status: int, error: dict[str, Any]) -> None:
         super().__init__(f"{http_status} {error}")
         self.http_status = http_status
-        self.status: str = error["status"]
+        self.status: str = error.get("status", "")
         self.message: str = error["message"]
 
 
