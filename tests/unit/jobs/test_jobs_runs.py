@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jubako.boxes.jobs import retention, rows
 from jubako.runtime.port import Reason
 from jubako.testing.runtime import exited
 
@@ -240,3 +241,26 @@ async def test_ways_to_fail_are_told_apart(
     assert words in result["status"]["message"]
     assert result.get("termSignal", 0) == extra.get("term_signal", 0)
     assert words in condition(await box.get(name), "Completed")["message"]
+
+
+async def test_a_step_that_breaks_off_after_its_claim_is_made_up_for_by_the_next(box: Any) -> None:
+    await box.create(taskCount=2)
+    await box.run()
+    await box.runtime.disconnect()
+    await box.engine.step()
+    assert box.runtime.submitted == []
+    # The runtime is back, and nobody called for a recovery.
+    await box.runtime.start("", box.stream._take)
+    await box.engine.step()
+    assert [spec.id.split("/", 2)[2] for spec in box.runtime.submitted] == ["0/0", "1/0"]
+
+
+async def test_tasks_of_a_deletion_that_broke_off_are_swept(box: Any) -> None:
+    box.runtime.outcome = exited(0)
+    await box.create(taskCount=3)
+    gone, kept = [(await box.run())["metadata"] for _ in range(2)]
+    await box.settle()
+    await box.store.write(lambda tx: rows.delete_execution(tx, gone["uid"]))
+    assert await retention.sweep(box.store, box.outputs) == [gone["uid"]]
+    left = await box.store.read(lambda tx: tx.all("SELECT DISTINCT execution_uid FROM job_tasks"))
+    assert left == [(kept["uid"],)]

@@ -8,9 +8,8 @@
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from itertools import groupby
 
 from jubako.boxes.jobs import moves, task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
@@ -24,7 +23,7 @@ from jubako.runtime.port import AttemptEvent, AttemptSpec, Runtime
 from jubako.store.port import Store, Tx
 
 SUBMIT_BATCH = 512
-_LAUNCHES_MAX = 256
+_LAUNCHES_MAX = 64
 
 
 class JobsEngine:
@@ -48,6 +47,8 @@ class JobsEngine:
         self._faults = faults
         self._launches: dict[str, Launch] = {}
         self._asked_to_cancel: set[str] = set()
+        self._is_behind = False
+        """Whether a claimed attempt may not have reached the runtime."""
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
@@ -60,11 +61,14 @@ class JobsEngine:
     async def step(self) -> None:
         """Do what there is to do now: ask for the end of what is cancelled, claim, submit."""
         async with self._turn:
-            try:
-                await self._cancel_attempts()
-                await self._start_attempts()
-            except Unavailable as error:
-                self._events.emit("jobs.runtime_missed", "WARNING", error=str(error))
+            await self._cancel_attempts()
+            if self._is_behind:
+                await self._hand_over(_waiting(await self._store.read(task_rows.under_way)))
+            claimed = await self._store.write(partial(task_rows.claim, slots=self._settings.slots))
+            if claimed:
+                self._faults.point("jobs.claim.after_commit")
+                await self._hand_over(claimed)
+                self._faults.point("jobs.submit.after")
 
     def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
         """Let events of the runtime take effect, in the transaction that stores the position behind them."""
@@ -84,7 +88,8 @@ class JobsEngine:
             # What is being cancelled and never reached the runtime is Lost to it, and so becomes cancelled.
             await self._runtime.reconcile([a.id for a in attempts if a.has_started or a.is_cancelled])
             self._faults.point("jobs.recover.before_submit")
-            await self._submit([a for a in attempts if not a.has_started and not a.is_cancelled])
+            await self._submit(await self._specs(_waiting(attempts)))
+            self._is_behind = False
         if attempts:
             self._events.emit("jobs.recovered", attempts=len(attempts))
         await self.step()
@@ -95,32 +100,36 @@ class JobsEngine:
                 continue
             attempts = await self._store.read(partial(_cancelled_attempts, uid))
             self._faults.point("jobs.cancel.before_runtime")
-            await self._runtime.cancel([attempt.id for attempt in attempts])
+            if not await self._reach(self._runtime.cancel([attempt.id for attempt in attempts])):
+                return
             # Nothing is claimed for it any more, so that asking once is enough while the connection lasts.
             self._asked_to_cancel.add(uid)
             self._events.emit("execution.cancel_requested", uid=uid, attempts=len(attempts))
 
-    async def _start_attempts(self) -> None:
-        claimed = await self._store.write(partial(task_rows.claim, slots=self._settings.slots))
-        if claimed:
-            self._faults.point("jobs.claim.after_commit")
-            await self._submit(claimed)
-            self._faults.point("jobs.submit.after")
+    async def _hand_over(self, attempts: Sequence[Attempt]) -> None:
+        # Whatever breaks off in here, the next step or recovery hands over what is still queued.
+        self._is_behind = True
+        specs = await self._specs(attempts)
+        self._is_behind = not await self._reach(self._submit(specs))
 
-    async def _submit(self, attempts: Sequence[Attempt]) -> None:
+    async def _reach(self, call: Awaitable[None]) -> bool:
+        """Make a call to the runtime; if that is away, ``recover`` makes up for the call after the reconnect."""
+        try:
+            await call
+        except Unavailable as error:
+            self._events.emit("jobs.runtime_missed", "WARNING", error=error.message)
+            return False
+        return True
+
+    async def _submit(self, specs: Sequence[AttemptSpec]) -> None:
+        for first in range(0, len(specs), SUBMIT_BATCH):
+            await self._runtime.submit(specs[first : first + SUBMIT_BATCH])
+
+    async def _specs(self, attempts: Sequence[Attempt]) -> list[AttemptSpec]:
+        """Return attempts as the runtime takes them, but for executions that are unreadable or were deleted."""
         await self._load_launches({attempt.execution_uid for attempt in attempts})
-        for batch in self._batches(attempts):
-            await self._runtime.submit(batch)
-
-    def _batches(self, attempts: Sequence[Attempt]) -> Iterator[list[AttemptSpec]]:
-        """Yield attempts as the runtime takes them, but for executions that are unreadable or were deleted."""
-        for uid, group in groupby(attempts, key=lambda attempt: attempt.execution_uid):
-            launch = self._launches.get(uid)
-            if launch is None:
-                continue
-            specs = [launch.spec(attempt) for attempt in group]
-            for first in range(0, len(specs), SUBMIT_BATCH):
-                yield specs[first : first + SUBMIT_BATCH]
+        launches = ((self._launches.get(attempt.execution_uid), attempt) for attempt in attempts)
+        return [launch.spec(attempt) for launch, attempt in launches if launch is not None]
 
     async def _load_launches(self, uids: set[str]) -> None:
         missing = sorted(uids - self._launches.keys())
@@ -137,6 +146,11 @@ class JobsEngine:
                 self._events.emit(
                     "execution.unreadable", "ERROR", execution=str(row.key), error=error.message
                 )
+
+
+def _waiting(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return what the runtime may not know yet; to submit what it knows does no harm."""
+    return [attempt for attempt in attempts if not attempt.has_started and not attempt.is_cancelled]
 
 
 def _cancelled_attempts(uid: str, tx: Tx) -> list[Attempt]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jubako.boxes.jobs import moves, operations, rows, states, task_rows, views
+from jubako.boxes.jobs import moves, operations, retention, rows, states, task_rows, views
 from jubako.boxes.jobs.handlers import HandlerPorts, write
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
@@ -114,7 +114,7 @@ class ExecutionHandlers:
         operation, uid = await write(self._store, fn, is_rehearsal=request.validate_only)
         if not request.validate_only:
             self._ports.faults.point("jobs.delete.after_commit")
-            await self._ports.outputs.remove([uid])
+            await retention.forget(self._store, self._ports.outputs, [uid])
         return operation
 
 

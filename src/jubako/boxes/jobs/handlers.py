@@ -7,11 +7,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from jubako.boxes.jobs import checks, operations, rows, views
+from jubako.boxes.jobs import checks, operations, retention, rows, views
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
     CreateJobRequest,
@@ -48,21 +48,13 @@ SUFFIX_LENGTH = 5
 _NAME_DRAWS = 8
 
 
-class Outputs(Protocol):
-    """Where the output of attempts lies."""
-
-    async def remove(self, execution_uids: Iterable[str]) -> None:
-        """Remove the output of executions that were deleted; never raises."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerPorts:
     """What the handlers stand on."""
 
     store: Store
     ids: IdSource
-    outputs: Outputs
+    outputs: retention.Outputs
     faults: Faults
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
@@ -192,7 +184,7 @@ class JobHandlers:
         result, uids = await write(self._store, fn, is_rehearsal=request.validate_only)
         if not request.validate_only:
             self._ports.faults.point("jobs.delete.after_commit")
-            await self._ports.outputs.remove(uids)
+            await retention.forget(self._store, self._ports.outputs, uids)
         return result
 
     async def run_job(self, request: RunJobRequest, caller: Caller) -> Operation:
@@ -210,14 +202,15 @@ class JobHandlers:
             document = execution_of(codec.decode(Job, job.document), request.overrides, account(caller))
             row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
-            return self._operations.start(tx, row, operation), rows.prune_executions(
-                tx, key, self._ports.executions_kept
-            )
+            pruned = []
+            if job.execution_count >= self._ports.executions_kept:
+                pruned = rows.prune_executions(tx, key, self._ports.executions_kept)
+            return self._operations.start(tx, row, operation), pruned
 
         result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
         if not request.validate_only:
             self._ports.faults.point("jobs.run.after_commit")
-            await self._ports.outputs.remove(pruned)
+            await retention.forget(self._store, self._ports.outputs, pruned)
         return result
 
     def _operation(self, key: JobKey) -> str:

@@ -108,7 +108,7 @@ class Outputs:
         return await asyncio.to_thread(lambda: [self.status(source) for source in sources])
 
     async def remove(self, execution_uids: Iterable[str]) -> None:
-        """See handlers.Outputs; what cannot be removed is left to ``retention.sweep``."""
+        """Remove the output of executions; what cannot be removed is left to ``retention.sweep``."""
         await asyncio.to_thread(self._remove, list(execution_uids))
 
     async def executions(self) -> list[str]:

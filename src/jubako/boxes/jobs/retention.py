@@ -1,19 +1,64 @@
-"""Output whose execution is gone: a crash came between the deletion of the rows and of the files."""
+"""What is left of deleted executions: rows of tasks, and output.
 
-from jubako.boxes.jobs.logs import Outputs
+1. Deleting an execution takes its row, and nobody can name its tasks from then on. The tasks go afterwards, one
+   execution a transaction, because ten thousand rows for each of a thousand executions would stop all writers.
+2. A crash in between leaves orphans, which ``sweep`` finds after the next start.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
 from jubako.store.port import Store, Tx
 
 
+class Outputs(Protocol):
+    """Where the output of attempts lies."""
+
+    async def executions(self) -> list[str]:
+        """Return the uids of the executions of which there is output."""
+        ...
+
+    async def remove(self, execution_uids: Iterable[str]) -> None:
+        """Remove the output of executions that were deleted; never raises."""
+        ...
+
+
+async def forget(store: Store, outputs: Outputs, execution_uids: Iterable[str]) -> None:
+    """Remove what is left of these executions, whose rows are deleted."""
+    uids = list(execution_uids)
+    for uid in uids:
+        await store.write(partial(_delete_tasks, uid))
+    await outputs.remove(uids)
+
+
 async def sweep(store: Store, outputs: Outputs) -> list[str]:
-    """Remove output of executions that do not exist, and return their uids; call it after a start."""
-    # First the directories, then the rows: an execution is stored before it writes, so that one that is missing
-    # from the rows by now was deleted.
-    found = await outputs.executions()
-    known = await store.read(_uids)
-    orphans = [uid for uid in found if uid not in known]
-    await outputs.remove(orphans)
+    """Remove what is left of executions that do not exist, and return their uids; call it after a start."""
+    # First what there is, then the executions: one is stored before it writes, so that what is missing by then
+    # was deleted.
+    found = {*await outputs.executions(), *await store.read(_with_tasks)}
+    known = await store.read(_known)
+    orphans = sorted(found - known)
+    await forget(store, outputs, orphans)
     return orphans
 
 
-def _uids(tx: Tx) -> set[str]:
+def _delete_tasks(uid: str, tx: Tx) -> None:
+    tx.run("DELETE FROM job_attempts WHERE execution_uid = ?", uid)
+    tx.run("DELETE FROM job_tasks WHERE execution_uid = ?", uid)
+
+
+def _known(tx: Tx) -> set[str]:
     return {str(uid) for (uid,) in tx.all("SELECT uid FROM job_executions")}
+
+
+def _with_tasks(tx: Tx) -> set[str]:
+    """Return the uids in job_tasks by one seek each: a DISTINCT would read millions of rows."""
+    found: set[str] = set()
+    last = ""
+    while (row := tx.one("SELECT MIN(execution_uid) FROM job_tasks WHERE execution_uid > ?", last)) and row[
+        0
+    ]:
+        last = str(row[0])
+        found.add(last)
+    return found

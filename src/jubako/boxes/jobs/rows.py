@@ -154,20 +154,19 @@ def update_job(tx: Tx, key: JobKey, document: str) -> JobRow:
 
 
 def delete_job(tx: Tx, key: JobKey) -> list[str]:
-    """Delete the job with its executions (all final) and return their uids, whose output can go."""
-    uids = [
-        str(uid)
-        for (uid,) in tx.all(
-            "SELECT uid FROM job_executions WHERE project = ? AND location = ? AND job = ?",
-            key.project, key.location, key.job,
-        )
-    ]  # fmt: skip
-    for uid in uids:
-        delete_execution(tx, uid)
+    """Delete the job with its executions (all final) and return their uids: ``retention.forget`` does the rest."""
+    uids = tx.all(
+        "SELECT uid FROM job_executions WHERE project = ? AND location = ? AND job = ?",
+        key.project, key.location, key.job,
+    )  # fmt: skip
+    tx.run(
+        "DELETE FROM job_executions WHERE project = ? AND location = ? AND job = ?",
+        key.project, key.location, key.job,
+    )  # fmt: skip
     tx.run(
         "DELETE FROM jobs WHERE project = ? AND location = ? AND job = ?", key.project, key.location, key.job
     )
-    return uids
+    return [str(uid) for (uid,) in uids]
 
 
 def list_jobs(tx: Tx, project: str, location: str, page: Page) -> list[JobRow]:
@@ -261,10 +260,13 @@ def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
     if page.after and not (created.isascii() and created.isdecimal() and len(created) < 19):
         raise invalid("pageToken", "is not a token that this server gave out.")
     before = int(created or 2**62)
+    place: tuple[str, ...] = (key.project, key.location)
+    sql = f"{_SELECT_EXECUTION} WHERE project = ? AND location = ? "
+    if key.job != "-":
+        place, sql = (*place, key.job), sql + "AND job = ? "
     rows = tx.all(
-        f"{_SELECT_EXECUTION} WHERE project = ? AND location = ? AND (job = ? OR ? = '-') "
-        "AND (created < ? OR (created = ? AND execution > ?)) ORDER BY created DESC, execution LIMIT ?",
-        key.project, key.location, key.job, key.job, before, before, name, page.size + 1,
+        sql + "AND (created < ? OR (created = ? AND execution > ?)) ORDER BY created DESC, execution LIMIT ?",
+        *place, before, before, name, page.size + 1,
     )  # fmt: skip
     return [_execution(row) for row in rows]
 
@@ -294,9 +296,7 @@ def prune_executions(tx: Tx, key: JobKey, keep: int) -> list[str]:
 
 
 def delete_execution(tx: Tx, uid: str) -> None:
-    """Delete an execution with its tasks and attempts."""
-    tx.run("DELETE FROM job_attempts WHERE execution_uid = ?", uid)
-    tx.run("DELETE FROM job_tasks WHERE execution_uid = ?", uid)
+    """Delete an execution; its tasks, which nobody can name any more, are left to ``retention.forget``."""
     tx.run("DELETE FROM job_executions WHERE uid = ?", uid)
 
 
