@@ -36,6 +36,7 @@ def sequential(telop: TelopOnServer, view: dict[str, Any]) -> dict[str, float]:
     job = f"/v2/{PARENT}/jobs/telop-ocr"
     template = telop.server.get(job)["template"]
     telop.server.call("PATCH", f"{job}", {"template": {**template, "parallelism": 1}})
+    telop.forget_results(view["id"])
     seconds = {}
     for name, overrides in {
         "telop-ocr": {"taskCount": view["branches"]["ocr"]["total"]},

@@ -45,6 +45,17 @@ class TelopOnServer:
         )
         return told
 
+    def forget_results(self, reception: str) -> None:
+        """Remove what its jobs have published: a job that is run again does all of its work again."""
+        folder = self.output / "receptions" / reception
+        for path in [
+            *folder.glob("ocr/*"),
+            *folder.glob("speech/*"),
+            *folder.glob("report.*"),
+            folder / "telops.json",
+        ]:
+            path.unlink(missing_ok=True)
+
     def run_job(self, job: str, reception: str, **overrides: object) -> dict[str, Any]:
         """Run one of its jobs by hand for a reception and return the ended execution."""
         env = [

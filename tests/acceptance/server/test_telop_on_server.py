@@ -91,6 +91,10 @@ def test_a_shard_or_all_of_them_run_again_change_nothing(telop: TelopOnServer, c
     folder = telop.output / "receptions" / view["id"]
     before = digests(folder)
     assert any(name.startswith("ocr/") for name in before)
+    telop.run_job("telop-report", view["id"])  # with all results there
+    assert digests(folder) == before
+    telop.forget_results(view["id"])
+    assert digests(folder) != before
     for job, overrides in (
         ("telop-ocr", {"taskCount": view["branches"]["ocr"]["total"]}),
         ("telop-speech", {}),
