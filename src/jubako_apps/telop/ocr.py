@@ -62,13 +62,16 @@ class Engine(Protocol):
 class RapidEngine:
     """RapidOCR on ONNX Runtime, one thread; reads Japanese and English alike.
 
+    Args:
+        folder: Where its models lie, one ``det`` and one ``rec``; without it, inside its wheel.
+
     Raises:
-        EngineMissing: It is not installed, or its wheel carries no models.
+        EngineMissing: It is not installed, or its models are not there.
 
     """
 
-    def __init__(self) -> None:
-        models = _models()
+    def __init__(self, folder: Path | None = None) -> None:
+        models = _models(folder or _packaged())
         from rapidocr import RapidOCR  # noqa: PLC0415 - half a second to import: only tasks that read pay it
 
         self._engine = RapidOCR(
@@ -157,12 +160,16 @@ def _relative(lines: list[Line], offset: tuple[int, int], size: tuple[int, int])
     )
 
 
-def _models() -> dict[str, Path]:
-    """Return the finder's and the reader's model files inside the installed wheel."""
+def _packaged() -> Path:
+    """Return the folder of models inside the installed wheel."""
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or spec.origin is None:
         raise EngineMissing("The text recogniser is not installed: install jubako with its 'telop' extra.")
-    folder = Path(spec.origin).parent / "models"
+    return Path(spec.origin).parent / "models"
+
+
+def _models(folder: Path) -> dict[str, Path]:
+    """Return the finder's and the reader's model files; named outright, they are never fetched."""
     found = {part: sorted(folder.glob(f"*_{part}*.onnx")) for part in ("det", "rec")}
     for part, files in found.items():
         if len(files) != 1:

@@ -198,11 +198,12 @@ def levels(sound: Pcm) -> NDArray[np.float64]:
 
 
 def _cuts(level: NDArray[np.float64], start: float, end: float) -> Iterator[float]:
-    """Yield the times at which a long stretch is cut: the quietest moment of each piece's second half."""
+    """Yield the times at which a long stretch is cut: the quietest moments not far from even parts."""
     parts = math.ceil((end - start) / _LONGEST_S)
     while parts > 1:
         share = (end - start) / parts
-        first, last = (round((start + share * part) / _STEP_S) for part in (0.5, 1.0))
+        farthest = min(start + 1.5 * share, start + _LONGEST_S)
+        first, last = round((start + 0.5 * share) / _STEP_S), round(farthest / _STEP_S)
         start = round((first + int(np.argmin(level[first:last]))) * _STEP_S, 3)
         yield start
-        parts = max(parts - 1, math.ceil((end - start) / _LONGEST_S))
+        parts = math.ceil((end - start) / _LONGEST_S)

@@ -2,6 +2,8 @@
 
 import json
 import zlib
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from jubako_apps.telop.extract import Options, extract
 from jubako_apps.telop.media import Segment
 from jubako_apps.telop.merge import merge
 from jubako_apps.telop.ocr import Line
-from jubako_apps.telop.telops import telop_to_json
+from jubako_apps.telop.telops import Telop, telop_to_json
 
 SECONDS = 60.0
 
@@ -25,7 +27,7 @@ class Fingerprint:
     def __init__(self) -> None:
         self.calls = 0
 
-    def read(self, image):
+    def read(self, image: Any) -> list[Line]:
         self.calls += 1
         height, width = image.shape[:2]
         box = (width * 0.25, height * 0.25, width * 0.5, height * 0.5)
@@ -50,13 +52,13 @@ def story(draw_clip, plan, caption):
     )
 
 
-def found_by(story, length, options=None):
+def found_by(story: Path, length: float, options: Options | None = None) -> tuple[list[list[Telop]], int]:
     engine = Fingerprint()
     shards = [extract(story, s, engine, options) for s in media.segments(SECONDS, length)]
     return shards, engine.calls
 
 
-def essence(telops):
+def essence(telops: list[Telop]) -> str:
     """Everything but what names the segment."""
     plain = [{k: v for k, v in telop_to_json(t).items() if k not in {"id", "segment"}} for t in telops]
     return json.dumps(plain)
@@ -127,7 +129,7 @@ def test_one_telop_more_does_not_renumber_the_others(story, draw_clip, plan, cap
 
 
 def test_progress_rises_to_one(story):
-    told = []
+    told: list[float] = []
     extract(story, Segment(index=1, start=15.0, end=30.0), Fingerprint(), progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0

@@ -128,7 +128,7 @@ def test_a_file_cut_behind_its_index_gives_what_is_there_and_then_says_where_it_
     path.write_bytes(whole[: len(whole) * 6 // 10])
     with pytest.raises(Truncated, match="is cut off"):
         media.probe(path)
-    seen = []
+    seen: list[float] = []
     with pytest.raises(Truncated, match=r"stop after \d of 12 seconds") as caught:
         seen.extend(frame.time for frame in media.frames(path, 0.0, EVER, 5.0))
     assert 4.0 < seen[-1] < 9.0

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -6,6 +7,7 @@ from jubako_apps.telop.merge import merge, overlap
 from jubako_apps.telop.telops import (
     LANES,
     TAILS,
+    Box,
     Telop,
     Transcript,
     Utterance,
@@ -20,7 +22,7 @@ from jubako_apps.telop.telops import (
 HERE = (0.1, 0.8, 0.5, 0.1)
 
 
-def telop(start, end, text="Words", **changes):
+def telop(start: float, end: float, text: str = "Words", **changes: Any) -> Telop:
     segment = changes.pop("segment", 0)
     made = Telop(
         id=telop_id(segment, round((start - 10 * segment) * 5), changes.pop("lane", 0)),
@@ -36,7 +38,7 @@ def telop(start, end, text="Words", **changes):
     return replace(made, **changes)
 
 
-def tail(segment, start, end, *, open_end, box=HERE):
+def tail(segment: int, start: float, end: float, *, open_end: bool, box: Box = HERE) -> Telop:
     return Telop(
         id=segment * 100_000 + TAILS,
         segment=segment,

@@ -1,0 +1,109 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from jubako_apps.telop import ocr  # noqa: E402
+from jubako_apps.telop.ocr import EngineMissing, Line, Reading, in_rows, is_text, read_region  # noqa: E402
+
+
+def line(text: str, x: float, y: float, height: float = 20.0, confidence: float = 0.9) -> Line:
+    return Line(text=text, confidence=confidence, box=(x, y, 60.0, height))
+
+
+class Fixed:
+    """Reads the same lines whatever it is shown, and keeps what it was shown."""
+
+    def __init__(self, *lines: Line) -> None:
+        self.lines = list(lines)
+        self.shape: tuple[int, ...] = ()
+
+    def read(self, image: Any) -> list[Line]:
+        self.shape = image.shape
+        return self.lines
+
+
+def test_pieces_are_read_row_by_row_from_left_to_right():
+    rows = in_rows([line("d", 80, 42), line("b", 90, 8), line("c", 0, 40), line("a", 0, 10)])
+    assert [[piece.text for piece in row] for row in rows] == [["a", "b"], ["c", "d"]]
+
+
+def test_a_region_is_read_with_a_margin_and_its_lines_joined_by_a_space():
+    image = np.zeros((400, 800, 3), dtype=np.uint8)
+    engine = Fixed(line("second line", 30, 60, confidence=0.8), line("first", 30, 30, confidence=1.0))
+    reading = read_region(engine, image, (0.25, 0.5, 0.25, 0.15))
+    assert engine.shape == (120, 260, 3)
+    assert reading == Reading(
+        text="first second line",
+        confidence=round((5 * 1.0 + 11 * 0.8) / 16, 4),
+        box=(0.25, 0.5, 0.075, 0.125),
+    )
+
+
+def test_lines_of_a_neighbour_are_left_out():
+    image = np.zeros((400, 800, 3), dtype=np.uint8)
+    engine = Fixed(line("mine", 60, 40), line("neighbour", 60, -8, height=10))
+    reading = read_region(engine, image, (0.25, 0.5, 0.25, 0.15))
+    assert reading is not None
+    assert reading.text == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "expected"),
+    [("", 1.0, False), ("■-", 1.0, False), ("O", 0.7, False), ("祝", 0.95, True), ("12", 0.5, True)],
+)
+def test_a_scratch_is_no_text(text, confidence, expected):
+    assert is_text(text, confidence) is expected
+
+
+def test_a_region_without_text_reads_as_none():
+    image = np.zeros((400, 800, 3), dtype=np.uint8)
+    assert read_region(Fixed(), image, (0.25, 0.5, 0.25, 0.15)) is None
+    assert read_region(Fixed(line("■", 60, 40)), image, (0.25, 0.5, 0.25, 0.15)) is None
+
+
+def test_without_its_models_the_engine_is_refused_and_nothing_is_fetched(tmp_path):
+    with pytest.raises(EngineMissing, match="carries 0 models for 'det'"):
+        ocr.RapidEngine(tmp_path)
+    for name in ("a_det_small.onnx", "b_det_large.onnx", "a_rec_small.onnx"):
+        (tmp_path / name).touch()
+    with pytest.raises(EngineMissing, match="carries 2 models for 'det'"):
+        ocr.RapidEngine(tmp_path)
+
+
+def test_the_engine_reads_both_languages_without_network_or_noise(monkeypatch, capfd, caplog):
+    pytest.importorskip("rapidocr")
+    import socket
+
+    def refuse(*_, **__):
+        raise AssertionError("the engine tried to reach the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", (640, 120), "navy")
+    ImageDraw.Draw(image).text((40, 30), "Recieve 54", "white", font=ImageFont.load_default(size=48))
+    with caplog.at_level(logging.INFO):
+        reading = read_region(ocr.RapidEngine(), np.asarray(image), (0.05, 0.2, 0.6, 0.6))
+    assert reading is not None
+    assert reading.text == "Recieve 54"
+    assert reading.confidence > 0.9
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+
+
+def test_importing_the_application_loads_no_heavy_package():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, jubako_apps.telop, jubako_apps.telop.telops, jubako_apps.telop.merge, jubako_apps.telop.script;"
+        "print(sorted({'av', 'cv2', 'numpy', 'onnxruntime', 'rapidocr', 'pocketsphinx'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,121 @@
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+pytest.importorskip("av")
+np = pytest.importorskip("numpy")
+
+from jubako_apps.telop import speech  # noqa: E402
+from jubako_apps.telop.media import SAMPLE_RATE, MediaError  # noqa: E402
+from jubako_apps.telop.speech import Piece, listen, pieces, recognise, spoken, transcribe  # noqa: E402
+from jubako_apps.telop.telops import Word  # noqa: E402
+
+
+def sound(*parts: float) -> Any:
+    """Noise of speech's loudness where a part is positive, near silence where negative; lengths in seconds."""
+    rng = np.random.default_rng(3)
+    made = [rng.normal(0, 3000 if part > 0 else 10, round(abs(part) * SAMPLE_RATE)) for part in parts]
+    return np.concatenate(made).astype(np.int16)
+
+
+class Counting:
+    """Hears a word every half second, named after the loudest sample in it, so that it depends on what it hears."""
+
+    def words(self, heard: Any) -> list[Word]:
+        step = SAMPLE_RATE // 2
+        return [
+            Word(
+                start=n / 2,
+                end=n / 2 + 0.5,
+                text=f"w{int(abs(heard[n * step : n * step + step]).max())}",
+                confidence=0.5,
+            )
+            for n in range(len(heard) // step)
+        ]
+
+
+def test_speech_is_where_it_is_loud_and_short_pauses_belong_to_it():
+    found = spoken(sound(-1, 2, -0.2, 1, -0.6, 1.5, -1))
+    assert np.asarray(found) == pytest.approx(np.asarray([(1.0, 4.2), (4.8, 6.3)]), abs=0.03)
+
+
+def test_silence_and_no_sound_at_all_hold_no_speech():
+    assert spoken(np.zeros(SAMPLE_RATE, dtype=np.int16)) == []
+    assert spoken(np.zeros(0, dtype=np.int16)) == []
+    assert pieces(np.zeros(10, dtype=np.int16)) == []
+
+
+def test_speech_without_pause_is_cut_into_short_pieces_that_own_every_moment_once():
+    cut = pieces(sound(-1, 95, -1))
+    assert len(cut) >= 5
+    assert all(p.heard[1] - p.heard[0] <= 21.5 for p in cut)
+    assert all(one.owned[1] == other.owned[0] for one, other in pairwise(cut))
+    assert all(one.heard[1] - other.heard[0] == pytest.approx(1.0) for one, other in pairwise(cut))
+    assert cut[0].owned[0] == pytest.approx(0.85, abs=0.05)
+    assert cut[-1].owned[1] == pytest.approx(96.15, abs=0.05)
+
+
+def test_long_speech_is_cut_at_its_quietest_moment():
+    cut = pieces(sound(-1, 14, -0.2, 11, -1))
+    assert len(cut) == 2
+    assert 15.0 <= cut[0].owned[1] <= 15.2
+
+
+def test_a_word_belongs_to_the_piece_that_holds_its_middle():
+    class Two:
+        def words(self, _: Any) -> list[Word]:
+            return [
+                Word(start=0.0, end=0.6, text="before", confidence=1.0),
+                Word(start=0.4, end=0.9, text="mine", confidence=1.0),
+            ]
+
+    piece = Piece(owned=(2.5, 9.0), heard=(2.0, 9.5))
+    assert recognise(sound(12), piece, Two()) == [Word(start=2.4, end=2.9, text="mine", confidence=1.0)]
+
+
+def test_listening_gives_one_utterance_per_stretch_of_speech_and_tells_its_progress():
+    told: list[float] = []
+    transcript = listen(sound(-1, 2, -0.6, 3, -1), "en", Counting(), told.append)
+    assert (transcript.source, transcript.language) == ("asr", "en")
+    assert [u.id for u in transcript.utterances] == [0, 1]
+    assert told == [0.5, 1.0]
+    for utterance in transcript.utterances:
+        assert utterance.text == " ".join(w.text for w in utterance.words)
+        assert (utterance.start, utterance.end) == (utterance.words[0].start, utterance.words[-1].end)
+
+
+def test_a_script_is_taken_before_the_sound(draw_clip, plan):
+    path = draw_clip("clip.mp4", plan())
+    script = (b"1\n00:00:01,000 --> 00:00:02,000\nHello there\n", ".srt")
+    transcript = transcribe(path, "ja", script)
+    assert (transcript.source, transcript.utterances[0].text) == ("script", "Hello there")
+
+
+def test_a_plain_script_is_laid_over_the_sound(draw_clip, plan):
+    transcript = transcribe(draw_clip("clip.mp4", plan()), "en", (b"one\ntwo\nsix\n", ".txt"))
+    starts = [u.start for u in transcript.utterances]
+    assert starts == [pytest.approx(t, abs=0.15) for t in (1.0, 3.0, 5.0)]
+
+
+@pytest.mark.parametrize(("language", "tone"), [("ja", True), ("en", False)])
+def test_without_script_recogniser_or_sound_nobody_knows_what_is_said(draw_clip, plan, language, tone):
+    transcript = transcribe(draw_clip("clip.mp4", plan(tone=tone)), language)
+    assert (transcript.source, transcript.utterances) == ("none", ())
+
+
+def test_a_file_that_is_no_video_is_refused_whatever_the_script(tmp_path):
+    path = tmp_path / "note.txt"
+    path.write_text("no video")
+    with pytest.raises(MediaError):
+        transcribe(path, "en", (b"words", ".txt"))
+
+
+def test_the_recogniser_hears_nothing_in_noise_and_does_not_remember():
+    pytest.importorskip("pocketsphinx")
+    recogniser = speech.PocketSphinx()
+    noise = sound(0.5)
+    first = recogniser.words(noise)
+    recogniser.words(sound(2))
+    assert recogniser.words(noise) == first
+    assert recogniser.words(np.zeros(160, dtype=np.int16)) == []
