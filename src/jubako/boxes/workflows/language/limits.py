@@ -16,6 +16,8 @@ BRANCH_ERRORS_MAX = 100
 CALL_DEPTH_MAX = 20
 STEPS_MAX = 100_000
 MEMORY_BYTES_MAX = 512 * 1024
+ERROR_SLACK_BYTES = 4 * 1024
+"""Ours: how far the variable of an `except` may go over the memory limit, so that a full memory can be handled."""
 STRING_BYTES_MAX = 256 * 1024
 ARGUMENT_BYTES_MAX = 32 * 1024
 SLEEP_SECONDS_MAX = 366 * 86_400.0

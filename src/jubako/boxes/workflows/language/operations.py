@@ -12,7 +12,7 @@ from jubako.boxes.workflows.language.closures import extent
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import Raised, failure, type_error
 from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
-from jubako.boxes.workflows.language.limits import CONCURRENCY_MAX, PARALLEL_DEPTH_MAX
+from jubako.boxes.workflows.language.limits import CONCURRENCY_MAX, ERROR_SLACK_BYTES, PARALLEL_DEPTH_MAX
 from jubako.boxes.workflows.language.program import PARK, SWITCH, Operation, Suspend, Value
 from jubako.boxes.workflows.language.state import Frame
 from jubako.boxes.workflows.language.storing import Store, drop
@@ -352,7 +352,11 @@ def handle(retry: Value | None, error: Store | None, body: int, handler: int | N
         if handler is None:
             raise Raised(value, trace)
         if error is not None:
-            error(machine.state, frame, value)
+            machine.state.slack = ERROR_SLACK_BYTES
+            try:
+                error(machine.state, frame, value)
+            finally:
+                machine.state.slack = 0
         return handler
 
     return run

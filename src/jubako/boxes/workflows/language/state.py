@@ -97,6 +97,7 @@ class State:
         bytes: What all variables count for.
         work: Bytes that copying, comparing and library calls went over so far.
         work_before: ``work`` when the current operation began.
+        slack: Bytes that variables may go over the limit just now.
 
     """
 
@@ -111,6 +112,7 @@ class State:
     bytes: int = 0
     work: int = 0
     work_before: int = 0
+    slack: int = 0
 
     def spend(self, size: int) -> None:
         """Count work on values; raise ResourceLimitError if one step does too much of it."""

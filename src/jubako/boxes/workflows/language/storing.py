@@ -28,7 +28,7 @@ Store = Callable[[State, Frame, Any], None]
 
 def charge(state: State, frame: Frame, delta: int) -> None:
     """Count memory of a frame's variables; raise ResourceLimitError over the limit, counting nothing."""
-    if delta > 0 and state.bytes + delta > MEMORY_BYTES_MAX:
+    if delta > 0 and state.bytes + delta > MEMORY_BYTES_MAX + state.slack:
         raise failure("MemoryLimitExceededError", f"variables need more than {MEMORY_BYTES_MAX} bytes")
     state.bytes += delta
     frame.bytes += delta
