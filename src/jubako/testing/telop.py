@@ -1,12 +1,15 @@
-"""The telop application on a test's server: deployed as the demo deploys it, reached through its reception API."""
+"""The telop application on a test's server: deployed by the public API, reached through its reception API."""
 
-from contextlib import closing
+import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jubako.cli.client import Client
-from jubako.cli.demo.deployment import Application, deploy
 from jubako.testing.server import PARENT, ServerProcess
+
+JOBS = {"telop-ocr": "ocr", "telop-speech": "speech", "telop-report": "report"}
+"""Job to the word that its task program is given."""
+RECEPTION = "/run/local/asia-northeast1/telop"
 
 
 class TelopOnServer:
@@ -16,11 +19,27 @@ class TelopOnServer:
         """Deploy it."""
         self.server = server
         self.output = server.state_dir / "data/telop"
-        self._application = Application(
-            server=server.address, project="local", location="asia-northeast1", output=str(self.output)
-        )
-        with closing(Client(server.address)) as client:
-            deploy(client, self._application)
+        for job, word in JOBS.items():
+            template = {"containers": [self._container("jubako_apps.telop.tasks", word)], "timeout": "3600s"}
+            server.post(f"/v2/{PARENT}/jobs?jobId={job}", {"template": {"template": template}})
+        service = {"template": {"containers": [self._container("jubako_apps.telop.service")]}}
+        server.post(f"/v2/{PARENT}/services?serviceId=telop", service)
+        source = (resources.files("jubako_apps.telop") / "workflow.yaml").read_text("utf-8")
+        server.post(f"/v1/{PARENT}/workflows?workflowId=telop-check", {"sourceContents": source})
+
+    def _container(self, module: str, *words: str) -> dict[str, Any]:
+        variables = {
+            "OUTPUT_URI": f"file://{self.output}",
+            "GOOGLE_CLOUD_PROJECT": "local",
+            "GOOGLE_CLOUD_LOCATION": "asia-northeast1",
+            "WORKFLOWEXECUTIONS_API_BASE": self.server.address,
+            "RUN_API_BASE": self.server.address,
+        }
+        return {
+            "command": [sys.executable, "-m", module],
+            "args": list(words),
+            "env": [{"name": name, "value": value} for name, value in variables.items()],
+        }
 
     def submit(self, video: Path, **fields: object) -> dict[str, Any]:
         """Hand in a video by its path; return the reception.
@@ -30,19 +49,17 @@ class TelopOnServer:
 
         """
         body = {"path": str(video), **fields}
-        reception: dict[str, Any] = self.server.post(f"{self._application.reception}/videos", body)
+        reception: dict[str, Any] = self.server.post(f"{RECEPTION}/videos", body)
         return reception
 
     def look(self, reception: str) -> dict[str, Any]:
         """Return the reception as it is now."""
-        found: dict[str, Any] = self.server.get(f"{self._application.reception}/receptions/{reception}")
+        found: dict[str, Any] = self.server.get(f"{RECEPTION}/receptions/{reception}")
         return found
 
     def cancel(self, reception: str) -> dict[str, Any]:
         """Cancel it."""
-        told: dict[str, Any] = self.server.call(
-            "DELETE", f"{self._application.reception}/receptions/{reception}"
-        )
+        told: dict[str, Any] = self.server.call("DELETE", f"{RECEPTION}/receptions/{reception}")
         return told
 
     def forget_results(self, reception: str) -> None:
