@@ -164,7 +164,7 @@ async def test_the_trees_of_others_are_left_alone(bench: Bench) -> None:
 async def test_a_child_keeps_its_grace_when_the_leader_dies_of_the_first_signal(bench: Bench) -> None:
     script = (
         "(trap 'echo last words > words; exit' TERM; echo child 0 > ../fifo; while :; do read x < ../never; done) & "
-        "trap - TERM; wait"
+        "trap - TERM; wait; read x < ../never"
     )
     os.mkfifo(bench.folder / "never")
     (bench.folder / "work").mkdir()

@@ -13,6 +13,7 @@ from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
+from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.boxes.services import launch as services_launch
 from jubako.boxes.services.admission import Admission
 from jubako.boxes.services.engine import ServicesEngine
@@ -31,6 +32,7 @@ from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
+from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.wire.extras import Extra
 from jubako.wire.method import Api
@@ -78,6 +80,7 @@ def jobs(ground: Ground) -> Jobs:
         output_root=str(root),
         environment=ground.environment,
         working_dir=ground.working_dir,
+        memory_bytes=machine_memory(),
     )
     engine = JobsEngine(
         ground.store, ground.runtime, settings, operations.finish, ground.events, ground.faults
@@ -97,7 +100,7 @@ def jobs(ground: Ground) -> Jobs:
             name="run", version="v2", hosts=RUN_HOSTS, methods=(*JOBS, *EXECUTIONS, *TASKS), handlers=handlers
         ),
         describers={TARGET_KIND: operations.describe},
-        extras=LogRoutes(ground.store, outputs).routes(),
+        extras=[*LogRoutes(ground.store, outputs).routes(), *RerunRoutes(ports).routes()],
     )
 
 
