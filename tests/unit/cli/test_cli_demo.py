@@ -152,7 +152,7 @@ def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_named_with_the_way_to_install_it() -> None:
     with pytest.raises(CliError, match="no-such-package") as raised:
-        require_extra({"json": "json", "no_such_module": "no-such-package"})
+        require_extra("en", {"json": "json", "no_such_module": "no-such-package"})
     assert "jubako[telop]" in raised.value.hint
     assert "json" not in raised.value.message
 

@@ -12,13 +12,14 @@ NEEDED = {
     "av": "av",
     "numpy": "numpy",
     "onnxruntime": "onnxruntime",
-    "pocketsphinx": "pocketsphinx",
     "rapidfuzz": "rapidfuzz",
     "rapidocr": "rapidocr",
     "starlette": "starlette",
     "sudachipy": "sudachipy",
 }
 """Module -> distribution; what the extra ``telop`` brings."""
+NEEDED_FOR_ENGLISH = {"pocketsphinx": "pocketsphinx"}
+"""Its words and their sounds; Japanese does without it."""
 BUNDLED_SEGMENT_S = 10
 SCRIPT_SUFFIXES = (".srt", ".vtt", ".txt")
 
@@ -35,14 +36,22 @@ class Clip:
     """Which typos it really holds; only bundled clips have it."""
 
 
-def require_extra(needed: Mapping[str, str] = NEEDED) -> None:
-    """Raise CliError, naming what is missing, unless the telop application can run here."""
-    missing = [name for module, name in needed.items() if importlib.util.find_spec(module) is None]
-    if missing:
+def require_extra(language: str, needed: Mapping[str, str] = NEEDED) -> None:
+    """Raise CliError, naming what is missing, unless the telop application can check this language here."""
+    if missing := _missing(needed):
         raise CliError(
-            f"The telop application needs packages that are not installed: {', '.join(missing)}.",
+            f"The telop application needs packages that are not installed: {missing}.",
             "Install them with: pip install 'jubako[telop]'",
         )
+    if language == "en" and (missing := _missing(NEEDED_FOR_ENGLISH)):
+        raise CliError(
+            f"English needs a package that is not installed: {missing}. It has no wheels for Python 3.14 and later.",
+            "Use Python 3.11 to 3.13, or check Japanese: --lang ja",
+        )
+
+
+def _missing(needed: Mapping[str, str]) -> str:
+    return ", ".join(name for module, name in needed.items() if importlib.util.find_spec(module) is None)
 
 
 def chosen_clip(args: argparse.Namespace) -> Clip:

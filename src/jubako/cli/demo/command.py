@@ -60,7 +60,7 @@ def register(top: Group, word: str, summary: str) -> None:
 
 def run_telop(args: argparse.Namespace, context: Context) -> int:
     """``jubako demo telop``."""
-    require_extra()
+    require_extra(args.lang)
     clip = chosen_clip(args)
     with _signals_interrupt():
         server = DemoServer(context, args.port)
