@@ -55,6 +55,11 @@ def ending(task: Mapping[str, Any]) -> str:
     return str(result.get("status", {}).get("message", ""))
 
 
+def is_carried_over(task: Mapping[str, Any]) -> bool:
+    """Say whether a task of a rerun did not run again, but kept the end it had before."""
+    return str(condition(task, "Completed").get("message", "")).startswith("Carried over")
+
+
 def elapsed(document: Mapping[str, Any]) -> timedelta | None:
     """Return how long an execution or task ran, or has run so far."""
     return span(instant(dict(document), "startTime"), instant(dict(document), "completionTime"))

@@ -1,18 +1,21 @@
-"""``jubako run jobs executions list|describe|cancel|delete`` and ``... executions tasks list|describe``."""
+"""``jubako run jobs executions list|describe|cancel|delete|rerun`` and ``... executions tasks list|describe``."""
 
 import argparse
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
 from jubako.cli.execution_progress import counts
+from jubako.cli.execution_waiting import add_waiting_flags, await_execution
 from jubako.cli.executions import (
     condition,
     elapsed,
     ending,
     follow,
     full_name,
+    is_carried_over,
     is_complete,
     state,
     task_state,
@@ -24,6 +27,9 @@ from jubako.cli.resources import delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import clock, local_time
 
+RERUN_OF = "jubako.dev/rerun-of"
+CARRIED_OVER = "jubako.dev/carried-over"
+"""Annotations of an execution that runs tasks of another one again."""
 EXECUTION_COLUMNS = (
     parse_path("name.basename():label=EXECUTION"),
     Path.computed("STATE", state),
@@ -40,7 +46,7 @@ TASK_COLUMNS = (
     Path.computed("ATTEMPTS", lambda task: task.get("retried", 0) + (1 if task.get("startTime") else 0)),
     Path.computed("STARTED", lambda task: local_time(task, "startTime")),
     Path.computed("TIME", lambda task: clock(elapsed(task))),
-    Path.computed("ENDED WITH", ending),
+    Path.computed("ENDED WITH", lambda task: "carried over" if is_carried_over(task) else ending(task)),
 )
 
 ATTEMPT_COLUMNS = (
@@ -64,12 +70,29 @@ def register(jobs: Group) -> None:
         ("delete", delete_execution, "Delete an execution that is over."),
     ):
         group.command(word, command, summary).add_argument("name", metavar="EXECUTION")
+    _register_rerun(group)
     tasks = group.group("tasks", "Look at the tasks of an execution.")
     tasks_listing = tasks.listing("list", list_tasks, "List the tasks of an execution.")
     tasks_listing.add_argument("--execution", metavar="EXECUTION", required=True)
     tasks.command("describe", describe_task, "Show a task and its attempts.").add_argument(
         "task", metavar="TASK", help="such as hello-x7k2p-task3"
     )
+
+
+def _register_rerun(group: Group) -> None:
+    rerun = group.command(
+        "rerun",
+        rerun_execution,
+        "Run some tasks of an execution again, in a new execution that carries over the others.",
+        example="jubako run jobs executions rerun hello-x7k2p --tasks 3,7-9 --wait",
+    )
+    rerun.add_argument("name", metavar="EXECUTION")
+    which = rerun.add_argument_group("which tasks").add_mutually_exclusive_group()
+    which.add_argument(
+        "--failed", action="store_true", help="all that did not succeed (this is what is done without a flag)"
+    )
+    which.add_argument("--tasks", metavar="INDEX,...", default="", help="these, such as 3,7-9")
+    add_waiting_flags(rerun)
 
 
 def list_executions(args: argparse.Namespace, context: Context) -> int:
@@ -105,6 +128,10 @@ def _describe(execution: dict[str, Any], terminal: Terminal) -> Iterator[str]:
         if execution.get(field):
             yield f"  {label}: {local_time(execution, field)}"
     yield f"  Time: {clock(elapsed(execution))}"
+    annotations = execution.get("annotations", {})
+    if annotations.get(RERUN_OF):
+        carried = clean(annotations.get(CARRIED_OVER, "0"))
+        yield f"  Rerun of: {clean(basename(annotations[RERUN_OF]))} ({carried} tasks carried over)"
     for key, value in execution.get("labels", {}).items():
         yield f"  Label {clean(key)}: {clean(value)}"
 
@@ -124,6 +151,22 @@ def delete_execution(args: argparse.Namespace, context: Context) -> int:
     delete(context.client, name, "v2")
     context.note(f"Deleted execution [{basename(name)}].")
     return OK
+
+
+def rerun_execution(args: argparse.Namespace, context: Context) -> int:
+    """``jubako run jobs executions rerun``."""
+    name = full_name(context.parent, args.name)
+    body = {"tasks": args.tasks} if args.tasks else {}
+    operation = context.client.call(
+        "POST", f"/jubako/v1/{name}:rerun", body=body, idempotency_key=str(uuid.uuid4())
+    )
+    execution: dict[str, Any] = operation["metadata"]
+    carried = execution.get("annotations", {}).get(CARRIED_OVER, "0")
+    context.note(
+        f"Execution [{basename(execution['name'])}] runs tasks of [{basename(name)}] again; "
+        f"{clean(carried)} of {execution.get('taskCount', 0)} tasks are carried over."
+    )
+    return await_execution(context, execution, is_waiting=args.wait, is_async=args.is_async)
 
 
 def list_tasks(args: argparse.Namespace, context: Context) -> int:

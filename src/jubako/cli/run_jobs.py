@@ -11,9 +11,8 @@ from typing import Any
 from jubako.cli import run_executions, run_logs
 from jubako.cli.containers import add_container_flags, edit_container, edit_labels
 from jubako.cli.context import Context, basename
-from jubako.cli.errors import FAILED, INTERRUPTED, OK, UsageError
-from jubako.cli.execution_progress import ExecutionProgress, counts
-from jubako.cli.executions import ending, follow, is_complete, is_started, state, task_state
+from jubako.cli.errors import OK, UsageError
+from jubako.cli.execution_waiting import add_waiting_flags, await_execution
 from jubako.cli.flags import as_entries, at_least, duration, pairs, words
 from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.krm import with_krm
@@ -22,7 +21,6 @@ from jubako.cli.resources import create_or_update, delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
 
-FAILURES_SHOWN = 3
 Job = dict[str, Any]
 """A ``google.cloud.run.v2.Job`` as JSON."""
 
@@ -40,13 +38,13 @@ def register(run: Group) -> None:
         deploy.add_argument("name", metavar="JOB")
         add_container_flags(deploy)
         _add_task_flags(deploy)
-        _add_waiting_flags(deploy, "--execute-now")
+        add_waiting_flags(deploy, "--execute-now")
     execute = jobs.command(
         "execute", execute_job, "Start an execution of a job.", example="jubako run jobs execute hello --wait"
     )
     execute.add_argument("name", metavar="JOB")
     _add_override_flags(execute)
-    _add_waiting_flags(execute)
+    add_waiting_flags(execute)
     for word, command, summary in (
         ("describe", describe_job, "Show a job."),
         ("delete", delete_job, "Delete a job and its executions."),
@@ -75,19 +73,6 @@ def _add_override_flags(parser: argparse.ArgumentParser) -> None:
     family.add_argument("--update-env-vars", metavar="NAME=VALUE,...", type=pairs, help="further variables")
     family.add_argument("--tasks", metavar="N", type=at_least(1), help="another number of tasks")
     family.add_argument("--task-timeout", metavar="TIME", type=duration, help="another time-out")
-
-
-def _add_waiting_flags(parser: argparse.ArgumentParser, *more: str) -> None:
-    family = parser.add_argument_group("waiting")
-    for flag in more:
-        family.add_argument(flag, action="store_true", help="execute the job when it is deployed")
-    either = family.add_mutually_exclusive_group()
-    either.add_argument(
-        "--wait", action="store_true", help="until the execution is over; exit 1 if it failed"
-    )
-    either.add_argument(
-        "--async", dest="is_async", action="store_true", help="do not even wait for the start"
-    )
 
 
 def deploy_job(args: argparse.Namespace, context: Context) -> int:
@@ -165,60 +150,7 @@ def run_job(context: Context, job: str, wanted: dict[str, Any], *, is_waiting: b
     body = {"overrides": wanted} if wanted else {}
     # The key makes it safe to repeat the call when the reply was lost: it still starts one execution.
     operation = context.client.call("POST", f"/v2/{job}:run", body=body, idempotency_key=str(uuid.uuid4()))
-    execution: dict[str, Any] = operation["metadata"]
-    name = execution["name"]
-    if is_async:
-        context.note(f"Execution [{basename(name)}] is being started.")
-        context.show(with_krm(execution), Nothing())
-        return OK
-    try:
-        return _wait_for(context, name) if is_waiting else _wait_for_start(context, name)
-    except KeyboardInterrupt:
-        _say_that_it_goes_on(context, basename(name))
-        return INTERRUPTED
-
-
-def _wait_for_start(context: Context, name: str) -> int:
-    execution = follow(context.client, name, is_started, lambda _: None)
-    short = basename(name)
-    context.note(f"Execution [{short}] has started.")
-    context.note(f"See how it goes: jubako run jobs executions describe {short}")
-    context.show(with_krm(dict(execution)), Nothing())
-    return OK
-
-
-def _wait_for(context: Context, name: str) -> int:
-    progress = ExecutionProgress(context.err)
-    try:
-        execution = follow(
-            context.client, name, is_complete, (lambda _: None) if context.is_quiet else progress.show
-        )
-    finally:
-        progress.live.clear()
-    context.show(with_krm(dict(execution)), Nothing())
-    ended = state(execution)
-    if ended == "Succeeded":
-        context.note(f"Execution [{basename(name)}] has succeeded: {counts(execution)}.")
-        return OK
-    _explain_failure(context, name, f"Execution [{basename(name)}] has {ended.lower()}: {counts(execution)}.")
-    return FAILED
-
-
-def _explain_failure(context: Context, name: str, sentence: str) -> None:
-    context.err.print(f"ERROR: {sentence}")
-    ended = (
-        task for task in context.client.list(f"/v2/{name}/tasks", "tasks") if task_state(task) == "Failed"
-    )
-    for number, task in enumerate(ended):
-        if number == FAILURES_SHOWN:
-            break
-        context.err.print(f"  task {task.get('index', 0)}: {clean(ending(task)) or 'failed'}")
-    context.err.print(f"See what it said: jubako run jobs logs read --execution {basename(name)}")
-
-
-def _say_that_it_goes_on(context: Context, short: str) -> None:
-    context.err.print(f"\nInterrupted; execution [{short}] goes on.")
-    context.err.print(f"Stop it with: jubako run jobs executions cancel {short}")
+    return await_execution(context, operation["metadata"], is_waiting=is_waiting, is_async=is_async)
 
 
 def describe_job(args: argparse.Namespace, context: Context) -> int:

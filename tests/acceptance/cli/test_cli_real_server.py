@@ -192,3 +192,29 @@ def test_a_second_server_on_the_same_state_is_refused_in_one_line(state: Path) -
     assert second.returncode == 1
     assert second.stderr.startswith("ERROR: Another server runs on")
     assert os.linesep not in second.stderr.strip()
+
+
+def test_only_the_failed_task_of_an_execution_runs_again(jubako: Any, tmp_path: Path) -> None:
+    fail_once = (
+        f"import os, sys; mark = '{tmp_path}/' + os.environ['CLOUD_RUN_TASK_INDEX']; again = os.path.exists(mark); "
+        "open(mark, 'a').write('x'); sys.exit(0 if again or mark.endswith(('0', '2')) else 3)"
+    )
+    jubako("run", "jobs", "deploy", "partly", *python(fail_once), "--tasks", "3", "--max-retries", "0")
+    first = jubako("run", "jobs", "execute", "partly", "--wait")
+    assert first.code == 1
+    name = first.err.split("[")[1].split("]")[0]
+    again = jubako("run", "jobs", "executions", "rerun", name, "--failed", "--wait")
+    assert again.code == 0, again.err
+    assert "2 of 3 tasks are carried over" in again.err
+    assert [(tmp_path / str(index)).read_text() for index in range(3)] == ["x", "xx", "x"]
+    new = again.err.split("[")[1].split("]")[0]
+    assert (
+        f"Rerun of: {name} (2 tasks carried over)" in jubako("run", "jobs", "executions", "describe", new).out
+    )
+    tasks = jubako("run", "jobs", "executions", "tasks", "list", "--execution", new).out.splitlines()[1:]
+    assert ["carried over" in line for line in tasks] == [True, False, True]
+    nothing_left = jubako("run", "jobs", "executions", "rerun", new)
+    assert nothing_left.code == 1
+    assert "no task that did not succeed" in nothing_left.err
+    assert jubako("run", "jobs", "executions", "rerun", name, "--tasks", "7-3").code == 1
+    assert jubako("run", "jobs", "executions", "rerun", name, "--tasks", "1", "--failed").code == 2

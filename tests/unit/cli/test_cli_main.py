@@ -87,7 +87,7 @@ def test_a_group_without_a_command_shows_its_help_and_exits_2(
     [
         (["ru"], ["run"]),
         (["run", "jobs", "ex"], ["execute", "executions"]),
-        (["run", "jobs", "executions", ""], ["list", "describe", "cancel", "delete", "tasks"]),
+        (["run", "jobs", "executions", ""], ["list", "describe", "cancel", "delete", "rerun", "tasks"]),
         (["run", "jobs", "execute", "hello", "--wa"], ["--wait"]),
         (["--project", "demo", "workflows", "che"], ["check"]),
         (["workflows", "check", "hello."], []),

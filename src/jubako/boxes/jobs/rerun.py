@@ -29,6 +29,8 @@ from jubako.wire.schema import Field, Message
 
 RERUN_OF = "jubako.dev/rerun-of"
 """Annotation of the new execution: the full name of the first."""
+CARRIED_OVER = "jubako.dev/carried-over"
+"""Annotation of the new execution: how many tasks are carried over."""
 _TASKS_TEXT_MAX = 100_000
 
 
@@ -65,8 +67,8 @@ class RerunRoutes:
             if (known := idempotency.find(tx, idem)) is not None:
                 return self._operations.get(tx, known)
             before = rows.get_execution(tx, key)
-            document = _document(before, account(caller))
             again, kept = _chosen(before, task_rows.list_tasks(tx, before.uid, 0, before.task_count), wanted)
+            document = _document(before, account(caller), len(kept))
             row = insert_named(tx, key.job_key, draws, lambda new: new_row(tx, new, uid, name, document))
             row = moves.carry_over(tx, row, kept)
             assert row.counts.pending == len(again), row
@@ -78,11 +80,11 @@ class RerunRoutes:
         return HttpResponse(status=200, headers=headers, body=codec.encode(operation))
 
 
-def _document(before: ExecutionRow, creator: str) -> Execution:
+def _document(before: ExecutionRow, creator: str, carried: int) -> Execution:
     document = codec.decode(Execution, before.document)
     return msgspec.structs.replace(
         document,
-        annotations={**document.annotations, RERUN_OF: str(before.key)},
+        annotations={**document.annotations, RERUN_OF: str(before.key), CARRIED_OVER: str(carried)},
         creator=creator,
         task_count=before.task_count,
         parallelism=before.parallelism,
