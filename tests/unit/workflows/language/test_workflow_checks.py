@@ -39,10 +39,6 @@ WARM = "- w: {assign: [{v: 1}, {m: {}}]}\n"
         ),
         ("- a: {return: '${sys.sleep(1)}'}", "make it a step: call: sys.sleep with result"),
         ("- a: {return: '${googleapis.a.v1.b.c()}'}", "is a blocking call"),
-        (
-            '- a: {return: \'${text.match_regex("a", "b")}\'}',
-            "text.match_regex is not available in this version",
-        ),
         ("- a: {return: '${v +}'}", "bad expression: unexpected end of expression"),
         ("- a: {switch: [{condition: 5, next: end}]}", "a condition must be a boolean or an expression"),
         ("- a: {switch: [{next: end}]}", "a switch entry needs a condition"),

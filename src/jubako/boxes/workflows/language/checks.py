@@ -132,7 +132,6 @@ class Checker:
         if name in self.source.routines:
             self._fit(body.at, _misfit(self.source.routines[name], 0, body.args))
         elif name in FUNCTIONS:
-            self._missing(body.at, name)
             self._fit(body.at, FUNCTIONS[name].misfit(0, body.args))
             if name == "sys.log" and len({"data", "text", "json"} & body.args.keys()) != 1:
                 self._error(body.at, "sys.log needs exactly one of data, text and json")
@@ -152,10 +151,6 @@ class Checker:
     def _fit(self, at: Node, misfit: str) -> None:
         if misfit:
             self._error(at, misfit)
-
-    def _missing(self, at: Node, name: str) -> None:
-        if FUNCTIONS[name].kind is Kind.MISSING:
-            self._error(at, f"function {name} is not available in this version", "use another function")
 
     def _unknown(self, at: Node, name: str) -> None:
         known = [*FUNCTIONS, *self.source.routines]
@@ -202,7 +197,6 @@ class Checker:
             fix = f"make it a step: call: {name} with result"
             self._error(at, f"{name} is a blocking call and not allowed in an expression", fix)
         elif name in FUNCTIONS:
-            self._missing(at, name)
             self._fit(at, FUNCTIONS[name].misfit(len(node.arguments), ()))
         else:
             self._unknown(at, name)

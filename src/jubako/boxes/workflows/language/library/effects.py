@@ -37,7 +37,7 @@ declare("events.create_callback_endpoint", Kind.INPUT, "http_callback_method")
 declare("events.await_callback", Kind.BLOCKING, "callback", ("timeout", _CALLBACK_WAIT_S))
 declare(
     "experimental.executions.run",
-    Kind.MISSING,
+    Kind.BLOCKING,
     "workflow_id",
     ("argument", None),
     ("project_id", None),
@@ -45,7 +45,7 @@ declare(
 )
 declare(
     "experimental.executions.map",
-    Kind.MISSING,
+    Kind.BLOCKING,
     "workflow_id",
     ("arguments", None),
     ("project_id", None),

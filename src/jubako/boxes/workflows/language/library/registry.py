@@ -20,8 +20,6 @@ class Kind(StrEnum):
     PURE = "pure"
     INPUT = "input"
     BLOCKING = "blocking"
-    MISSING = "missing"
-    """Exists at Google and not here yet; refused at deploy."""
 
 
 REQUIRED: Any = object()

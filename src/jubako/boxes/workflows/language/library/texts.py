@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote_plus
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import failure, value_error
 from jubako.boxes.workflows.language.library.arguments import integer, text
-from jubako.boxes.workflows.language.library.registry import Kind, declare, pure
+from jubako.boxes.workflows.language.library.registry import pure
 from jubako.boxes.workflows.language.limits import STRING_BYTES_MAX
 from jubako.boxes.workflows.language.values import bounded_text, string_too_long
 
@@ -86,7 +86,3 @@ def url_encode_plus(source: Data) -> str:
 def url_decode(source: Data) -> str:
     """Return the text with + and %XX decoded."""
     return unquote_plus(text(source, "source"))
-
-
-for _name, _last in (("find_all", ()), ("match", ()), ("replace_all", ("repl",))):
-    declare(f"text.{_name}_regex", Kind.MISSING, "source", "regexp", *_last)
