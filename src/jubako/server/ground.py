@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from jubako.core.clock import Clock
 from jubako.core.events import Events
@@ -23,6 +24,8 @@ class Ground:
     ids: IdSource
     events: Events
     faults: Faults
+    sockets: Path
+    """A short private directory for Unix sockets."""
     base_url: str
     """Such as ``http://127.0.0.1:8123``."""
     environment: Mapping[str, str]

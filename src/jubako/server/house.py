@@ -15,6 +15,7 @@ from jubako.store.timers import Timers
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
+from jubako.wire.grpc_door import GrpcDoor
 from jubako.wire.listener import Listener
 from jubako.wire.origins import Origins
 from jubako.wire.outbound import Outbound
@@ -33,7 +34,8 @@ class House:
         jobs, services = boxes.jobs(ground), boxes.services(ground)
         workflow_apis = boxes.workflow_apis(ground, [jobs.api, services.api])
         apis = [jobs.api, services.api, *workflow_apis]
-        router = Router([*apis, *boxes.operation_apis(ground, jobs.describers)], access, ground.events)
+        served = [*apis, *boxes.operation_apis(ground, jobs.describers)]
+        router = Router(served, access, ground.events)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
         workflows = boxes.workflows_engine(ground, self._egress, apis)
         self._attempts = AttemptStream(
@@ -60,7 +62,8 @@ class House:
             callers=access,
             origins=Origins(),
         )
-        self._listener = Listener(Front(doors, ground.events))
+        grpc = GrpcDoor(served, access, access, ground.events, ground.sockets / "grpc.sock")
+        self._listener = Listener(Front(doors, ground.events), [grpc])
 
     async def open(self, config: Config, port: int) -> None:
         """Take up what went on while no server ran, then accept requests.

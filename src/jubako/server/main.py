@@ -18,6 +18,7 @@ from jubako.server.config import DEFAULT_PORT, Config
 from jubako.server.environment import inherited
 from jubako.server.ground import Ground
 from jubako.server.house import House, agreed_port
+from jubako.server.runtime_directory import runtime_directory
 from jubako.server.state_dir import StateDirectory
 from jubako.store import facts
 from jubako.store.migrations import load
@@ -60,6 +61,7 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         ids=SystemIds(),
         events=events,
         faults=NoFaults(),
+        sockets=runtime_directory(state.path, os.environ),
         base_url=f"http://{config.host}:{port}",
         environment=inherited(os.environ),
         working_dir=str(state.path.parent),

@@ -118,7 +118,7 @@ class Front:
 
     async def _api(self, request: HttpRequest, body: Body) -> Reply:
         caller = await self._doors.callers.caller(request.headers)
-        caller = replace(caller, idempotency_key=_idempotency_key(request.headers))
+        caller = replace(caller, idempotency_key=idempotency_key(request.headers))
         try:
             request = replace(request, body=await body.whole(request.headers.get("content-length")))
         except BodyTooLarge as error:
@@ -181,7 +181,13 @@ def _joined(headers: Headers) -> Mapping[str, str]:
     return joined
 
 
-def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """Return the ``Idempotency-Key`` of a call, if any.
+
+    Raises:
+        InvalidArgument: It is too long, or has other characters than visible ASCII.
+
+    """
     key = headers.get("idempotency-key")
     if key is None:
         return None

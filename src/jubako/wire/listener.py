@@ -1,18 +1,22 @@
 """The one port: uvicorn's HTTP/1.1 protocol in front of an ASGI application, without uvicorn's own server loop.
 
 uvicorn's Server takes over signal handlers and wakes ten times a second; here the event loop alone drives it.
+Connections that begin with a door's prefix (gRPC) go through that door.
 """
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from jubako.core.errors import Unavailable
-from jubako.wire.front import HEAD_MAX, Front
+from jubako.wire.front import HEAD_MAX
+from jubako.wire.sniffer import Sniffer
 
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept; longer than Google's clients keep theirs."""
@@ -21,6 +25,10 @@ _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
     b'{"error":{"code":431,"message":"Request line and headers are too large.","status":"INVALID_ARGUMENT"}}'
 )
+
+
+Application = Callable[..., Awaitable[None]]
+"""ASGI 3: ``await application(scope, receive, send)``."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -51,12 +59,32 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
+class Door(Protocol):
+    """Where the connections of a protocol other than HTTP/1.1 go."""
+
+    prefix: bytes
+    """How such a connection begins."""
+
+    def accept(self) -> asyncio.Protocol:
+        """Return what speaks on one connection; it is told the connection, then all that was read so far."""
+        ...
+
+    async def close(self, grace: timedelta) -> None:
+        """Accept no more, let what is under way end within ``grace``, then drop it. Safe to call twice."""
+        ...
+
+
 class Listener:
     """Accepts connections."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Application | None, doors: Sequence[Door] = ()) -> None:
+        """Without ``front``, connections that are for none of ``doors`` are closed."""
+        self._by_prefix = {door.prefix: door.accept for door in doors}
+        self._doors = doors
+        self._has_front = front is not None
+        self._sniffers: set[Sniffer] = set()
         self._config = uvicorn.Config(
-            front,
+            front or _nothing,
             http=BoundedProtocol,
             ws="none",
             interface="asgi3",
@@ -92,6 +120,13 @@ class Listener:
         if self._server is None:
             return
         self._server.close()
+        for sniffer in list(self._sniffers):
+            sniffer.abort()
+        await asyncio.gather(self._end_requests(grace), *(door.close(grace) for door in self._doors))
+        await self._server.wait_closed()
+        self._server = None
+
+    async def _end_requests(self, grace: timedelta) -> None:
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
@@ -102,8 +137,16 @@ class Listener:
         for connection in list(self._state.connections):
             if isinstance(connection, BoundedProtocol):
                 connection.transport.abort()
-        await self._server.wait_closed()
-        self._server = None
 
     def _connect(self) -> asyncio.Protocol:
+        if not self._by_prefix:
+            return self.accept_http()
+        return Sniffer(self._by_prefix, self.accept_http if self._has_front else None, self._sniffers)
+
+    def accept_http(self) -> asyncio.Protocol:
+        """Return what speaks HTTP/1.1 on a connection that came in by another door."""
         return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
+
+
+async def _nothing(*_: object) -> None:
+    """Stand in for the application where none is reached."""

@@ -1,0 +1,27 @@
+"""Where the server's own Unix sockets are: a short private directory, because socket paths are limited."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from jubako.core.errors import Unavailable
+from jubako.runtime.supervisor import address
+
+
+def runtime_directory(state_dir: Path, environ: Mapping[str, str]) -> Path:
+    """Return the directory of the server on ``state_dir``, made if missing.
+
+    It is another one than the supervisor's, which is removed when the supervisor leaves.
+
+    Raises:
+        Unavailable: It cannot be made, or is not ours alone.
+
+    """
+    mark = hashlib.sha256(b"server:" + os.fsencode(state_dir.resolve())).hexdigest()
+    directory = address.choose(mark, environ.get("XDG_RUNTIME_DIR", ""))
+    try:
+        address.make_private(directory)
+    except (OSError, address.Unsafe) as error:
+        raise Unavailable(f"The directory for sockets cannot be used: {error}.") from error
+    return directory

@@ -1,0 +1,84 @@
+"""gRPC's door in the one port: knows its connections by the HTTP/2 preface and carries them to the gRPC server.
+
+The server, and with it grpc and protobuf, is loaded and started by the first such connection: whoever speaks HTTP/1.1
+only does not pay for it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jubako.core.events import Events
+from jubako.wire.dispatch import Access
+from jubako.wire.front import Callers
+from jubako.wire.method import Api
+from jubako.wire.splice import Splice
+
+if TYPE_CHECKING:
+    from jubako.wire.grpc_server import GrpcServer
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""Source: RFC 9113, 3.4."""
+
+
+class GrpcDoor:
+    """See listener.Door."""
+
+    prefix = PREFACE
+
+    def __init__(
+        self, apis: Sequence[Api], access: Access, callers: Callers, events: Events, socket: Path
+    ) -> None:
+        """``socket`` is where the gRPC server is to listen, in a directory of ours alone."""
+        self._apis = apis
+        self._access = access
+        self._callers = callers
+        self._events = events
+        self._socket = socket
+        self._server: GrpcServer | None = None
+        self._starting = asyncio.Lock()
+        self._splices: set[Splice] = set()
+        self._is_closed = False
+
+    def accept(self) -> asyncio.Protocol:
+        """See listener.Door."""
+        return Splice(self._open, self._splices)
+
+    async def close(self, grace: timedelta) -> None:
+        """See listener.Door."""
+        self._is_closed = True
+        async with self._starting:
+            server, self._server = self._server, None
+        if server is not None:
+            await server.close(grace)
+        for splice in list(self._splices):
+            splice.abort()
+
+    async def _open(self, protocol: asyncio.Protocol) -> None:
+        await self._started()
+        await asyncio.get_running_loop().create_unix_connection(lambda: protocol, str(self._socket))
+
+    async def _started(self) -> None:
+        async with self._starting:
+            if self._is_closed:
+                raise ConnectionRefusedError("the server is stopping")
+            if self._server is not None:
+                return
+            module = await asyncio.to_thread(_load)
+            ports = module.Ports(access=self._access, callers=self._callers, events=self._events)
+            server = module.GrpcServer(self._apis, ports)
+            try:
+                await server.start(self._socket)
+            except OSError as error:
+                self._events.emit("grpc.unavailable", "ERROR", error=str(error))
+                raise
+            self._server = server
+            self._events.emit("grpc.started")
+
+
+def _load():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from jubako.wire import grpc_server  # noqa: PLC0415 - see above
+
+    return grpc_server

@@ -1,0 +1,184 @@
+"""gRPC: the same method table and the same handlers as REST, over grpc.aio on a Unix socket.
+
+Importing this module loads grpc and protobuf, so only the first gRPC connection does (wire/grpc_door.py).
+"""
+
+import asyncio
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from jubako.core.errors import Internal, JubakoError, NotFound, PermissionDenied
+from jubako.core.events import Events
+from jubako.wire import protobuf_codec
+from jubako.wire.body import BODY_MAX
+from jubako.wire.dispatch import Access, Dispatch
+from jubako.wire.errors import CODE_NUMBER
+from jubako.wire.front import HEAD_MAX, Callers, idempotency_key
+from jubako.wire.google_types import ListOperationsRequest
+from jubako.wire.grpc_status import shortened, status_of
+from jubako.wire.method import Api, Caller, Method
+from jubako.wire.schema import Message
+from jubako.wire.shared_operations import merged
+
+OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", BODY_MAX),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", HEAD_MAX),
+    ("grpc.absolute_max_metadata_size", HEAD_MAX),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.so_reuseport", 0),
+)
+"""Of the C core: the limits that HTTP/1.1 has too, and how long a client may say nothing before it counts as gone."""
+STATUS_DETAILS = "grpc-status-details-bin"
+"""Source: grpc, "Richer error model": the trailer that carries google.rpc.Status."""
+
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+_READS = frozenset({"get", "list", "listRevisions", "getIamPolicy"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a call needs beyond its method."""
+
+    access: Access
+    callers: Callers
+    events: Events
+
+
+class GrpcServer:
+    """Answers gRPC calls on a Unix socket."""
+
+    def __init__(self, apis: Sequence[Api], ports: Ports) -> None:
+        self._ports = ports
+        self._dispatch = Dispatch(apis, ports.access)
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._server.add_generic_rpc_handlers((_Handlers(self._table(apis)),))
+        self._writing: set[asyncio.Task[bytes | JubakoError]] = set()
+
+    async def start(self, path: Path) -> None:
+        """Listen on a socket at ``path``, in a directory of ours alone.
+
+        Raises:
+            OSError: It cannot.
+
+        """
+        try:
+            self._bind(path)
+            await self._server.start()
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+
+    async def close(self, grace: timedelta) -> None:
+        """Accept no more, let calls under way end within ``grace``, then drop them."""
+        await self._server.stop(grace.total_seconds())
+        if self._writing:
+            await asyncio.wait(set(self._writing), timeout=grace.total_seconds())
+
+    def _bind(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._server.add_insecure_port(f"unix:{path}")
+        path.chmod(0o600)
+
+    def _table(self, apis: Sequence[Api]) -> Mapping[str, grpc.RpcMethodHandler]:
+        methods: dict[str, list[Method]] = {}
+        for api in apis:
+            for method in api.methods:
+                service, _, name = method.name.rpartition(".")
+                methods.setdefault(f"/{service}/{name}", []).append(method)
+        return {path: self._handler(tuple(same)) for path, same in methods.items()}
+
+    def _handler(self, methods: Sequence[Method]) -> grpc.RpcMethodHandler:
+        """Return what answers the methods of one gRPC name: one, or google.longrunning's of several APIs."""
+        is_read = all(method.permission.rpartition(".")[2] in _READS for method in methods)
+
+        async def behave(data: bytes, context: Any) -> bytes:  # noqa: ANN401 - grpc has no types
+            answering = self._answer(methods, data, _headers(context.invocation_metadata()))
+            answer = await (answering if is_read else self._to_the_end(answering))
+            if isinstance(answer, bytes):
+                return answer
+            details = ((STATUS_DETAILS, status_of(answer)),)
+            await context.abort(_CODES[CODE_NUMBER[answer.code]], shortened(answer.message), details)
+            raise AssertionError("abort raises")
+
+        return grpc.unary_unary_rpc_method_handler(behave)
+
+    async def _to_the_end(self, answering: Any) -> bytes | JubakoError:  # noqa: ANN401
+        """Finish a change even if the client goes away or its deadline passes, as over HTTP/1.1."""
+        task = asyncio.ensure_future(answering)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        answer: bytes | JubakoError = await asyncio.shield(task)
+        return answer
+
+    async def _answer(
+        self, methods: Sequence[Method], data: bytes, headers: Mapping[str, str]
+    ) -> bytes | JubakoError:
+        """Return the response's bytes or the error; this is the supervision point of gRPC, see wire/errors.py."""
+        try:
+            caller = await self._ports.callers.caller(headers)
+            caller = replace(caller, idempotency_key=idempotency_key(headers))
+            allowed = await self._allowed(methods, caller)
+            request: Message = protobuf_codec.decode(methods[0].request, data)
+            return protobuf_codec.encode(await self._call(allowed, request, caller))
+        except JubakoError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - see above
+            text = "".join(traceback.format_exception(error))
+            name = methods[0].name
+            self._ports.events.emit("request.failed", "ERROR", method=name, error=repr(error), traceback=text)
+            return Internal("Internal error; the server's log says more.")
+
+    async def _allowed(self, methods: Sequence[Method], caller: Caller) -> Sequence[Method]:
+        """Return those of ``methods`` that ``caller`` may call; before the request is read."""
+        if len(methods) == 1:
+            await self._dispatch.authorise(methods[0], caller)
+            return methods
+        allowed, refusal = [], None
+        for method in methods:
+            try:
+                await self._dispatch.authorise(method, caller)
+                allowed.append(method)
+            except PermissionDenied as error:
+                refusal = error
+        if refusal is not None and not allowed:
+            raise refusal
+        return allowed
+
+    async def _call(self, methods: Sequence[Method], request: Message, caller: Caller) -> Message:
+        """Call the method whose API has the named operation; a list is that of all of them."""
+        if len(methods) > 1 and isinstance(request, ListOperationsRequest):
+            return merged(request, [await self._dispatch.call(m, request, caller) for m in methods])
+        for method in methods[:-1]:
+            try:
+                return await self._dispatch.call(method, request, caller)
+            except NotFound:
+                continue
+        return await self._dispatch.call(methods[-1], request, caller)
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Finds a call's handler; grpc itself answers UNIMPLEMENTED where there is none."""
+
+    def __init__(self, table: Mapping[str, grpc.RpcMethodHandler]) -> None:
+        self._table = table
+
+    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:  # noqa: ANN401
+        """See grpc."""
+        return self._table.get(handler_call_details.method)
+
+
+def _headers(metadata: Any) -> Mapping[str, str]:  # noqa: ANN401
+    headers: dict[str, str] = {}
+    for name, value in metadata or ():
+        if isinstance(value, str):  # the others are binary, and none of them is ours
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
