@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from jubako.core.errors import FailedPrecondition
 from jubako.identity.access import LoopbackAccess
@@ -9,6 +10,7 @@ from jubako.server import boxes
 from jubako.server.attempts import AttemptStream
 from jubako.server.config import Config
 from jubako.server.ground import Ground
+from jubako.server.runtime_directory import remove, socket_in
 from jubako.server.services import Loop, keep_running
 from jubako.store.outbox import Outbox
 from jubako.store.timers import Timers
@@ -62,7 +64,9 @@ class House:
             callers=access,
             origins=Origins(),
         )
-        grpc = GrpcDoor(served, access, access, ground.events, ground.sockets / "grpc.sock")
+        grpc = GrpcDoor(
+            served, access, access, ground.events, partial(socket_in, ground.sockets, "grpc.sock")
+        )
         self._listener = Listener(Front(doors, ground.events), [grpc])
 
     async def open(self, config: Config, port: int) -> None:
@@ -82,6 +86,7 @@ class House:
     async def close(self) -> None:
         """Stop: requests first, then attempts (they run again at the next start), then the store."""
         await self._listener.close(DRAIN)
+        remove(self._ground.sockets)
         await self._ground.runtime.close(end_attempts=True)
         await self._egress.close()
         await self._ground.store.close()

@@ -5,11 +5,12 @@ only does not pay for it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jubako.core.errors import Unavailable
 from jubako.core.events import Events
 from jubako.wire.dispatch import Access
 from jubako.wire.front import Callers
@@ -29,14 +30,20 @@ class GrpcDoor:
     prefix = PREFACE
 
     def __init__(
-        self, apis: Sequence[Api], access: Access, callers: Callers, events: Events, socket: Path
+        self,
+        apis: Sequence[Api],
+        access: Access,
+        callers: Callers,
+        events: Events,
+        socket: Callable[[], Path],
     ) -> None:
-        """``socket`` is where the gRPC server is to listen, in a directory of ours alone."""
+        """``socket()`` returns where to listen, in a directory of ours alone, or raises Unavailable."""
         self._apis = apis
         self._access = access
         self._callers = callers
         self._events = events
         self._socket = socket
+        self._path = Path()
         self._server: GrpcServer | None = None
         self._starting = asyncio.Lock()
         self._splices: set[Splice] = set()
@@ -50,35 +57,54 @@ class GrpcDoor:
         """See listener.Door."""
         self._is_closed = True
         async with self._starting:
-            server, self._server = self._server, None
-        if server is not None:
-            await server.close(grace)
+            await self._stop(grace)
         for splice in list(self._splices):
             splice.abort()
 
     async def _open(self, protocol: asyncio.Protocol) -> None:
+        loop = asyncio.get_running_loop()
         await self._started()
-        await asyncio.get_running_loop().create_unix_connection(lambda: protocol, str(self._socket))
+        try:
+            await loop.create_unix_connection(lambda: protocol, str(self._path))
+        except FileNotFoundError:
+            # Something tidied the directory of temporary files.
+            await self._started(again=True)
+            await loop.create_unix_connection(lambda: protocol, str(self._path))
 
-    async def _started(self) -> None:
+    async def _started(self, *, again: bool = False) -> None:
+        """Start the server if there is none; with ``again``, if its socket is gone.
+
+        Raises:
+            OSError: It cannot be started.
+
+        """
         async with self._starting:
             if self._is_closed:
                 raise ConnectionRefusedError("the server is stopping")
+            if again and not self._path.exists():
+                await self._stop(timedelta(0))
             if self._server is not None:
                 return
             module = await asyncio.to_thread(_load)
             ports = module.Ports(access=self._access, callers=self._callers, events=self._events)
             server = module.GrpcServer(self._apis, ports)
             try:
-                await server.start(self._socket)
-            except OSError as error:
+                self._path = self._socket()
+                await server.start(self._path)
+            except (OSError, Unavailable) as error:
                 self._events.emit("grpc.unavailable", "ERROR", error=str(error))
-                raise
+                raise ConnectionRefusedError(str(error)) from error
             self._server = server
             self._events.emit("grpc.started")
 
+    async def _stop(self, grace: timedelta) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close(grace)
+            self._path.unlink(missing_ok=True)
 
-def _load():  # type: ignore[no-untyped-def]  # noqa: ANN202
+
+def _load() -> Any:  # noqa: ANN401 - a module
     from jubako.wire import grpc_server  # noqa: PLC0415 - see above
 
     return grpc_server
