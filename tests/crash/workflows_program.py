@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jubako.boxes.jobs.methods import JOBS
+from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -105,7 +106,9 @@ async def live(state: Path, faults: Faults) -> Execution:
         faults=faults,
         programs=Programs(),
         instant=Instant(clock, ids, NoEvents()),
-        performer=Performer(FolderCloud(state / "cloud"), known, clock),
+        performer=Performer(
+            FolderCloud(state / "cloud"), known, clock, CallbackEndpoints(store, "http://here")
+        ),
     )
     engine = WorkflowsEngine(parts)
     timers = Timers(store, clock, engine.timer_handlers(), NoEvents(), faults)

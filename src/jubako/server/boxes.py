@@ -22,6 +22,8 @@ from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
+from jubako.boxes.workflows.callback_routes import CallbackRoutes
+from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -149,6 +151,11 @@ def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Ap
     return workflows, executions
 
 
+def workflow_extras(ground: Ground) -> list[Extra]:
+    """Return the routes of the Workflows box that are no API methods."""
+    return CallbackRoutes(ground.store, ground.clock).routes()
+
+
 def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:
     """Return the engine of the Workflows box; its steps leave through ``outgoing``."""
     return WorkflowsEngine(
@@ -159,7 +166,12 @@ def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) ->
             faults=ground.faults,
             programs=Programs(),
             instant=Instant(ground.clock, ground.ids, ground.events),
-            performer=Performer(outgoing, connectors(apis), ground.clock),
+            performer=Performer(
+                outgoing,
+                connectors(apis),
+                ground.clock,
+                CallbackEndpoints(ground.store, ground.base_url),
+            ),
         )
     )
 

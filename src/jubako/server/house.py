@@ -59,7 +59,7 @@ class House:
         }
         doors = Doors(
             router=router,
-            extras=Extras(jobs.extras, access),
+            extras=Extras([*jobs.extras, *boxes.workflow_extras(ground)], access),
             gateway=services.gateway,
             callers=access,
             origins=Origins(),

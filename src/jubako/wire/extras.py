@@ -1,4 +1,8 @@
-"""What Google has no API for: routes under ``/jubako/v1/``, such as logs and progress."""
+"""Routes that are no methods of an API.
+
+What Google has no API for is under ``/jubako/v1/``; what takes any HTTP request, such as the callbacks of a workflow,
+is where Google has it.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +39,17 @@ class Extras:
         self._routes = [(parse_template(extra.template), extra) for extra in routes]
         for (one, a), (other, b) in combinations(self._routes, 2):
             assert a.verb != b.verb or not one.overlaps(other), (a.template, b.template)
-        for extra in routes:
-            assert extra.template.startswith(PREFIX), extra.template
+
+    def covers(self, path: str) -> bool:
+        """Return whether requests to ``path`` belong here, whatever their method."""
+        if path.startswith(PREFIX):
+            return True
+        segments, verb = split_path(path)
+        return any(
+            len(segments) == len(template.segments) and verb == template.verb and template.match(segments)
+            for template, extra in self._routes
+            if not extra.template.startswith(PREFIX)
+        )
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse | StreamedResponse:
         """Return the reply of the matching route.

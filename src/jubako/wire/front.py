@@ -16,7 +16,7 @@ from jubako.core.events import Events
 from jubako.wire.addresses import is_service_host
 from jubako.wire.body import Body, BodyTooLarge, Receive
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
-from jubako.wire.extras import PREFIX, Extras
+from jubako.wire.extras import Extras
 from jubako.wire.gateway import ServiceCall, ServiceGateway, ServiceName
 from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse, closed
 from jubako.wire.method import Caller
@@ -125,7 +125,7 @@ class Front:
             refusal = error_response(error, 413)
             # The rest of the body is not read: the connection cannot be used again.
             return replace(refusal, headers={**refusal.headers, "connection": "close"})
-        if request.path.startswith(PREFIX):
+        if self._doors.extras.covers(request.path):
             return await self._doors.extras.handle(request, caller)
         return await self._doors.router.handle(request, caller)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
-from jubako.boxes.workflows import execution_rows, sleeping
+from jubako.boxes.workflows import callback_rows, execution_rows, sleeping
 from jubako.boxes.workflows.parts import Parts
 from jubako.boxes.workflows.resources import Execution
 from jubako.boxes.workflows.runner import STOP_TOPIC, Runner
@@ -33,7 +33,7 @@ class WorkflowsEngine:
 
     def timer_handlers(self) -> Mapping[str, TimerHandler]:
         """Return what the timer service must call."""
-        return {sleeping.TIMER: sleeping.wake}
+        return {sleeping.TIMER: sleeping.wake, callback_rows.TIMER: callback_rows.time_out}
 
     def deliveries(self) -> Mapping[str, Deliver]:
         """Return what the outbox must call."""

@@ -79,9 +79,9 @@ def headers_of(args: Mapping[str, Any], content_type: str | None) -> dict[str, s
 def result_of(response: HttpResponse) -> dict[str, Any]:
     """Return ``{body, code, headers}``: JSON types parsed, text as string, anything else as bytes."""
     return {
-        "body": _parsed(response),
+        "body": parsed_body(response.headers, response.body),
         "code": response.status,
-        "headers": {_canonical(name): value for name, value in response.headers.items()},
+        "headers": {canonical(name): value for name, value in response.headers.items()},
     }
 
 
@@ -98,16 +98,17 @@ def failure_map(tag: str, message: str, **fields: Any) -> dict[str, Any]:
     return {"message": message, "tags": [tag], **fields}
 
 
-def _parsed(response: HttpResponse) -> Any:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+def parsed_body(headers: Mapping[str, str], body: bytes) -> Any:
+    """Return a body by its content type: JSON types parsed, text as string, anything else as bytes."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return json.loads(response.body or b"null")
+            return json.loads(body or b"null")
         except (ValueError, RecursionError):
-            return response.body.decode("utf-8", "replace")
-    if kind.startswith("text/") or not response.body:
-        return response.body.decode("utf-8", "replace")
-    return response.body
+            return body.decode("utf-8", "replace")
+    if kind.startswith("text/") or not body:
+        return body.decode("utf-8", "replace")
+    return body
 
 
 def _content_type(args: Mapping[str, Any]) -> str:
@@ -125,6 +126,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
     """Return a header name as Google shows it: ``Content-Type``."""
     return "-".join(part.capitalize() for part in name.split("-"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import Connector, ConnectorRequest, request_of
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed, EffectKind
 from jubako.boxes.workflows.messages import body_of, error_of, failure_map, headers_of, result_of, url_of
@@ -53,18 +54,28 @@ class Context:
 class Performer:
     """See the module."""
 
-    def __init__(self, outgoing: Outgoing, connectors: Mapping[str, Connector], clock: Clock) -> None:
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        connectors: Mapping[str, Connector],
+        clock: Clock,
+        endpoints: CallbackEndpoints,
+    ) -> None:
         self._outgoing = outgoing
+        self._endpoints = endpoints
         self._connectors = connectors
         self._clock = clock
 
     async def perform(self, effect: Effect, context: Context) -> Outcome:
-        """Return the outcome of an HTTP or CONNECTOR effect."""
+        """Return the outcome of an HTTP, CONNECTOR or CALLBACK_CREATE effect."""
         try:
             if effect.kind is EffectKind.HTTP:
                 return await self._http(effect, context)
             if effect.kind is EffectKind.CONNECTOR:
                 return await self._connector(effect, context)
+            if effect.kind is EffectKind.CALLBACK_CREATE:
+                endpoint = await self._endpoints.create(effect, context.id, context.name)
+                return EffectDone(effect.name, endpoint)
         except (EgressError, InvalidArgument) as error:
             return EffectFailed(effect.name, error_of(error))
         return EffectFailed(

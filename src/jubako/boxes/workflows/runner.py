@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from jubako.boxes.workflows import execution_rows, sleeping
+from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, sleeping
 from jubako.boxes.workflows.execution_rows import Loaded
 from jubako.boxes.workflows.inbox import Inbox, Item, Stopped
 from jubako.boxes.workflows.instant import KINDS
@@ -33,6 +33,8 @@ INSTANT_MAX = 256
 SNAPSHOT_EVERY = 200
 PARK_AFTER = timedelta(seconds=10)
 STOP_TOPIC = "workflows.stop"
+_TIMED = frozenset({EffectKind.SLEEP, EffectKind.CALLBACK_AWAIT})
+"""Effects that are rows while they last: nothing runs for them in this process."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Runner:
     async def _next(self, seat: Seat) -> list[Item]:
         """Return what has come (at least one outcome), or nothing if the execution has left memory."""
         while True:
-            only_sleeps = all(effect.kind is EffectKind.SLEEP for effect in seat.under_way.values())
+            only_sleeps = all(effect.kind in _TIMED for effect in seat.under_way.values())
             items = await self._inbox.take(PARK_AFTER if only_sleeps else None)
             if items or await self._leave(seat):
                 return items
@@ -153,14 +155,19 @@ class Runner:
                 self._finish(tx, seat, context)
                 return
             for effect in turn.asked:
-                if effect.kind is EffectKind.SLEEP:
-                    sleeping.ensure(tx, self._id, effect)
+                self._ensure_timed(tx, effect)
             execution_rows.record_steps(tx, self._id, steps)
             if snapshot is not None:
                 execution_rows.record_snapshot(tx, self._id, seat.seq, snapshot)
             self._parts.faults.point("workflows.turn.before_commit")
 
         await self._parts.store.write(write)
+
+    def _ensure_timed(self, tx: Tx, effect: Effect) -> None:
+        if effect.kind is EffectKind.SLEEP:
+            sleeping.ensure(tx, self._id, effect)
+        elif effect.kind is EffectKind.CALLBACK_AWAIT:
+            callbacks.ensure(tx, self._id, effect)
 
     def _finish(self, tx: Tx, seat: Seat, context: Context) -> None:
         execution = execution_rows.find_execution(tx, context.name)
@@ -179,6 +186,7 @@ class Runner:
 
     def _stop_started(self, tx: Tx, seat: Seat) -> None:
         """Undo what is under way: forget sleeps, and have started jobs cancelled."""
+        callback_rows.drop_all(tx, self._id)
         for effect in seat.under_way.values():
             if effect.kind is EffectKind.SLEEP:
                 sleeping.drop(tx, self._id, effect)
@@ -202,7 +210,7 @@ class Runner:
         if effect.kind in KINDS:  # more of them than one turn answers
             value = self._parts.instant.answer(effect, context.name, context.env)
             self._inbox.put(Item(EffectDone(effect.name, value)))
-        elif effect.kind is not EffectKind.SLEEP:
+        elif effect.kind not in _TIMED:
             self._spawn(self._carry_out(effect, context))
 
     async def _carry_out(self, effect: Effect, context: Context) -> None:

@@ -101,7 +101,9 @@ def encode_outcome(outcome: Outcome) -> str:
         told["value"] = to_data(outcome.value)
     else:
         told["error"] = to_data(outcome.error)
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair (another server's JSON may hold one) has no UTF-8; escaped it can be stored.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def decode_outcome(text: str) -> Outcome:

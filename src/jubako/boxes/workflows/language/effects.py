@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from jubako.boxes.workflows.language.errors import type_error, value_error
-from jubako.boxes.workflows.language.library.arguments import number, text
+from jubako.boxes.workflows.language.library.arguments import mapping, number, text
 from jubako.boxes.workflows.language.library.times import parse_instant
-from jubako.boxes.workflows.language.limits import SLEEP_SECONDS_MAX
+from jubako.boxes.workflows.language.limits import CALLBACK_WAIT_SECONDS, SLEEP_SECONDS_MAX
 from jubako.boxes.workflows.language.values import type_name
 from jubako.core.timestamps import EPOCH
 
@@ -61,6 +61,7 @@ class Effect:
 
 
 _HTTP = "http."
+_CALLBACK_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 _SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
 
@@ -122,6 +123,23 @@ def _log(args: dict[str, Any]) -> dict[str, Any]:
     return {**payload, "severity": severity}
 
 
+def _endpoint(args: dict[str, Any]) -> dict[str, Any]:
+    method = text(args["http_callback_method"], "http_callback_method").upper()
+    if method not in _CALLBACK_METHODS:
+        known = ", ".join(_CALLBACK_METHODS)
+        raise value_error(f"http_callback_method {method[:40]!r} is not one of {known}")
+    return {"http_callback_method": method}
+
+
+def _await(args: dict[str, Any]) -> dict[str, Any]:
+    callback = mapping(args["callback"], "callback")
+    url = text(callback.get("url"), "callback.url")
+    seconds = number(args.get("timeout", CALLBACK_WAIT_SECONDS), "timeout")
+    if not 0 <= seconds <= SLEEP_SECONDS_MAX:
+        raise value_error(f"timeout must be between 0 and one year; got: {seconds}")
+    return {"callback": {"url": url}, "timeout": seconds}
+
+
 _KINDS = {
     "sys.sleep": EffectKind.SLEEP,
     "sys.sleep_until": EffectKind.SLEEP,
@@ -136,4 +154,6 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "sys.sleep": _sleep,
     "sys.sleep_until": _sleep_until,
     "sys.log": _log,
+    "events.create_callback_endpoint": _endpoint,
+    "events.await_callback": _await,
 }

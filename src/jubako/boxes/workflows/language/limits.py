@@ -21,6 +21,7 @@ ERROR_SLACK_BYTES = 4 * 1024
 STRING_BYTES_MAX = 256 * 1024
 ARGUMENT_BYTES_MAX = 32 * 1024
 SLEEP_SECONDS_MAX = 366 * 86_400.0
+CALLBACK_WAIT_SECONDS = 43_200
 
 WORK_BYTES_MAX = 4 * 2**30
 """Ours: bytes that all copying, comparing and library calls of an execution may go over. Steps alone do not bound time:

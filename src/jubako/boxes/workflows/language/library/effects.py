@@ -4,6 +4,7 @@ Source: cloud.google.com/workflows/docs/reference/stdlib/http, .../sys, .../uuid
 """
 
 from jubako.boxes.workflows.language.library.registry import Kind, declare
+from jubako.boxes.workflows.language.limits import CALLBACK_WAIT_SECONDS
 
 _REQUEST = (
     ("headers", None),
@@ -14,7 +15,6 @@ _REQUEST = (
     ("private_service_name", None),
     ("ca_certificate", None),
 )
-_CALLBACK_WAIT_S = 43_200
 
 for _verb in ("get", "post", "put", "patch", "delete"):
     declare(f"http.{_verb}", Kind.BLOCKING, "url", *_REQUEST)
@@ -34,7 +34,7 @@ declare("sys.now", Kind.INPUT)
 declare("uuid.generate", Kind.INPUT)
 declare("sys.get_env", Kind.INPUT, "name", ("default", None))
 declare("events.create_callback_endpoint", Kind.INPUT, "http_callback_method")
-declare("events.await_callback", Kind.BLOCKING, "callback", ("timeout", _CALLBACK_WAIT_S))
+declare("events.await_callback", Kind.BLOCKING, "callback", ("timeout", CALLBACK_WAIT_SECONDS))
 declare(
     "experimental.executions.run",
     Kind.BLOCKING,

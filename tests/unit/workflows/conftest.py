@@ -1,0 +1,167 @@
+"""The workflows box with a real store and machine; the outside is a small cloud that remembers idempotency keys."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from jubako.boxes.jobs.methods import JOBS
+from jubako.boxes.workflows.callbacks import CallbackEndpoints
+from jubako.boxes.workflows.connectors import connectors
+from jubako.boxes.workflows.engine import WorkflowsEngine
+from jubako.boxes.workflows.execution_handlers import Executions
+from jubako.boxes.workflows.handlers import Workflows
+from jubako.boxes.workflows.instant import Instant
+from jubako.boxes.workflows.parts import Parts, Programs
+from jubako.boxes.workflows.performer import Performer
+from jubako.boxes.workflows.resources import (
+    CreateExecutionRequest,
+    CreateWorkflowRequest,
+    Execution,
+    GetExecutionRequest,
+    Workflow,
+)
+from jubako.core.faults import NoFaults
+from jubako.store.migrations import load
+from jubako.store.outbox import Outbox
+from jubako.store.sqlite import SqliteStore
+from jubako.store.timers import Timers
+from jubako.testing.clock import FakeClock
+from jubako.testing.events import RecordedEvents
+from jubako.testing.ids import SeededIds
+from jubako.wire.egress import Call
+from jubako.wire.http import HttpResponse
+from jubako.wire.method import Api, Caller
+
+PARENT = "projects/p/locations/l"
+LOCAL = Caller(principal="user:local")
+RUN = Api(name="run", version="v2", hosts=("run.googleapis.com",), methods=JOBS, handlers={})
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class Cloud:
+    """Answers ``:run`` once for each key, holds operations open until ``release`` is set."""
+
+    started: dict[str, str] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    fail_with: Exception | None = None
+    bodies: list[bytes] = field(default_factory=list)
+    """Of requests to example.com."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, call: Call, caller: Caller) -> HttpResponse:
+        url = call.url
+        if "example.com" in url:
+            self.bodies.append(call.body)
+        self.requests.append((call.method, url))
+        self.changed.set()
+        if self.fail_with is not None:
+            raise self.fail_with
+        if url.endswith(":run"):
+            assert caller.idempotency_key is not None
+            name = self.started.setdefault(caller.idempotency_key, f"{PARENT}/operations/{len(self.started)}")
+            return self._operation(name, done=False)
+        if url.endswith(":wait"):
+            await self.release.wait()
+            return self._operation(
+                url.removeprefix("https://run.googleapis.com/v2/")[: -len(":wait")], done=True
+            )
+        if url.endswith(":cancel"):
+            self.cancelled.append(url)
+            self.changed.set()
+        return HttpResponse(status=200, headers=JSON, body=json.dumps({"echo": call.body.decode()}).encode())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    def _operation(self, name: str, *, done: bool) -> HttpResponse:
+        execution = {"name": f"{PARENT}/jobs/j/executions/{name.rpartition('/')[2]}"}
+        told = {"name": name, "metadata": execution, "done": done}
+        if done:
+            told["response"] = {"@type": "type.googleapis.com/google.cloud.run.v2.Execution", **execution}
+        return HttpResponse(status=200, headers=JSON, body=json.dumps(told).encode())
+
+
+class House:
+    """One server's worth of the box; ``restart`` forgets everything that is not in the store."""
+
+    def __init__(self, store: SqliteStore, clock: FakeClock, cloud: Cloud) -> None:
+        self.store, self.clock, self.cloud = store, clock, cloud
+        self.events = RecordedEvents()
+        self.ids = SeededIds()
+        self.known = connectors([RUN])
+        self.workflows = Workflows(store, self.ids, frozenset(self.known))
+        self.executions = Executions(store, self.ids)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.start()
+
+    def start(self) -> None:
+        parts = Parts(
+            store=self.store,
+            clock=self.clock,
+            events=self.events,
+            faults=NoFaults(),
+            programs=Programs(),
+            instant=Instant(self.clock, self.ids, self.events),
+            performer=Performer(
+                self.cloud, self.known, self.clock, CallbackEndpoints(self.store, "http://here")
+            ),
+        )
+        engine = WorkflowsEngine(parts)
+        timers = Timers(self.store, self.clock, engine.timer_handlers(), self.events, NoFaults())
+        outbox = Outbox(self.store, self.clock, engine.deliveries(), self.events)
+        self.tasks = [asyncio.create_task(service.run()) for service in (engine, timers, outbox)]
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def restart(self) -> None:
+        await self.stop()
+        self.start()
+
+    async def deploy(self, source: str, name: str = "w") -> None:
+        workflow = Workflow(source_contents=source)
+        request = CreateWorkflowRequest(parent=PARENT, workflow_id=name, workflow=workflow)
+        await self.workflows.create(request, LOCAL)
+
+    async def begin(self, argument: object = None, caller: Caller = LOCAL) -> Execution:
+        request = CreateExecutionRequest(
+            parent=f"{PARENT}/workflows/w", execution=Execution(argument=json.dumps(argument))
+        )
+        return await self.executions.create(request, caller)
+
+    async def get(self, execution: Execution) -> Execution:
+        return await self.executions.get(GetExecutionRequest(name=execution.name), LOCAL)
+
+    async def until_final(self, execution: Execution) -> Execution:
+        with self.store.watch("workflows") as watch:
+            while True:
+                found = await self.get(execution)
+                if found.state is not Execution.State.ACTIVE:
+                    return found
+                async with asyncio.timeout(10):
+                    await watch.wait()
+
+    async def until_requests(self, count: int) -> None:
+        await self.cloud.until(lambda: len(self.cloud.requests) >= count)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    clock = FakeClock()
+    rooms = load("jubako.store", "jubako.wire", "jubako.boxes.workflows")
+    store = SqliteStore(None, clock, rooms)
+    house = House(store, clock, Cloud())
+    yield house
+    await house.stop()
+    await store.close()
