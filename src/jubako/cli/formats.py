@@ -7,6 +7,7 @@ ones that scripts use.
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,6 +46,16 @@ class Json(Format):
         """See Format."""
         del terminal
         yield json.dumps(value, indent=2, ensure_ascii=False)
+
+
+class Shell(Format):
+    """``shell``: a map as commands that set its variables; null takes one away."""
+
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        del terminal
+        for name, text in (value if isinstance(value, dict) else {}).items():
+            yield f"unset {name}" if text is None else f"export {name}={shlex.quote(str(text))}"
 
 
 class Yaml(Format):
@@ -203,7 +214,7 @@ def parse_format(text: str) -> Format:
         UsageError: There is no such format.
 
     """
-    plain = {"json": Json, "yaml": Yaml, "none": Nothing, "disable": Nothing, "default": Yaml}
+    plain = {"json": Json, "shell": Shell, "yaml": Yaml, "none": Nothing, "disable": Nothing, "default": Yaml}
     if text in plain:
         return plain[text]()
     match = _PROJECTION.match(text.strip())

@@ -17,6 +17,8 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "up": ("jubako.cli.up", "Run the server until Ctrl-C."),
     "run": ("jubako.cli.run", "Deploy, execute and inspect jobs and services."),
     "workflows": ("jubako.cli.workflows", "Deploy, check and run workflows."),
+    "env": ("jubako.cli.environment", "Print the variables with which Google's clients reach the server."),
+    "exec": ("jubako.cli.environment", "Run a command whose Google clients reach the server."),
     "demo": ("jubako.cli.demo", "Run a complete application and watch it work."),
     "completion": ("jubako.cli.completion", "Let your shell complete commands and flags."),
 }

@@ -35,6 +35,7 @@ from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
 from jubako.runtime.system import machine_memory
+from jubako.identity.environment import Environments
 from jubako.server.ground import Ground
 from jubako.wire.extras import Extra
 from jubako.wire.method import Api
@@ -48,6 +49,7 @@ API_HOSTS = frozenset({*RUN_HOSTS, *WORKFLOWS_HOSTS, *WORKFLOW_EXECUTIONS_HOSTS}
 MIGRATED = (
     "jubako.store",
     "jubako.wire",
+    "jubako.identity",
     "jubako.boxes.jobs",
     "jubako.boxes.services",
     "jubako.boxes.workflows",
@@ -73,7 +75,7 @@ class Services:
     api: Api
 
 
-def jobs(ground: Ground) -> Jobs:
+def jobs(ground: Ground, environments: Environments) -> Jobs:
     """Return the Jobs box."""
     root = ground.state.attempts / "jobs"
     operations = ExecutionOperations(ground.base_url)
@@ -81,6 +83,7 @@ def jobs(ground: Ground) -> Jobs:
         slots=os.cpu_count() or 1,
         output_root=str(root),
         environment=ground.environment,
+        environments=environments,
         working_dir=ground.working_dir,
         memory_bytes=machine_memory(),
     )
@@ -106,11 +109,12 @@ def jobs(ground: Ground) -> Jobs:
     )
 
 
-def services(ground: Ground) -> Services:
+def services(ground: Ground, environments: Environments) -> Services:
     """Return the Services box."""
     settings = services_launch.LaunchSettings(
         output_root=str(ground.state.attempts / "services"),
         environment=ground.environment,
+        environments=environments,
         working_dir=ground.working_dir,
     )
     readiness = Readiness(ground.store, ground.clock, ground.events)

@@ -1,19 +1,22 @@
 """The composition root: the boxes, the wire, and the loops that keep them going."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
 from jubako.core.errors import FailedPrecondition
-from jubako.identity.access import LoopbackAccess
+from jubako.identity.environment_route import EnvironmentRoute
 from jubako.server import boxes
 from jubako.server.attempts import AttemptStream
 from jubako.server.config import Config
 from jubako.server.ground import Ground
+from jubako.server.identities import Identities, connect_door, dialer
 from jubako.server.runtime_directory import remove, socket_in
 from jubako.server.services import Loop, keep_running
 from jubako.store.outbox import Outbox
 from jubako.store.timers import Timers
+from jubako.wire.connect import Inside
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
@@ -30,10 +33,11 @@ DRAIN = timedelta(seconds=3)
 class House:
     """One server, wired; ``open``, then ``run``, then ``close``."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, identities: Identities, environ: Mapping[str, str]) -> None:
+        """``environ`` says how this machine reaches the outside."""
         self._ground = ground
-        access = LoopbackAccess()
-        jobs, services = boxes.jobs(ground), boxes.services(ground)
+        access, self._homes = identities.access, identities.homes
+        jobs, services = boxes.jobs(ground, self._homes), boxes.services(ground, self._homes)
         workflow_apis = boxes.workflow_apis(ground, [jobs.api, services.api])
         apis = [jobs.api, services.api, *workflow_apis]
         served = [*apis, *boxes.operation_apis(ground, jobs.describers)]
@@ -48,6 +52,7 @@ class House:
             ground.events,
         )
         self._loops: Mapping[str, Loop] = {
+            "homes": self._homes.run,
             "attempts": self._attempts.run,
             "jobs": jobs.engine.run,
             "services": services.engine.run,
@@ -59,7 +64,10 @@ class House:
         }
         doors = Doors(
             router=router,
-            extras=Extras([*jobs.extras, *boxes.workflow_extras(ground)], access),
+            extras=Extras(
+                [*jobs.extras, *boxes.workflow_extras(ground), *EnvironmentRoute(self._homes).routes()],
+                access,
+            ),
             gateway=services.gateway,
             callers=access,
             origins=Origins(),
@@ -67,7 +75,9 @@ class House:
         grpc = GrpcDoor(
             served, access, access, ground.events, partial(socket_in, ground.sockets, "grpc.sock")
         )
-        self._listener = Listener(Front(doors, ground.events), [grpc])
+        inside = Inside(http=self._accept_http, h2=grpc.accept)
+        connect = connect_door(ground, identities, services.gateway, inside, dialer(ground, environ))
+        self._listener = Listener(Front(doors, ground.events), [grpc, connect])
 
     async def open(self, config: Config, port: int) -> None:
         """Take up what went on while no server ran, then accept requests.
@@ -76,8 +86,12 @@ class House:
             Unavailable: The runtime cannot be started, or the port is taken.
 
         """
+        await self._homes.open()
         await self._attempts.connect()
         await self._listener.start(config.host, port)
+
+    def _accept_http(self) -> asyncio.Protocol:
+        return self._listener.accept_http()
 
     async def run(self) -> None:
         """Keep the engines running until cancelled."""
@@ -88,6 +102,7 @@ class House:
         await self._listener.close(DRAIN)
         remove(self._ground.sockets)
         await self._ground.runtime.close(end_attempts=True)
+        await self._homes.close()
         await self._egress.close()
         await self._ground.store.close()
 

@@ -140,7 +140,7 @@ class JobsEngine:
             return
         for row in await self._store.read(partial(_executions, missing)):
             try:
-                self._launches[row.uid] = launch_of(row, self._settings)
+                self._launches[row.uid] = await launch_of(row, self._settings)
             except InvalidArgument as error:
                 # One row that cannot be read must not keep all others from running.
                 self._events.emit(

@@ -13,6 +13,7 @@ from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
+from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
 from jubako.wire.codec import invalid
@@ -33,7 +34,9 @@ class LaunchSettings:
     output_root: str
     """Absolute directory; every attempt gets ``EXECUTION_UID/INDEX-ATTEMPT`` in it."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables of every task (PATH, HOME, LANG, addresses of the APIs); the job's own win over them."""
+    """Variables of every task (PATH, HOME, LANG); its identity's come over them, and the job's own win over both."""
+    environments: Environments = field(default_factory=NoEnvironments)
+    """Where tasks get the variables of their identity."""
     working_dir: str | None = None
     """Where tasks run whose job does not say."""
     grace: timedelta = STOP_GRACE
@@ -106,11 +109,12 @@ def quantity(text: str) -> float:
     return float(match[1]) * _SUFFIXES[match[2] or ""]
 
 
-def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
+async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
     """Return how to start attempts of ``execution``.
 
     Raises:
         InvalidArgument: Its document cannot be read (it was checked when it was made).
+        Unavailable: The environment of its service account cannot be had right now.
 
     """
     template = codec.decode(Execution, execution.document).template
@@ -119,12 +123,13 @@ def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
     container = template.containers[0]
     slots = slots_for(container, settings)
     own = {variable.name: variable.value or "" for variable in container.env}
+    key = execution.key
+    identity = await settings.environments.environment(key.project, key.location, template.service_account)
     return Launch(
         uid=execution.uid,
         argv=(*container.command, *container.args),
         environment={
-            **settings.environment,
-            **own,
+            **under({**settings.environment, **identity}, own),
             "CLOUD_RUN_JOB": execution.key.job,
             "CLOUD_RUN_EXECUTION": execution.key.execution,
             "CLOUD_RUN_TASK_COUNT": str(execution.task_count),

@@ -17,7 +17,7 @@ from jubako.boxes.services.instance_rows import Resident
 from jubako.boxes.services.launch import LaunchSettings, spec_of
 from jubako.boxes.services.leases import Leases
 from jubako.boxes.services.readiness import Readiness
-from jubako.boxes.services.rows import TOPIC
+from jubako.boxes.services.rows import TOPIC, RevisionRow, ServiceKey
 from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
@@ -115,13 +115,25 @@ class ServicesEngine:
         if not residents:
             return
         self._faults.point("services.claim.after_commit")
-        specs, unreadable = await self._store.read(partial(_specs, residents, self._settings))
-        for attempt_id, error in unreadable.items():
-            self._events.emit("service.revision_unreadable", "ERROR", attempt=attempt_id, error=error)
-        await self._runtime.submit(specs)
+        await self._runtime.submit(await self._specs(residents))
         for resident in residents:
             place, attempt = resident.place, resident.instance.attempt
             await asyncio.to_thread(outputs.prune, self._settings.output_root, place, attempt)
+
+    async def _specs(self, residents: Sequence[Resident]) -> list[AttemptSpec]:
+        """Return what to submit, without that which cannot be read: it must not hold up the others."""
+        specs = []
+        for resident in residents:
+            try:
+                key, revision = await self._store.read(partial(_start_of, resident))
+                if key is not None and revision is not None:
+                    specs.append(await spec_of(resident, key, revision.document, self._settings))
+            except InvalidArgument as error:
+                attempt = resident.attempt_id
+                self._events.emit(
+                    "service.revision_unreadable", "ERROR", attempt=attempt, error=error.message
+                )
+        return specs
 
     async def _cancel(self, residents: Sequence[Resident]) -> None:
         ids = [r.attempt_id for r in residents if r.attempt_id not in self._asked_to_end]
@@ -145,16 +157,7 @@ class ServicesEngine:
             await self.step()
 
 
-def _specs(
-    residents: Sequence[Resident], settings: LaunchSettings, tx: Tx
-) -> tuple[list[AttemptSpec], dict[str, str]]:
-    """Return what to submit, and what is wrong with that which cannot be: it must not hold up the others."""
-    specs, unreadable = [], {}
-    for resident in residents:
-        revision = rows.find_revision(tx, resident.place.service_uid, resident.place.revision)
-        try:
-            if revision is not None:
-                specs.append(spec_of(resident, revision.document, settings))
-        except InvalidArgument as error:
-            unreadable[resident.attempt_id] = error.message
-    return specs, unreadable
+def _start_of(resident: Resident, tx: Tx) -> tuple[ServiceKey | None, RevisionRow | None]:
+    """Return the service and the revision of an instance, as far as they exist still."""
+    uid = resident.place.service_uid
+    return rows.find_key(tx, uid), rows.find_revision(tx, uid, resident.place.revision)

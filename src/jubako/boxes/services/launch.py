@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from jubako.boxes.services.instance_rows import Place, Resident
 from jubako.boxes.services.resources import Revision
+from jubako.boxes.services.rows import ServiceKey
 from jubako.core.limits import STOP_GRACE
+from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
 from jubako.wire.run_types import Container
@@ -27,17 +29,28 @@ class LaunchSettings:
     output_root: str
     """Absolute directory; every attempt gets ``SERVICE_UID/REVISION/INSTANCE-ATTEMPT`` in it."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables of every instance (PATH, HOME, LANG, addresses of the APIs); the service's own win over them."""
+    """Variables of every instance (PATH, HOME, LANG); its identity's come over them, and the service's own win."""
+    environments: Environments = field(default_factory=NoEnvironments)
+    """Where instances get the variables of their identity."""
     working_dir: str | None = None
     """Where instances run whose service does not say."""
     grace: timedelta = STOP_GRACE
     """Between SIGTERM and SIGKILL."""
 
 
-def spec_of(resident: Resident, document: str, settings: LaunchSettings) -> AttemptSpec:
-    """Return what to hand to the runtime for the attempt under way; ``document`` is its revision's."""
+async def spec_of(
+    resident: Resident, key: ServiceKey, document: str, settings: LaunchSettings
+) -> AttemptSpec:
+    """Return what to hand to the runtime for the attempt under way; ``document`` is its revision's.
+
+    Raises:
+        InvalidArgument: Its service account has no account's name (it was checked when it was made).
+        Unavailable: The environment of its service account cannot be had right now.
+
+    """
     revision = codec.decode(Revision, document)
     container = revision.containers[0]
+    identity = await settings.environments.environment(key.project, key.location, revision.service_account)
     place, attempt = resident.place, resident.instance.attempt
     return AttemptSpec(
         id=resident.attempt_id,
@@ -45,8 +58,7 @@ def spec_of(resident: Resident, document: str, settings: LaunchSettings) -> Atte
         parallelism=PARALLELISM,
         argv=(*container.command, *container.args),
         env={
-            **settings.environment,
-            **_own(container),
+            **under({**settings.environment, **identity}, _own(container)),
             "PORT": str(resident.instance.port),
             "K_SERVICE": revision.service,
             "K_REVISION": place.revision,

@@ -176,6 +176,12 @@ def insert_revision(tx: Tx, revision: RevisionRow) -> None:
         raise AlreadyExists(f"Revision {revision.revision!r} already exists.")
 
 
+def find_key(tx: Tx, uid: str) -> ServiceKey | None:
+    """Return the name of the service with this uid, or None."""
+    row = tx.one("SELECT project, location, service FROM services WHERE uid = ?", uid)
+    return None if row is None else ServiceKey(*row)
+
+
 def find_revision(tx: Tx, service_uid: str, revision: str) -> RevisionRow | None:
     """Return the revision, or None."""
     row = tx.one(f"{_SELECT_REVISION} WHERE service_uid = ? AND revision = ?", service_uid, revision)

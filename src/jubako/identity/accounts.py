@@ -1,0 +1,70 @@
+"""Service accounts: their names, and the ones that are known.
+
+An account comes into being when it is first used, with a notice: there is no local administrator to ask. What may be
+done in its name is the business of access.py.
+"""
+
+import re
+from dataclasses import dataclass
+
+from jubako.core.errors import InvalidArgument
+from jubako.core.timestamps import to_micros
+from jubako.store.port import Tx
+from jubako.wire.addresses import project_number
+
+_EMAIL = re.compile(r"[A-Za-z0-9_.:+-]{1,128}@[A-Za-z0-9.:_-]{1,128}\Z")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Home:
+    """Where a program runs and as whom: what its metadata server tells it."""
+
+    project: str
+    location: str
+    account: str
+    """Email of the service account."""
+
+
+def default_account(project: str) -> str:
+    """Return the account of whatever names none. Source: Compute Engine default service account."""
+    return f"{project_number(project)}-compute@developer.gserviceaccount.com"
+
+
+def email_of(account: str, project: str, field: str = "serviceAccount") -> str:
+    """Return the email of an account as APIs name it: empty, an email, a bare id, or ``projects/P/serviceAccounts/E``.
+
+    Raises:
+        InvalidArgument: It has none of these forms.
+
+    """
+    name = account.rpartition("/")[2] if account.startswith("projects/") else account
+    if not name:
+        return default_account(project)
+    email = name if "@" in name else f"{name}@{project}.iam.gserviceaccount.com"
+    if not _EMAIL.match(email):
+        raise InvalidArgument(f"{field}: {account[:200]!r} is not the email of a service account.")
+    return email
+
+
+def ensure(tx: Tx, email: str) -> bool:
+    """Make the account if it is not known; return whether it was made now."""
+    sql = "INSERT INTO service_accounts (email, create_time) VALUES (?, ?) ON CONFLICT (email) DO NOTHING"
+    return tx.run(sql, email, to_micros(tx.now)) == 1
+
+
+def ports(tx: Tx) -> dict[Home, int]:
+    """Return the metadata port of every home."""
+    rows = tx.all("SELECT project, location, account, port FROM metadata_ports ORDER BY port")
+    return {Home(project, location, account): port for project, location, account, port in rows}
+
+
+def remember_port(tx: Tx, home: Home, port: int) -> None:
+    """Remember at which port a home's metadata server listens: its programs hold the address."""
+    tx.run(
+        "INSERT INTO metadata_ports (project, location, account, port) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (project, location, account) DO UPDATE SET port = excluded.port",
+        home.project,
+        home.location,
+        home.account,
+        port,
+    )
