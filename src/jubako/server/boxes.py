@@ -34,8 +34,8 @@ from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
-from jubako.runtime.system import machine_memory
 from jubako.identity.environment import Environments
+from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.wire.extras import Extra
 from jubako.wire.method import Api
