@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+PIDS_MAX = 2048
+"""Per attempt if nobody says otherwise: a fork bomb ends at it. Source: Podman, containers.conf, pids_limit."""
+
 
 class Reason(StrEnum):
     """Why an attempt ended."""
@@ -49,6 +52,12 @@ class AttemptSpec:
     """Between SIGTERM and SIGKILL, for time-out and cancel."""
     output: str = ""
     """Directory that gets the files ``stdout``, ``stderr`` and ``index``; made if missing."""
+    memory_bytes: int | None = None
+    """What the whole tree may use; more than that ends as OUT_OF_MEMORY. None = no limit. See Capabilities."""
+    cpus: float | None = None
+    """Processor time per second that the whole tree may use; None = no limit."""
+    pids_max: int | None = PIDS_MAX
+    """Processes and threads that the tree may have at once; None = no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

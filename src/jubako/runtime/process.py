@@ -47,18 +47,22 @@ class ProcessRuntime:
         self._answers: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._sequence = itertools.count(1)
         self._tree_kill = "unknown"
+        self._enforced: Sequence[str] = ()
         self.supervisor_pid = 0
         """Of the supervisor last connected to; for operators and tests."""
 
     def capabilities(self) -> Capabilities:
         """See Runtime."""
-        return Capabilities(name="process", tree_kill=self._tree_kill, survives_restart=True)
+        return Capabilities(
+            name="process", tree_kill=self._tree_kill, survives_restart=True, enforced=self._enforced
+        )
 
     async def start(self, position: str, sink: Sink) -> None:
         """See Runtime; what ``sink`` raises meanwhile is raised here."""
         await self._disconnect()
         reader, self._writer, hello = await launch.connect(self._state_dir, self._options)
         self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
+        self._enforced = tuple(hello.get("enforced", ()))  # a supervisor of an older version has no limits
         try:
             self._follower = Follower(sink, self._acknowledge, self._writer.close)
             self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")
@@ -177,4 +181,7 @@ def _spec(spec: AttemptSpec) -> Mapping[str, Any]:
         "timeout": None if spec.timeout is None else spec.timeout.total_seconds(),
         "grace": spec.grace.total_seconds(),
         "output": spec.output,
+        "memory_bytes": spec.memory_bytes,
+        "cpus": spec.cpus,
+        "pids_max": spec.pids_max,
     }

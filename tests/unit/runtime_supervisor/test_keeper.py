@@ -1,5 +1,6 @@
 """The keeper with a disk that is full, and with what users submit."""
 
+import errno
 import json
 import os
 import select
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from jubako.runtime.supervisor import keeper
+from jubako.runtime.supervisor.attempt import Attempt
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.keeper import Keeper
-from jubako.runtime.supervisor.spawn import Spawner
+from jubako.runtime.supervisor.spawn import NotStarted, Spawner
 from jubako.runtime.supervisor.trees import GroupTrees
 
 
@@ -175,3 +178,45 @@ def test_signals_that_the_supervisor_ignores_are_not_ignored_by_users_programs(b
     values = {int(line.split()[1], 16) for line in (output / "stdout").read_text().splitlines()}
     of_the_c_library = 1 << 31 | 1 << 32  # its posix_spawn ignores its own two signals
     assert {value & ~of_the_c_library for value in values} == {0}
+
+
+class FullMachine(Spawner):
+    """Has no room for the first ``refusals`` starts."""
+
+    def __init__(self, refusals: int, code: int) -> None:
+        super().__init__("mark")
+        self.refusals = refusals
+        self.code = code
+
+    def start(self, attempt: Attempt) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            raise NotStarted("command '/bin/true'", OSError(self.code, os.strerror(self.code)))
+        return super().start(attempt)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_machine_without_room_is_asked_again(bench: Bench, code: int) -> None:
+    bench.keeper._spawner = FullMachine(2, code)
+    bench.submit("a", "/bin/true")
+    [end] = bench.run()
+    assert (end["r"], end["c"]) == ("exited", 0)
+    assert [record["k"] for record in bench.records()] == ["try", "start", "end"]
+
+
+def test_a_machine_that_never_has_room_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_TRY_AGAIN_S", 0.0)
+    bench.keeper._spawner = FullMachine(10_000, errno.EAGAIN)
+    bench.submit("a", "/bin/true")
+    [end] = bench.run()
+    assert (end["r"], end["d"]) == ("not_started", "command '/bin/true': Resource temporarily unavailable")
+
+
+def test_an_attempt_that_waits_for_room_can_be_cancelled(bench: Bench) -> None:
+    bench.keeper._spawner = FullMachine(10_000, errno.EAGAIN)
+    bench.submit("a", "/bin/true")
+    bench.keeper.round()
+    bench.keeper.cancel(["a"])
+    bench.keeper.round()
+    [end] = bench.run()
+    assert end["r"] == "cancelled"

@@ -59,6 +59,7 @@ class Attempt:
     __slots__ = (
         "announced_us",
         "argv",
+        "cpus",
         "cwd",
         "detail",
         "env",
@@ -66,17 +67,20 @@ class Attempt:
         "grace",
         "group",
         "id",
+        "memory_bytes",
         "output",
         "output_bytes",
         "parallelism",
         "phase",
         "pid",
+        "pids_max",
         "reason",
         "slot",
         "started_us",
         "status",
         "sweeps",
         "timeout",
+        "tries",
     )
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -89,6 +93,9 @@ class Attempt:
         self.timeout: float | None = spec.get("timeout")
         self.grace: float = spec["grace"]
         self.output: str = spec.get("output", "")
+        self.memory_bytes: int | None = spec.get("memory_bytes")
+        self.cpus: float | None = spec.get("cpus")
+        self.pids_max: int | None = spec.get("pids_max")
         self.phase = Phase.QUEUED
         self.pid = 0
         """Of the leader: also its process group and session."""
@@ -101,6 +108,8 @@ class Attempt:
         self.detail = ""
         self.output_bytes = 0
         self.error_bytes = 0
+        self.tries = 0
+        """How often it could not be started because the machine had no room."""
         self.sweeps = 0
         """How often SIGKILL went to what was left."""
         self.slot: int | None = None

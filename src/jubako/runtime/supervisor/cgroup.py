@@ -1,61 +1,123 @@
 """Control groups as containment: a process cannot leave one, whatever it does to its session, parent or environment.
 
 Works where this process may make groups below its own in the version 2 hierarchy - also in the unified part of a hybrid
-host - and the kernel has ``cgroup.kill``. No controllers are switched on: nothing is limited here.
+host - and the kernel has ``cgroup.kill``. Limits come from the same hierarchy or, on a hybrid host, from those of
+version 1 beside it, see ``limits``.
 
-Groups are slots that are used again, because making and removing one for each attempt costs more than moving into one.
-A leader is moved right after it was started; what it might have forked before that is found by its descent (see
-``trees``).
+1. Groups are slots that are used again, because making and removing one for each attempt costs more than moving.
+2. This process goes into the slot, starts the command, and goes back to its own place, ``main``: so the command is born
+   inside, and nothing that it forks can be outside. That takes no longer than moving the command afterwards.
+3. Groups that limit memory and processor time of version 1 are entered by the command after its start, and by what it
+   may have forked by then: this process must not be where memory is scarce.
 """
 
 import contextlib
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from jubako.runtime.supervisor import limits
+from jubako.runtime.supervisor.attempt import Attempt
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.005
+_FOLLOWS_MAX = 20
+_MAIN = "main"
 
 
 class Cgroups:
-    """Slots in a group of our own, one per live attempt."""
+    """Slots in groups of our own, one per live attempt."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, controllers: Mapping[str, Path]) -> None:
+        """Take the groups of ours: in version 2, and of each controller that can be had."""
         self._base = base
+        self._controllers = controllers
+        self._homes = {base, *(path for name, path in controllers.items() if name == "pids")}
+        """Where a command is born inside."""
         self._count = 0
         self._free: list[int] = []
+        self._set: dict[tuple[str, int], float | None] = {}
+        """Limits as they stand, by controller and slot; missing = none was ever set."""
+        self._kills: dict[int, int] = {}
+        """How many kills for want of memory a slot had seen when its attempt came."""
 
     @classmethod
     def find(cls, mark: str) -> "Cgroups | None":
         """Return the slots for the state directory with this mark, all empty; None where there can be none.
 
-        What a predecessor left in them is killed.
+        What a predecessor left in them is killed, and its groups are removed.
         """
-        parent = _own_group()
-        if parent is None:
+        found = {mount.controller: mount.group / f"jubako-{mark[:12]}" for mount in limits.mounts()}
+        base = found.pop("", None)
+        if base is None:
             return None
-        base = parent / f"jubako-{mark[:12]}"
         try:
             base.mkdir(exist_ok=True)
             _empty(base)
-            found = cls(base)
-            found._add()
+            made = cls(base, _controllers(base, found))
+            made._add()
+            made._settle()
         except OSError:  # not allowed, or a kernel without cgroup.kill
             return None
-        return found
+        return made
 
-    def enter(self, pid: int) -> int | None:
-        """Move ``pid`` into a free slot and return it; None if that is not possible now."""
+    @property
+    def enforced(self) -> list[str]:
+        """Which limits hold."""
+        return [name for name in limits.CONTROLLERS if name in self._controllers]
+
+    def enter(self, attempt: Attempt) -> int | None:
+        """Go into a free slot with the limits of ``attempt``, and return it; ``go_back`` must follow.
+
+        None if that cannot be now; raises OSError if it cannot be and the attempt asks for limits that hold here.
+        """
         try:
             if not self._free:
                 self._add()
             slot = self._free.pop()
         except OSError:  # no more groups allowed
+            if self._has_limits(attempt):
+                raise
             return None
-        with contextlib.suppress(OSError):  # it has ended already
-            self._write(slot, "cgroup.procs", b"%d" % pid)
+        try:
+            for name, value in _wanted(attempt).items():
+                self._limit(name, slot, value)
+            for home in self._homes:
+                limits.write(f"{home}/slot-{slot}/cgroup.procs", b"0")
+        except OSError:
+            self.go_back()
+            self._free.append(slot)
+            raise
+        self._kills[slot] = self._killed(slot)
         return slot
+
+    def go_back(self) -> None:
+        """Return to this process's own place."""
+        for home in self._homes:
+            limits.write(f"{home}/{_MAIN}/cgroup.procs", b"0")
+
+    def follow(self, slot: int, attempt: Attempt) -> None:
+        """Move what was born in ``slot`` into the groups of other hierarchies that limit it; raises OSError."""
+        groups = [
+            f"{self._controllers[name]}/slot-{slot}"
+            for name, value in _wanted(attempt).items()
+            if value is not None and name in self._controllers and self._controllers[name] not in self._homes
+        ]
+        moved: set[bytes] = set()
+        for _ in range(_FOLLOWS_MAX if groups else 0):
+            pids = set(Path(f"{self._base}/slot-{slot}/cgroup.procs").read_bytes().split()) - moved
+            if not pids:
+                return
+            moved |= pids
+            for pid, group in itertools.product(pids, groups):
+                with contextlib.suppress(ProcessLookupError):
+                    limits.write(f"{group}/cgroup.procs", pid)
+
+    def ran_out_of_memory(self, slot: int) -> bool:
+        """Return whether something was killed in ``slot`` for want of memory since ``enter``."""
+        return self._killed(slot) > self._kills.get(slot, 0)
 
     def is_populated(self, slot: int) -> bool:
         """Return whether something lives in ``slot``."""
@@ -68,7 +130,7 @@ class Cgroups:
     def kill(self, slot: int) -> None:
         """Kill everything in ``slot`` at once, however fast it forks."""
         with contextlib.suppress(OSError):
-            self._write(slot, "cgroup.kill", b"1")
+            limits.write(f"{self._base}/slot-{slot}/cgroup.kill", b"1")
 
     def leave(self, slot: int) -> None:
         """Give back ``slot``, which is empty."""
@@ -87,45 +149,94 @@ class Cgroups:
         return None
 
     def close(self) -> None:
-        """Remove the slots; one that is not empty stays for the successor."""
-        for group in _groups(self._base):
+        """Remove the groups; one that is not empty stays for the successor."""
+        for home in self._homes:
             with contextlib.suppress(OSError):
-                group.rmdir()
+                limits.write(f"{home.parent}/cgroup.procs", b"0")
+        for home in {self._base, *self._controllers.values()}:
+            for group in _groups(home):
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+
+    def _settle(self) -> None:
+        for home in self._homes:
+            (home / _MAIN).mkdir(exist_ok=True)
+        self.go_back()
+        if "pids" in self._controllers:
+            limits.put(
+                str(self._controllers["pids"]),
+                limits.settings("pids", is_v2=True, value=limits.pids_for_all()),
+            )
 
     def _add(self) -> None:
-        group = self._base / f"slot-{self._count}"
-        group.mkdir(exist_ok=True)
-        if not (group / "cgroup.kill").exists():
-            raise FileNotFoundError(group / "cgroup.kill")
+        for home in self._homes:
+            (home / f"slot-{self._count}").mkdir(exist_ok=True)
+        if not (self._base / f"slot-{self._count}" / "cgroup.kill").exists():
+            raise FileNotFoundError("cgroup.kill")
         self._free.append(self._count)
         self._count += 1
 
-    def _write(self, slot: int, name: str, data: bytes) -> None:
-        # Opened each time: two descriptors for each of a thousand live attempts would be too many.
-        fd = os.open(f"{self._base}/slot-{slot}/{name}", os.O_WRONLY)
-        try:
-            os.write(fd, data)
-        finally:
-            os.close(fd)
+    def _limit(self, name: str, slot: int, value: float | None) -> None:
+        if name not in self._controllers or self._set.get((name, slot)) == value:
+            return
+        group = f"{self._controllers[name]}/slot-{slot}"
+        # Those of version 1 are made when somebody wants them; most attempts do not.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(group)  # noqa: PTH102 - hot
+        limits.put(group, limits.settings(name, is_v2=self._is_v2(name), value=value))
+        self._set[name, slot] = value
+
+    def _has_limits(self, attempt: Attempt) -> bool:
+        return any(
+            value is not None and name in self._controllers for name, value in _wanted(attempt).items()
+        )
+
+    def _is_v2(self, name: str) -> bool:
+        return self._controllers[name] == self._base
+
+    def _killed(self, slot: int) -> int:
+        if self._set.get(("memory", slot)) is None:
+            return 0
+        return limits.kills(f"{self._controllers['memory']}/slot-{slot}", is_v2=self._is_v2("memory"))
 
 
-def _own_group() -> Path | None:
-    mount = None
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
-            fields = line.split()
-            if fields[2] == "cgroup2":
-                mount = Path(fields[1])
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            if mount is not None and line.startswith("0::"):
-                return mount / line[3:].lstrip("/")
-    return None
+def _wanted(attempt: Attempt) -> Mapping[str, float | None]:
+    return {"memory": attempt.memory_bytes, "cpu": attempt.cpus, "pids": attempt.pids_max}
+
+
+def _controllers(base: Path, apart: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the group of ours for each controller that can be had."""
+    found = {name: base for name in limits.CONTROLLERS if name not in apart and _switch_on(base, name)}
+    for name, path in apart.items():
+        with contextlib.suppress(OSError):
+            path.mkdir(exist_ok=True)
+            _remove_below(path)
+            # Only what can really be set counts.
+            limits.put(str(path), limits.settings(name, is_v2=False, value=None))
+            found[name] = path
+    return found
+
+
+def _switch_on(base: Path, name: str) -> bool:
+    """Hand a controller of version 2 down to the slots; False if that is not allowed, or it is not there."""
+    try:
+        for group in (base.parent, base):
+            limits.write(f"{group}/cgroup.subtree_control", f"+{name}".encode("ascii"))
+    except OSError:  # not delegated; or processes live in our parent, which version 2 does not allow
+        return False
+    return True
 
 
 def _groups(base: Path) -> Iterator[Path]:
     """Yield ``base`` and all groups below it, the lowest first: a task may have made some of its own."""
     for folder, _, _ in os.walk(base, topdown=False):
         yield Path(folder)
+
+
+def _remove_below(base: Path) -> None:
+    for group in _groups(base):
+        if group != base:
+            group.rmdir()
 
 
 def _empty(base: Path) -> None:
@@ -136,6 +247,4 @@ def _empty(base: Path) -> None:
         if time.monotonic() > give_up:
             raise OSError(f"{base} does not get empty")
         time.sleep(_PAUSE_S)
-    for group in _groups(base):
-        if group != base:
-            group.rmdir()
+    _remove_below(base)

@@ -27,7 +27,9 @@ _STARTS_PER_ROUND_MAX = 64
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
 _STALLED_S = 0.2
 """How often a full disk is tried again."""
-_EXPIRED, _GRACE_OVER, _SWEEP = "expired", "grace", "sweep"
+_EXPIRED, _GRACE_OVER, _SWEEP, _TRY = "expired", "grace", "sweep", "try"
+_TRIES_MAX, _TRY_AGAIN_S = 20, 0.1
+"""A command that cannot be started for want of processes or memory is tried again after 0.1, 0.2 ... 2 s."""
 
 
 class Keeper:
@@ -156,6 +158,8 @@ class Keeper:
 
     def _finish(self, attempt: Attempt) -> None:
         attempt.move(Move.GONE)
+        if attempt.reason == "exited" and attempt.status != 0 and self._trees.ran_out_of_memory(attempt):
+            attempt.reason = "out_of_memory"
         output.note(attempt)
         del self._leaderless[attempt.id], self._live[attempt.id]
         self._trees.leave(attempt)
@@ -174,6 +178,7 @@ class Keeper:
         overdue = [a for a in due.get(_GRACE_OVER, ()) if a.phase is Phase.STOPPING]
         for attempt in overdue:
             attempt.move(Move.GRACE_OVER)
+        self._announced += [a for a in due.get(_TRY, ()) if a.phase is Phase.STARTING]
         self._sweep(overdue + [a for a in due.get(_SWEEP, ()) if a.phase is Phase.KILLING])
 
     def _stop(self, attempts: Sequence[Attempt], reason: str, detail: str = "") -> None:
@@ -215,18 +220,22 @@ class Keeper:
     def _start(self) -> None:
         if not self._journal.is_clean():
             return
-        for attempt in self._announced:
+        announced, self._announced = self._announced, []
+        for attempt in announced:
             if attempt.phase is Phase.STARTING:
                 self._start_one(attempt)
-        self._announced.clear()
 
     def _start_one(self, attempt: Attempt) -> None:
         try:
+            self._trees.prepare(attempt)
+        except OSError as error:
+            self._not_started(attempt, NotStarted("limits", error))
+            return
+        try:
             attempt.pid = self._spawner.start(attempt)
         except NotStarted as error:
-            attempt.reason, attempt.detail = "not_started", str(error)
-            self._revoke(attempt)
-            self._tell_end(attempt)
+            self._trees.abandon(attempt)
+            self._not_started(attempt, error)
             return
         attempt.started_us = boot_us()
         attempt.move(Move.START)
@@ -240,6 +249,15 @@ class Keeper:
             f'"pid":{attempt.pid},"b":{attempt.started_us}}}\n'
         )
         self._journal.append(line.encode("ascii"))
+
+    def _not_started(self, attempt: Attempt, error: NotStarted) -> None:
+        if error.is_passing and attempt.tries < _TRIES_MAX:
+            attempt.tries += 1
+            self._plan(_TRY_AGAIN_S * attempt.tries, _TRY, attempt)
+            return
+        attempt.reason, attempt.detail = "not_started", str(error)
+        self._revoke(attempt)
+        self._tell_end(attempt)
 
     def _revoke(self, attempt: Attempt) -> None:
         if attempt.phase is Phase.STARTING:
@@ -265,7 +283,9 @@ class Keeper:
         self._journal.flush()
         if self._journal.is_long():
             with contextlib.suppress(OSError):  # no space: the present generation goes on
-                self._journal.begin(map(_carried, (*self._announced, *self._live.values())))
+                self._journal.begin(
+                    _carried(a) for a in self._attempts.values() if a.phase is not Phase.QUEUED
+                )
 
 
 def _carried(attempt: Attempt) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from jubako.runtime.supervisor.protocol import VERSION
 from jubako.runtime.supervisor.spawn import Spawner
 
 IDLE_S = 60.0
+_LOG_BYTES_MAX = 1 << 20
 READY, LOCKED = "ready", "locked"
 
 
@@ -71,7 +72,12 @@ class Supervisor:
             _log(f"ended {count} processes of {len(lost)} attempts that an earlier supervisor left")
 
     def _connect(self, sock: socket.socket) -> Connection:
-        hello = {"version": VERSION, "pid": os.getpid(), "tree_kill": self._trees.level}
+        hello = {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "tree_kill": self._trees.level,
+            "enforced": list(self._trees.enforced),
+        }
         return Connection(sock, self._journal, self._operate, hello)
 
     def _operate(self, name: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,11 +175,19 @@ def _lock(home: Path) -> bool:
     return True
 
 
+def _bound_log(path: Path) -> None:
+    """Put a log aside that has grown long; the one put aside before goes. It grows by a line per start or trouble."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > _LOG_BYTES_MAX:
+            path.replace(path.with_suffix(".old"))
+
+
 def _detach(home: Path) -> None:
     """Leave the server's session and its descriptors; the server need not wait for us."""
     if os.fork() > 0:
         os._exit(0)
     os.setsid()
+    _bound_log(home / "log")
     log = os.open(home / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDWR)
     for fd, target in ((null, 0), (log, 1), (log, 2)):

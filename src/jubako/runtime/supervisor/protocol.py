@@ -38,8 +38,21 @@ LINE_BYTES_MAX = 64 << 20
 """A longer line is no line of ours: the connection is dropped."""
 WINDOW_BYTES = 1 << 20
 FRAME_BYTES = 128 << 10
-SPEC_KEYS = ("id", "group", "parallelism", "argv", "env", "cwd", "timeout", "grace", "output")
-"""Of one submitted attempt; ``timeout`` (or null) and ``grace`` in seconds."""
+SPEC_KEYS = (
+    "id",
+    "group",
+    "parallelism",
+    "argv",
+    "env",
+    "cwd",
+    "timeout",
+    "grace",
+    "output",
+    "memory_bytes",
+    "cpus",
+    "pids_max",
+)
+"""Of one submitted attempt; ``timeout`` (or null) and ``grace`` in seconds; the last three may be null: no limit."""
 
 ENV_ATTEMPT = "JUBAKO_ATTEMPT"
 """Carries the attempt id in the environment of each process of an attempt."""

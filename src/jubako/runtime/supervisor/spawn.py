@@ -1,6 +1,7 @@
 """Starting one command: own session and process group, nothing on stdin, stdout and stderr straight to files."""
 
 import contextlib
+import errno
 import os
 import signal
 from pathlib import Path
@@ -13,8 +14,16 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
+_PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
 class NotStarted(Exception):
     """The command of an attempt cannot be started; the text says why."""
+
+    def __init__(self, text: str, error: Exception) -> None:
+        super().__init__(f"{text}: {_text(error)}")
+        self.is_passing = isinstance(error, OSError) and error.errno in _PASSING
+        """Whether it may work later: the machine has no room right now."""
 
 
 class Spawner:
@@ -49,7 +58,7 @@ class Spawner:
         try:
             os.chdir(directory)
         except (OSError, ValueError) as error:
-            raise NotStarted(f"working directory {directory!r}: {_text(error)}") from error
+            raise NotStarted(f"working directory {directory!r}", error) from error
         try:
             return self._spawn(attempt, outputs)
         finally:
@@ -73,7 +82,7 @@ class Spawner:
             )
         except (OSError, ValueError, TypeError, IndexError) as error:
             name = attempt.argv[0] if attempt.argv else ""
-            raise NotStarted(f"command {name!r}: {_text(error)}") from error
+            raise NotStarted(f"command {name!r}", error) from error
 
     def _open_outputs(self, attempt: Attempt) -> tuple[int, int]:
         directory = attempt.output
@@ -88,7 +97,7 @@ class Spawner:
         except (OSError, ValueError) as error:
             if first >= 0:
                 os.close(first)
-            raise NotStarted(f"output directory {directory!r}: {_text(error)}") from error
+            raise NotStarted(f"output directory {directory!r}", error) from error
 
 
 def _make(directory: str) -> None:

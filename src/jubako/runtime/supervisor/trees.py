@@ -33,8 +33,30 @@ class Trees(Protocol):
     level: str
     """``cgroup``, ``subreaper`` or ``process-group``: how surely a tree is ended."""
 
+    @property
+    def enforced(self) -> Sequence[str]:
+        """Which limits hold: of ``memory``, ``cpu``, ``pids``."""
+        ...
+
+    def prepare(self, attempt: Attempt) -> None:
+        """Get ready for the start of ``attempt``; ``enter`` or ``abandon`` follows at once.
+
+        Raises:
+            OSError: Its limits, which hold here, cannot be set now; nothing follows.
+
+        """
+        ...
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Note that ``attempt`` could not be started."""
+        ...
+
     def enter(self, attempt: Attempt) -> None:
-        """Note that the leader of ``attempt`` was started."""
+        """Note that the leader of ``attempt`` was started; from now on its limits hold."""
+        ...
+
+    def ran_out_of_memory(self, attempt: Attempt, /) -> bool:
+        """Return whether a process of ``attempt`` was killed because it reached its limit of memory."""
         ...
 
     def exited(self, attempt: Attempt) -> None:
@@ -83,6 +105,17 @@ class GroupTrees:
     """Process groups only: a process that leaves its group escapes."""
 
     level = "process-group"
+    enforced: Sequence[str] = ()
+
+    def prepare(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+    def abandon(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+    def ran_out_of_memory(self, _attempt: Attempt) -> bool:
+        """See Trees."""
+        return False
 
     def enter(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -128,6 +161,7 @@ class SubreaperTrees:
     """Sessions, descent and marks, seen from the process that inherits every orphan."""
 
     level = "subreaper"
+    enforced: Sequence[str] = ()
 
     def __init__(self, locate: Callable[[int], str | None] = lambda _: None) -> None:
         """``locate`` may know the id of the attempt that a pid belongs to by other means."""
@@ -138,6 +172,16 @@ class SubreaperTrees:
         self._sessions: dict[int, Attempt] = {}
         self._seen: dict[int, str] = {}
         """Owner of each process that was ever signalled and may still live, by pid."""
+
+    def prepare(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+    def abandon(self, attempt: Attempt) -> None:
+        """See Trees."""
+
+    def ran_out_of_memory(self, _attempt: Attempt) -> bool:
+        """See Trees."""
+        return False
 
     def enter(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -217,15 +261,36 @@ class CgroupTrees:
 
     def __init__(self, cgroups: Cgroups) -> None:
         self._cgroups = cgroups
+        self.enforced = cgroups.enforced
         self._by_slot: dict[int, Attempt] = {}
         self._inner = SubreaperTrees(self._locate)
+
+    def prepare(self, attempt: Attempt) -> None:
+        """See Trees."""
+        attempt.slot = self._cgroups.enter(attempt)
+
+    def abandon(self, attempt: Attempt) -> None:
+        """See Trees."""
+        if attempt.slot is not None:
+            self._cgroups.go_back()
+            self._cgroups.leave(attempt.slot)
+            attempt.slot = None
 
     def enter(self, attempt: Attempt) -> None:
         """See Trees."""
         self._inner.enter(attempt)
-        attempt.slot = self._cgroups.enter(attempt.pid)
         if attempt.slot is not None:
+            self._cgroups.go_back()
             self._by_slot[attempt.slot] = attempt
+            try:
+                self._cgroups.follow(attempt.slot, attempt)
+            except OSError as error:  # it must not run without the limits that we said hold
+                attempt.detail = f"its limits could not be set: {error.strerror}"
+                self._cgroups.kill(attempt.slot)
+
+    def ran_out_of_memory(self, attempt: Attempt) -> bool:
+        """See Trees."""
+        return attempt.slot is not None and self._cgroups.ran_out_of_memory(attempt.slot)
 
     def exited(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -246,7 +311,7 @@ class CgroupTrees:
             for attempt in attempts:
                 if attempt.slot is not None:
                     self._cgroups.kill(attempt.slot)
-        # Also by descent: something may have been forked before its parent was in the group.
+        # Also by descent: SIGTERM has no other way, and there may have been no free group.
         self._inner.send(attempts, signum)
 
     def leave(self, attempt: Attempt) -> None:
