@@ -27,6 +27,7 @@ from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
+from jubako.boxes.workflows.execution_routes import ExecutionRoutes
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.instant import Instant
 from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
@@ -157,7 +158,10 @@ def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Ap
 
 def workflow_extras(ground: Ground) -> list[Extra]:
     """Return the routes of the Workflows box that are no API methods."""
-    return CallbackRoutes(ground.store, ground.clock).routes()
+    return [
+        *CallbackRoutes(ground.store, ground.clock).routes(),
+        *ExecutionRoutes(ground.store, ground.clock).routes(),
+    ]
 
 
 def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:

@@ -67,6 +67,8 @@ class WorkflowsEngine:
                 self._failures.pop(execution, None)
         finally:
             del self._running[execution]
+        if outcome is True:  # it has ended: nothing can come any more
+            return
         # Something may have come while this runner was leaving.
         if await self._parts.store.read(partial(execution_rows.needs_engine, execution=execution)):
             self._ensure(execution)

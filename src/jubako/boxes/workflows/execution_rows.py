@@ -179,9 +179,15 @@ def journal(tx: Tx, execution: str, seq: int, outcomes: Sequence[str]) -> None:
     )
 
 
-def record_steps(tx: Tx, execution: str, current_steps: str) -> None:
-    """Record where the execution stands: a JSON list of ``{"routine", "step"}``."""
-    tx.run("UPDATE workflow_executions SET current_steps = ? WHERE execution = ?", current_steps, execution)
+def record_steps(tx: Tx, execution: str, current_steps: str) -> bool:
+    """Record where an active execution stands, a JSON list of ``{"routine", "step"}``; False if it is not active."""
+    changed = tx.run(
+        "UPDATE workflow_executions SET current_steps = ? WHERE execution = ? AND state = ?",
+        current_steps,
+        execution,
+        State.ACTIVE,
+    )
+    return bool(changed)
 
 
 def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:

@@ -56,12 +56,13 @@ class Inbox:
         return items
 
     async def _wait(self, patience: timedelta | None) -> None:
+        if patience is None:  # the usual case, and it needs no tasks
+            await self._changed.wait()
+            return
         changed = asyncio.ensure_future(self._changed.wait())
-        waits: list[asyncio.Future[object]] = [changed]  # type: ignore[list-item]
-        if patience is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + patience)))
+        slept = asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + patience))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((changed, slept), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
+            changed.cancel()
+            slept.cancel()

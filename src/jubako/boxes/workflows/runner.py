@@ -56,15 +56,15 @@ class Runner:
         self._inbox = Inbox(parts.clock)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Drive the execution until it has ended, sleeps, or was cancelled."""
+    async def run(self) -> bool:
+        """Drive the execution until it has ended, sleeps, or was cancelled; return whether it ended."""
         loaded = await self._parts.store.read(partial(execution_rows.load, execution=self._id))
         if loaded is None:
-            return
+            return False
         seat = Seat.restored(self._parts.programs.of(loaded.workflow), loaded)
         if loaded.state is State.CANCELLED:
             await self._clean_up(seat)
-            return
+            return False
         context = _context(loaded)
         try:
             self._spawn(self._listen())
@@ -75,17 +75,23 @@ class Runner:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        return seat.is_over
 
     async def _drive(self, seat: Seat, context: Context) -> None:
         turn = Turn(asked=list(seat.under_way.values()))
         while True:
             await self._answer_instants(seat, turn, context)
+            known = not turn.fed
+            if (
+                known
+            ):  # what is asked for follows from what is durable already: it need not wait for the commit
+                self._perform_all(turn.asked, context)
             await self._commit(seat, turn, context)
             self._parts.faults.point("workflows.turn.after_commit")
             if seat.is_over:
                 return
-            for effect in turn.asked:
-                self._perform(effect, context)
+            if not known:
+                self._perform_all(turn.asked, context)
             items = await self._next(seat)
             if not items:
                 return
@@ -146,7 +152,7 @@ class Runner:
         started_at = seat.seq - len(turn.fed)
 
         def write(tx: Tx) -> None:
-            if execution_rows.state_of(tx, self._id) is not State.ACTIVE:
+            if not execution_rows.record_steps(tx, self._id, steps):
                 raise Stopped
             execution_rows.journal(tx, self._id, started_at, turn.fed)
             for name in turn.arrived:
@@ -156,7 +162,6 @@ class Runner:
                 return
             for effect in turn.asked:
                 self._ensure_timed(tx, effect)
-            execution_rows.record_steps(tx, self._id, steps)
             if snapshot is not None:
                 execution_rows.record_snapshot(tx, self._id, seat.seq, snapshot)
             self._parts.faults.point("workflows.turn.before_commit")
@@ -205,6 +210,10 @@ class Runner:
             execution_rows.close(tx, self._id)
 
         await self._parts.store.write(write)
+
+    def _perform_all(self, effects: Sequence[Effect], context: Context) -> None:
+        for effect in effects:
+            self._perform(effect, context)
 
     def _perform(self, effect: Effect, context: Context) -> None:
         if effect.kind in KINDS:  # more of them than one turn answers

@@ -1,0 +1,282 @@
+"""Workflows of no-op HTTP calls through our engine, beside the bare calls and other engines, in one run.
+
+1. A chain of 40 calls: Jubako, Restate, DBOS on SQLite, Prefect, Ray. 2. A chain of 3: the median's overhead a step.
+3. 1,000 executions of 20 durable steps at once, beside the disk's own rate of group commits of one row a step.
+4. Waking an execution of 100,000 past steps. Peers that are not installed are skipped by name.
+
+Usage: python benchmarks/workflow_chain.py [--peers PYTHON] [--restate RESTATE_SERVER] [--runs 20] [--only chain,...]
+``--peers`` is a Python that has restate-sdk, hypercorn, dbos, prefect and ray; RESTATE_SERVER is the binary of the
+npm package @restatedev/restate-server.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jubako.boxes.workflows.language import (
+    EffectDone,
+    EffectKind,
+    Start,
+    State,
+    advance,
+    compile_workflow,
+    dump,
+    initial_state,
+    load,
+    pending_effects,
+)
+from jubako.testing.server import PARENT, ServerProcess
+
+PEERS_SCRIPT = Path(__file__).with_name("workflow_peers.py")
+WARM = 3
+STEP_BUDGET_MS = 0.7
+FAN_OUT, FAN_STEPS = 1_000, 20
+FAN_SOURCE = f"""
+main:
+  steps:
+    - loop:
+        for:
+          value: n
+          range: [1, {FAN_STEPS}]
+          steps:
+            - note: {{call: sys.sleep, args: {{seconds: 0}}}}
+    - done: {{return: "${{{FAN_STEPS}}}"}}
+"""
+LONG_STEPS = 99_000
+
+
+def chain_source(steps: int, port: int) -> str:
+    """Return a workflow of so many calls, one after another."""
+    call = f'{{call: http.get, args: {{url: "http://127.0.0.1:{port}/"}}, result: r}}'
+    lines = [f"    - s{number}: {call}" for number in range(steps)]
+    return "main:\n  steps:\n" + "\n".join(lines) + '\n    - done: {return: "${r.code}"}\n'
+
+
+class Jubako:
+    """Our server, spoken to on one connection that stays open."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._connection = http.client.HTTPConnection(server.address.removeprefix("http://"))
+        self._server = server
+
+    def call(self, path: str, body: object) -> dict[str, object]:
+        """Return the answer of a POST."""
+        headers = {"content-type": "application/json"}
+        try:
+            self._connection.request("POST", path, body=json.dumps(body).encode(), headers=headers)
+        except BrokenPipeError:  # the server closes connections that idle while a peer has its turn
+            self._connection.close()
+            self._connection.request("POST", path, body=json.dumps(body).encode(), headers=headers)
+        response = self._connection.getresponse()
+        answer = json.loads(response.read())
+        assert response.status == 200, answer
+        return answer
+
+    def deploy(self, name: str, source: str) -> None:
+        """Create a workflow."""
+        path = f"/v1/{PARENT}/workflows?workflowId={name}"
+        operation = self.call(path, {"sourceContents": source})
+        while not operation.get("done"):
+            time.sleep(0.02)
+            operation = self._server.get(f"/v1/{operation['name']}")
+
+    def start(self, name: str) -> str:
+        """Start an execution and return its name."""
+        return str(self.call(f"/v1/{PARENT}/workflows/{name}/executions", {})["name"])
+
+    def run(self, name: str) -> None:
+        """Start an execution and wait for its end."""
+        execution = self.start(name)
+        ended = self.call(f"/jubako/v1/{execution}:wait", {"timeout": "60s"})
+        assert ended["state"] == "SUCCEEDED", ended
+
+
+def timed(work: Callable[[], object], runs: int) -> list[float]:
+    seconds = []
+    for number in range(WARM + runs):
+        begun = time.perf_counter()
+        work()
+        if number >= WARM:
+            seconds.append(time.perf_counter() - begun)
+    return seconds
+
+
+@contextmanager
+def local_server() -> Iterator[int]:
+    """Run the server that the steps call."""
+    process = subprocess.Popen(
+        [sys.executable, str(PEERS_SCRIPT), "serve"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def peer_run(given: argparse.Namespace, peer: str, port: int, steps: int) -> list[float] | None:
+    """Return the seconds of a peer's runs, or None if it is not there."""
+    python = sys.executable if peer == "bare" else given.peers
+    if python is None or (peer == "restate" and given.restate is None):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "seconds"
+        command = [python, str(PEERS_SCRIPT), peer, str(port), str(steps), str(given.runs), str(out)]
+        environment = {**os.environ, "RESTATE_SERVER": given.restate or ""}
+        try:
+            subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        return json.loads(out.read_text("utf-8")) if out.exists() else None
+
+
+def shown(name: str, seconds: list[float], steps: int, ours: float) -> None:
+    middle = statistics.median(seconds)
+    print(
+        f"  {name:8} median {middle * 1000:8.2f} ms = {middle / steps * 1000:6.2f} ms a step"
+        f"   (best {min(seconds) * 1000:.2f})   {middle / ours:5.2f} x jubako"
+    )
+
+
+def chain(given: argparse.Namespace, client: Jubako, port: int, steps: int, peers: list[str]) -> None:
+    """Print a chain's times."""
+    client.deploy(f"chain{steps}", chain_source(steps, port))
+    ours = timed(lambda: client.run(f"chain{steps}"), given.runs)
+    middle = statistics.median(ours)
+    print(f"chain of {steps} calls:")
+    shown("jubako", ours, steps, middle)
+    for peer in peers:
+        seconds = peer_run(given, peer, port, steps)
+        if seconds is None:
+            print(f"  {peer:8} skipped: not installed")
+            continue
+        shown(peer, seconds, steps, middle)
+        if peer == "bare":
+            over = (middle - statistics.median(seconds)) / steps * 1000
+            print(f"           jubako adds {over:.2f} ms a step (budget {STEP_BUDGET_MS} ms)")
+
+
+def commit_rate(folder: Path, rows: int, group: int) -> float:
+    """Return rows per second of one SQLite file with ``group`` rows in a commit, as durable as ours."""
+    connection = sqlite3.connect(folder / "disk.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(
+        "CREATE TABLE journal (execution TEXT, seq BIGINT, outcome TEXT, PRIMARY KEY (execution, seq))"
+    )
+    begun = time.perf_counter()
+    for first in range(0, rows, group):
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO journal VALUES (?, ?, ?)",
+            [
+                (f"execution-{number}", first, '{"name":"main/loop/note#0","value":null}')
+                for number in range(group)
+            ],
+        )
+        connection.execute("COMMIT")
+    seconds = time.perf_counter() - begun
+    connection.close()
+    return rows / seconds
+
+
+def fan(client: Jubako, port: int, folder: Path) -> None:
+    """Print the rate of many executions at once: of calls, and of steps that are only written down."""
+    steps = FAN_OUT * FAN_STEPS
+    disk = commit_rate(folder, steps, 512)
+    sources = {"log": FAN_SOURCE.replace("sys.sleep, args: {seconds: 0}", "sys.log, args: {text: x}")}
+    sources["http"] = FAN_SOURCE.replace(
+        "sys.sleep, args: {seconds: 0}", f'http.get, args: {{url: "http://127.0.0.1:{port}/"}}'
+    )
+    for name, source in sources.items():
+        client.deploy(f"fan-{name}", source)
+        begun = time.perf_counter()
+        executions = [client.start(f"fan-{name}") for _ in range(FAN_OUT)]
+        started = time.perf_counter() - begun
+        for execution in executions:
+            ended = client.call(f"/jubako/v1/{execution}:wait", {"timeout": "60s"})
+            assert ended["state"] == "SUCCEEDED", ended
+        seconds = time.perf_counter() - begun
+        print(
+            f"{FAN_OUT} executions of {FAN_STEPS} {name} steps: {steps / seconds:,.0f} steps/s "
+            f"({seconds:.2f} s, of which {started:.2f} s to request them; budget 5,000 steps/s)"
+        )
+    print(f"  the disk: {disk:,.0f} rows/s in commits of 512")
+
+
+def waking() -> None:
+    """Print how long it takes to bring an execution with a long past back into memory."""
+    source = """
+main:
+  steps:
+    - loop:
+        for:
+          value: n
+          range: [1, ROUNDS]
+          steps:
+            - a: {assign: [{x: "${n}"}]}
+            - b: {assign: [{y: "${n}"}]}
+            - c: {assign: [{z: "${n}"}]}
+    - wait: {call: sys.sleep, args: {seconds: 1}}
+    - done: {return: ok}
+""".replace("ROUNDS", str(LONG_STEPS // 3))
+    program = compile_workflow(source)
+    state = initial_state(program, None)
+    advance(program, state, Start())
+    text = json.dumps(dump(state))
+
+    def wake() -> State:
+        woken = load(program, json.loads(text))
+        (effect,) = pending_effects(program, woken)
+        assert effect.kind is EffectKind.SLEEP
+        advance(program, woken, EffectDone(effect.name))
+        return woken
+
+    middle = statistics.median(timed(wake, 20)) * 1000
+    print(
+        f"waking an execution of {state.steps:,} past steps from its snapshot: {middle:.2f} ms (budget 50 ms)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", help="a Python that has the peers")
+    parser.add_argument("--restate", help="the restate-server binary")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--only", default="chain,short,fan,waking")
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    print(f"load {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_server() as port,
+        ServerProcess(Path(folder) / "state") as server,
+    ):
+        client = Jubako(server)
+        if "chain" in wanted:
+            chain(given, client, port, 40, ["bare", "restate", "dbos", "prefect", "ray"])
+        if "short" in wanted:
+            chain(given, client, port, 3, ["bare", "restate"])
+        if "fan" in wanted:
+            fan(client, port, Path(folder))
+        if "waking" in wanted:
+            waking()
+    print(f"load {os.getloadavg()[0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
