@@ -117,8 +117,10 @@ class Egress:
         return is_api_host(url.host, self._api_hosts) or is_service_host(url.host)
 
     async def _api(self, call: Call, url: Url, caller: Caller) -> HttpResponse:
+        # A regional name says the location of paths that do not (wire/documents.py).
+        headers = {**call.headers, "host": url.host}
         request = HttpRequest(
-            method=call.method, path=url.path, query=url.query, headers=call.headers, body=call.body
+            method=call.method, path=url.path, query=url.query, headers=headers, body=call.body
         )
         response = await self._router.handle(request, caller)
         if len(response.body) > RESPONSE_MAX:

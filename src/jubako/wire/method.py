@@ -6,7 +6,7 @@ adding a row.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,41 @@ Handler = Callable[[Any, Caller], Awaitable[Any]]
 """``await handler(request, caller)`` returns the method's response, or raises a JubakoError."""
 
 
+Document: TypeAlias = dict[str, Any]
+"""One JSON object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRequest:
+    """One request, decoded."""
+
+    variables: Mapping[str, str]
+    """Of the template."""
+    query: Mapping[str, str]
+    """The last value of each parameter."""
+    body: Document
+    """{} if there is none."""
+    location: str | None
+    """What the host name says: None for a name without a region, and for loopback."""
+    agent: str = ""
+    """The User-Agent header."""
+
+
+DocumentHandler = Callable[[DocumentRequest, Caller], Awaitable[Document]]
+"""``await handler(request, caller)`` returns the reply, or raises a JubakoError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRoute:
+    """One route of JSON documents without a schema: see wire/documents.py."""
+
+    verb: str
+    template: str
+    permission: str
+    """As in the method table: "" lets nobody in."""
+    handler: DocumentHandler
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """One Google API: its methods and what answers them."""
@@ -70,3 +105,5 @@ class Api:
     methods: Sequence[Method]
     handlers: Mapping[str, Handler]
     """By full method name; a method without one answers UNIMPLEMENTED."""
+    documents: Sequence[DocumentRoute] = ()
+    """Its routes without a schema (wire/documents.py)."""

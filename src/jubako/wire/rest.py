@@ -9,10 +9,11 @@ from jubako.core.events import Events
 from jubako.wire.binding import bind, parse_query, wants_enum_numbers
 from jubako.wire.codec import encode
 from jubako.wire.dispatch import Access, Dispatch
+from jubako.wire.documents import Documents, refuse_overlaps
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.json_in import shown
-from jubako.wire.method import Api, Caller, HttpRule, Method
+from jubako.wire.method import Api, Caller, DocumentRoute, HttpRule, Method
 from jubako.wire.template import Template, parse_template, split_path
 
 _METHOD_NOT_ALLOWED = 405
@@ -32,6 +33,7 @@ class Router:
 
     def __init__(self, apis: Sequence[Api], access: Access, events: Events) -> None:
         self._dispatch = Dispatch(apis, access)
+        self._documents = Documents([route for api in apis for route in api.documents], access)
         self._events = events
         self._routes: dict[tuple[int, str], list[Route]] = {}
         for api in apis:
@@ -43,16 +45,23 @@ class Router:
                     )
         for bucket in self._routes.values():
             _refuse_ambiguity(bucket)
+        refuse_overlaps(
+            self._documents.templates(),
+            [(route.rule.verb, route.template) for bucket in self._routes.values() for route in bucket],
+        )
 
     def matches(self, path: str) -> bool:
-        """Return whether some method lives at this path, whatever the verb."""
-        return bool(self._at(path))
+        """Return whether something is served at this path, whatever the verb."""
+        return bool(self._at(path) or self._documents.find(path))
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the reply to one request; never raises."""
         route = self._find(request)
         if isinstance(route, HttpResponse):
             return route
+        if isinstance(route, DocumentRoute):
+            answer = self._documents.answer(route, request, caller)
+            return await supervised(self._events, f"{route.verb} {route.template}", answer)
         return await supervised(self._events, route.method.name, self._answer(route, request, caller))
 
     async def _answer(self, route: Route, request: HttpRequest, caller: Caller) -> HttpResponse:
@@ -69,14 +78,17 @@ class Router:
         segments, verb = split_path(path)
         return [r for r in self._routes.get((len(segments), verb), ()) if r.template.match(segments)]
 
-    def _find(self, request: HttpRequest) -> Route | HttpResponse:
+    def _find(self, request: HttpRequest) -> Route | DocumentRoute | HttpResponse:
         routes = self._at(request.path)
-        if not routes:
-            return error_response(NotFound(f"Nothing is served at {shown(request.path)}."))
         for route in routes:
             if route.rule.verb == request.method:
                 return route
-        verbs = ", ".join(sorted({route.rule.verb for route in routes}))
+        documents = self._documents.find(request.path)
+        if request.method in documents:
+            return documents[request.method]
+        if not routes and not documents:
+            return error_response(NotFound(f"Nothing is served at {shown(request.path)}."))
+        verbs = ", ".join(sorted({route.rule.verb for route in routes} | documents.keys()))
         error = Unimplemented(f"{shown(request.method)} is not served at this path; it takes {verbs}.")
         return error_response(error, _METHOD_NOT_ALLOWED)
 

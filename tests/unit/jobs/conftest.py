@@ -10,6 +10,7 @@ import pytest
 from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts, JobHandlers
+from jubako.boxes.jobs.krm_routes import KrmRoutes
 from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.logs import Outputs
@@ -72,6 +73,7 @@ class Box:
             hosts=("run.googleapis.com",),
             methods=[*JOBS, *EXECUTIONS, *TASKS],
             handlers=handlers,
+            documents=KrmRoutes(ports).routes(),
         )
         self.router = Router([api], self.access, self.events)
         routes = [*LogRoutes(self.store, self.outputs).routes(), *RerunRoutes(ports).routes()]

@@ -138,7 +138,7 @@ class JobHandlers:
 
         def fn(tx: Tx) -> ListJobsResponse:
             found = rows.list_jobs(tx, parent["project"], parent["location"], page)
-            shown, token = cut(found, page, lambda row: row.key.job)
+            shown, token = cut(found, page, rows.job_page_key)
             return ListJobsResponse(jobs=[_view(tx, row) for row in shown], next_page_token=token)
 
         return await self._store.read(fn)

@@ -169,11 +169,21 @@ def delete_job(tx: Tx, key: JobKey) -> list[str]:
     return [str(uid) for (uid,) in uids]
 
 
+def job_page_key(job: JobRow) -> str:
+    """Return the key of the page that begins behind ``job``."""
+    return f"{job.key.job}/{job.key.location}"
+
+
 def list_jobs(tx: Tx, project: str, location: str, page: Page) -> list[JobRow]:
-    """Return jobs by name, one more than asked for if there are more; the key of a page is the job's id."""
+    """Return jobs of a location (``-``: of all) by name, one more than asked for if there are more."""
+    name, _, last = page.after.partition("/")
+    place: tuple[str, ...] = (project,)
+    sql = f"{_SELECT_JOB} WHERE project = ? "
+    if location != "-":
+        place, sql = (*place, location), sql + "AND location = ? "
     rows = tx.all(
-        f"{_SELECT_JOB} WHERE project = ? AND location = ? AND job > ? ORDER BY job LIMIT ?",
-        project, location, page.after, page.size + 1,
+        sql + "AND (job > ? OR (job = ? AND location > ?)) ORDER BY job, location LIMIT ?",
+        *place, name, name, last, page.size + 1,
     )  # fmt: skip
     return [_job(row) for row in rows]
 
@@ -250,7 +260,9 @@ def execution_page_key(execution: ExecutionRow) -> str:
 
 
 def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
-    """Return executions of a job (job ``-``: of all jobs), newest first, one more than asked for if there are more.
+    """Return executions of a job (job ``-``: of all jobs; location ``-``: of all), newest first.
+
+    One more than asked for if there are more.
 
     Raises:
         InvalidArgument: The page has a key that ``execution_page_key`` did not make.
@@ -260,8 +272,10 @@ def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
     if page.after and not (created.isascii() and created.isdecimal() and len(created) < 19):
         raise invalid("pageToken", "is not a token that this server gave out.")
     before = int(created or 2**62)
-    place: tuple[str, ...] = (key.project, key.location)
-    sql = f"{_SELECT_EXECUTION} WHERE project = ? AND location = ? "
+    place: tuple[str, ...] = (key.project,)
+    sql = f"{_SELECT_EXECUTION} WHERE project = ? "
+    if key.location != "-":
+        place, sql = (*place, key.location), sql + "AND location = ? "
     if key.job != "-":
         place, sql = (*place, key.job), sql + "AND job = ? "
     rows = tx.all(
