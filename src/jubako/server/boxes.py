@@ -9,6 +9,7 @@ from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts as JobPorts
 from jubako.boxes.jobs.handlers import JobHandlers
+from jubako.boxes.jobs.krm_routes import KrmRoutes as JobKrmRoutes
 from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
@@ -103,7 +104,12 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
     return Jobs(
         engine=engine,
         api=Api(
-            name="run", version="v2", hosts=RUN_HOSTS, methods=(*JOBS, *EXECUTIONS, *TASKS), handlers=handlers
+            name="run",
+            version="v2",
+            hosts=RUN_HOSTS,
+            methods=(*JOBS, *EXECUTIONS, *TASKS),
+            handlers=handlers,
+            documents=JobKrmRoutes(ports).routes(),
         ),
         describers={TARGET_KIND: operations.describe},
         extras=[*LogRoutes(ground.store, outputs).routes(), *RerunRoutes(ports).routes()],
