@@ -1,10 +1,14 @@
-"""``jubako workflows check FILE``: what the compiler says, as ``FILE:LINE:COLUMN: sentence``, without a server."""
+"""``jubako workflows check FILE...``: what the compiler says, as ``FILE:LINE:COLUMN: sentence`` or as JSON, offline.
+
+Exit code 0: every file is a workflow (warnings do not count); 1: at least one is refused; 2: one cannot be read.
+"""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jubako.cli.context import Context
 from jubako.cli.errors import FAILED, OK, UsageError
@@ -14,30 +18,64 @@ if TYPE_CHECKING:
     from jubako.boxes.workflows.language import Problem
 
 
-def check_file(args: argparse.Namespace, context: Context) -> int:
+def check_files(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows check``."""
+    texts = [(path, read_workflow(path)) for path in args.files]
+    found = [(path, *_compiled(text)) for path, text in texts]
+    if args.check_format == "json":
+        documents = [
+            _document(path, problem, severity)
+            for path, errors, warnings in found
+            for severity, problems in (("error", errors), ("warning", warnings))
+            for problem in problems
+        ]
+        context.out.print(json.dumps(documents, indent=2, ensure_ascii=False))
+    else:
+        for path, errors, warnings in found:
+            for line in (*problem_lines(path, errors, ""), *problem_lines(path, warnings, "warning: ")):
+                context.out.print(line)
+            if not errors:
+                context.note(f"{path} is a workflow.")
+    return FAILED if any(errors for _, errors, _ in found) else OK
+
+
+def _compiled(text: str) -> tuple[list["Problem"], list["Problem"]]:
+    """Return what is wrong with a source, and what is doubtful."""
     from jubako.boxes.workflows import language  # noqa: PLC0415 - only this command needs the compiler
 
     try:
-        program = language.compile_workflow(_read(args.file))
+        return [], list(language.compile_workflow(text).warnings)
     except language.SourceRefused as refusal:
-        for line in _lines(args.file, refusal.problems, ""):
-            context.out.print(line)
-        return FAILED
-    for line in _lines(args.file, program.warnings, "warning: "):
-        context.out.print(line)
-    context.note(f"{args.file} is a workflow.")
-    return OK
+        return list(refusal.problems), []
 
 
-def _lines(path: Path, problems: Iterable["Problem"], kind: str) -> Iterator[str]:
+def _document(path: Path, problem: "Problem", severity: str) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "line": problem.line,
+        "column": problem.column,
+        "severity": severity,
+        "message": problem.message,
+        "step": problem.step,
+        "fix": problem.fix,
+    }
+
+
+def problem_lines(path: Path, problems: Iterable["Problem"], kind: str) -> Iterator[str]:
+    """Yield the problems of a file as editors read them."""
     for problem in problems:
         step = f" (step {problem.step})" if problem.step else ""
         fix = f" {problem.fix}" if problem.fix else ""
         yield clean(f"{path}:{problem.line}:{problem.column}: {kind}{problem.message}{step}.{fix}")
 
 
-def _read(path: Path) -> str:
+def read_workflow(path: Path) -> str:
+    """Return the text of a file, or of standard input for ``-``.
+
+    Raises:
+        UsageError: It cannot be read.
+
+    """
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.parsing import Group
 from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
+from jubako.cli.workflow_timeline import tree
 
 Execution = dict[str, Any]
 """A ``google.cloud.workflows.executions.v1.Execution`` as JSON."""
@@ -131,13 +132,21 @@ def _follow(context: Context, name: str) -> Execution:
             execution = client.get(f"/v1/{name}")
             if execution.get("state") not in UNFINISHED:
                 return execution
-            if not context.is_quiet:
-                live.draw([clip(_line(execution), context.err.columns - 1)])
+            if not context.is_quiet and context.err.is_live:
+                live.draw(_progress(execution, context))
             client.sleep(delay)
             delay = min(delay * 1.3, SLOWEST_POLL_S)
     finally:
         live.clear()
         client.patience_s = before
+
+
+def _progress(execution: Execution, context: Context) -> list[str]:
+    """Return where the execution stands: one line, and below it the tree of its steps as far as the screen goes."""
+    columns = context.err.columns
+    chart = context.client.get(f"/jubako/v1/{execution['name']}:timeline")
+    room = max(context.err.rows - 3, 1)
+    return [clip(_line(execution), columns - 1), *tree(chart, columns)[-room:]]
 
 
 def _line(execution: Mapping[str, Any]) -> str:
@@ -166,7 +175,8 @@ def failure(execution: Execution) -> Iterator[str]:
         yield from (f"  {clean(line)}" for line in str(text).splitlines())
 
 
-def _execution_name(args: argparse.Namespace, context: Context) -> str:
+def execution_name(args: argparse.Namespace, context: Context) -> str:
+    """Return the full name of ``EXECUTION``."""
     if args.execution.startswith("projects/"):
         return str(args.execution)
     if not args.workflow:
@@ -193,7 +203,7 @@ def list_executions(args: argparse.Namespace, context: Context) -> int:
 
 def describe_execution(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows executions describe``."""
-    execution = context.client.get(f"/v1/{_execution_name(args, context)}")
+    execution = context.client.get(f"/v1/{execution_name(args, context)}")
     context.show(execution, Text(_describe))
     return OK
 
@@ -220,12 +230,12 @@ def _describe(execution: Execution, terminal: Terminal) -> Iterator[str]:
 
 def wait_for_execution(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows executions wait``."""
-    return _finish(context, _execution_name(args, context))
+    return _finish(context, execution_name(args, context))
 
 
 def cancel_execution(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows executions cancel``."""
-    name = _execution_name(args, context)
+    name = execution_name(args, context)
     execution = context.client.call("POST", f"/v1/{name}:cancel", body={})
     context.note(f"Execution [{basename(name)}]: {execution.get('state', '').lower()}.")
     context.show(execution, Nothing())

@@ -18,7 +18,9 @@ from jubako.cli.parsing import Group
 from jubako.cli.resources import delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
-from jubako.cli.workflow_check import check_file
+from jubako.cli.workflow_check import check_files
+from jubako.cli.workflow_graph import graph_file
+from jubako.cli.workflow_timeline import show_timeline
 
 Workflow = dict[str, Any]
 """A ``google.cloud.workflows.v1.Workflow`` as JSON."""
@@ -42,14 +44,29 @@ def register(top: Group, word: str, summary: str) -> None:
     )
     add_env_flags(deploy)
     workflow_executions.register(workflows)
-    check = workflows.command("check", check_file, "Check a workflow file without a server.", connects=False)
-    check.add_argument("file", metavar="FILE", type=FilePath)
+    _register_offline(workflows)
+    timeline = workflows.command(
+        "timeline", show_timeline, "Show what the steps of an execution did and when, and its critical path."
+    )
+    timeline.add_argument("execution", metavar="EXECUTION")
+    timeline.add_argument("--workflow", metavar="WORKFLOW", help="unless EXECUTION is a full name")
+    timeline.add_argument("--svg", metavar="FILE", type=FilePath, help="also write it as a picture")
     workflows.listing("list", list_workflows, "List workflows.")
     for command_word, command, command_summary in (
         ("describe", describe_workflow, "Show a workflow and its source."),
         ("delete", delete_workflow, "Delete a workflow."),
     ):
         workflows.command(command_word, command, command_summary).add_argument("name", metavar="WORKFLOW")
+
+
+def _register_offline(workflows: Group) -> None:
+    """Add the commands that need no server."""
+    check = workflows.command("check", check_files, "Check workflow files without a server.", connects=False)
+    check.add_argument("files", metavar="FILE", type=FilePath, nargs="+", help="-: standard input")
+    check.add_argument("--format", dest="check_format", choices=("text", "json"), default="text")
+    graph = workflows.command("graph", graph_file, "Draw the steps of a workflow file.", connects=False)
+    graph.add_argument("file", metavar="FILE", type=FilePath)
+    graph.add_argument("--format", dest="picture", choices=("mermaid", "svg"), default="mermaid")
 
 
 def deploy_workflow(args: argparse.Namespace, context: Context) -> int:

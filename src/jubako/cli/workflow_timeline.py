@@ -1,0 +1,145 @@
+"""``jubako workflows timeline EXECUTION``: the steps as a Gantt chart, as text or SVG.
+
+The server reads the times out of the execution's journal; see boxes/workflows/timeline.py for what the figures mean.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jubako.cli.context import Context, basename
+from jubako.cli.errors import OK, UsageError
+from jubako.cli.formats import Text
+from jubako.cli.terminal import Terminal, clean, clip, pad, width
+
+Chart = dict[str, Any]
+"""The answer of ``:timeline``."""
+_BAR_MIN, _BAR_MAX, _PIPE_COLUMNS = 20, 60, 110
+
+
+def show_timeline(args: argparse.Namespace, context: Context) -> int:
+    """``jubako workflows timeline``."""
+    from jubako.cli.workflow_executions import execution_name  # noqa: PLC0415 - that module imports this one
+
+    chart = context.client.get(f"/jubako/v1/{execution_name(args, context)}:timeline")
+    if args.svg is not None:
+        try:
+            args.svg.write_text(svg(chart), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--svg: {args.svg} cannot be written: {error}.") from None
+        context.note(f"Written to {args.svg}.")
+    context.show(chart, Text(gantt))
+    return OK
+
+
+def gantt(chart: Chart, terminal: Terminal) -> Iterator[str]:
+    """Yield the chart as lines; ``*`` marks the critical path."""
+    steps, whole = chart["steps"], max(chart["seconds"], 1e-6)
+    columns = min(terminal.columns, _PIPE_COLUMNS)
+    yield terminal.paint(
+        f"Execution {basename(chart['execution'])}  {chart['state'].lower()}  {span(chart['seconds'])}",
+        "bold",
+    )
+    names = [clean(step["name"]) for step in steps]
+    room = min(max(map(width, names), default=0), max(columns - _BAR_MIN - 16, 16))
+    bar_room = max(min(columns - room - 14, _BAR_MAX), _BAR_MIN)
+    for name, step in zip(names, steps, strict=True):
+        mark = "*" if step["isCritical"] else " "
+        shown = terminal.paint(_bar(step, whole, bar_room), *_style(step))
+        yield f"{mark} {pad(clip(name, room), room)} {shown} {pad(span(step['seconds']), 8, right=True)}"
+    yield from _sums(chart)
+
+
+def _style(step: Mapping[str, Any]) -> Sequence[str]:
+    if step["state"] == "FAILED":
+        return ("red",)
+    return ("yellow",) if step["isCritical"] else ("blue",)
+
+
+def _bar(step: Mapping[str, Any], whole: float, room: int) -> str:
+    begin = min(int(step["offsetSeconds"] / whole * room), room - 1)
+    length = max(round(step["seconds"] / whole * room), 1)
+    letter = "\N{FULL BLOCK}" if step["isCritical"] else "\N{MEDIUM SHADE}"
+    return pad(" " * begin + letter * min(length, room - begin), room)
+
+
+def _sums(chart: Chart) -> Iterator[str]:
+    serial, saved = chart["oneAfterAnotherSeconds"], chart["savedSeconds"]
+    share = f" ({saved / serial:.0%})" if serial > 0 else ""
+    yield ""
+    yield (
+        f"One after another {span(serial)}; took {span(chart['seconds'])}; parallelism saved {span(saved)}{share}. "
+        f"Lower bound by what main's steps need of each other: {span(chart['lowerBoundSeconds'])}."
+    )
+    if chart["criticalPath"]:
+        yield f"Critical path (*): {' -> '.join(map(clean, chart['criticalPath']))}"
+    for one, other in chart["independent"]:
+        yield (
+            f"{clean(one)} and {clean(other)} use none of each other's variables: they could run in parallel, "
+            "unless they meet outside of the workflow."
+        )
+
+
+def span(seconds: float) -> str:
+    """Return ``0.3 ms``, ``12 ms``, ``1.2 s``, ``2:05`` or ``1:02:05``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def tree(chart: Chart, columns: int) -> list[str]:
+    """Return the steps so far as an indented tree with their times, for a terminal of so many columns."""
+    lines: list[str] = []
+    before: list[str] = []
+    for step in chart["steps"]:
+        *above, own = step["name"].split("/")[1:]
+        same = 0
+        while same < min(len(above), len(before)) and above[same] == before[same]:
+            same += 1
+        lines += [f"{'  ' * depth}  {clean(above[depth])}" for depth in range(same, len(above))]
+        before = above
+        mark = _MARKS[step["state"]]
+        lines.append(f"{'  ' * len(above)}{mark} {clean(own)}  {span(step['seconds'])}")
+    return [clip(line, columns - 1) for line in lines]
+
+
+_MARKS = {"SUCCEEDED": "\N{CHECK MARK}", "FAILED": "\N{BALLOT X}", "IN_PROGRESS": "\N{HORIZONTAL ELLIPSIS}"}
+
+_ROW, _LEFT, _WIDTH = 22, 300, 640
+_SVG_STYLE = (
+    "<style>text{font:12px sans-serif;fill:#222}.critical{fill:#d9822b}.step{fill:#8aa9d6}.failed{fill:#c0392b}"
+    ".sum{font-weight:bold}</style>"
+)
+
+
+def svg(chart: Chart) -> str:
+    """Return the chart as an SVG picture."""
+    steps, whole = chart["steps"], max(chart["seconds"], 1e-6)
+    height = (len(steps) + 3) * _ROW
+    total = _LEFT + _WIDTH + 90
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}">',
+        _SVG_STYLE,
+        _label(f"{basename(chart['execution'])}  {chart['state']}  {span(chart['seconds'])}", 8, 16, "sum"),
+    ]
+    for row, step in enumerate(steps, start=1):
+        left = _LEFT + step["offsetSeconds"] / whole * _WIDTH
+        bar = max(step["seconds"] / whole * _WIDTH, 1)
+        kind = "failed" if step["state"] == "FAILED" else "critical" if step["isCritical"] else "step"
+        parts.append(_label(clip(clean(step["name"]), 44), 8, row * _ROW + 16))
+        parts.append(
+            f'<rect class="{kind}" x="{left:.1f}" y="{row * _ROW + 4}" width="{bar:.1f}" height="{_ROW - 8}"/>'
+        )
+        parts.append(_label(span(step["seconds"]), left + bar + 4, row * _ROW + 16))
+    lines = [line for line in _sums(chart) if line]
+    parts.append(_label(lines[0], 8, (len(steps) + 2) * _ROW, "sum"))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _label(text: str, x: float, y: float, style: str = "") -> str:
+    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f'<text class="{style}" x="{x:.1f}" y="{y:g}">{shown}</text>'

@@ -1,0 +1,167 @@
+"""``jubako workflows graph`` and the charts of ``timeline``: pure pictures of files and answers."""
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from jubako.boxes.workflows.language.dependence import read_source
+from jubako.cli.main import main
+from jubako.cli.terminal import Terminal
+from jubako.cli.workflow_graph import draw
+from jubako.cli.workflow_timeline import gantt, span, tree
+from jubako.cli.workflow_timeline import svg as chart_svg
+
+SOURCE = """
+main:
+  params: [input]
+  steps:
+    - start: {assign: [{n: 0}]}
+    - look:
+        switch:
+          - condition: ${n < 3}
+            next: both
+          - condition: ${n == 9}
+            return: "no <b>"
+        next: finish
+    - both:
+        parallel:
+          branches:
+            - left: {steps: [{a: {call: sys.sleep, args: {seconds: 1}}}]}
+            - right: {steps: [{b: {call: helper}}]}
+    - again:
+        for:
+          value: v
+          in: [1, 2]
+          steps:
+            - skip: {switch: [{condition: "${v == 1}", next: continue}], next: break}
+    - guarded:
+        try: {call: http.get, args: {url: "https://x.test"}}
+        except: {as: e, steps: [{log: {call: sys.log, args: {data: "${e}"}}}]}
+    - finish: {return: "${n}"}
+helper:
+  steps:
+    - only: {return: 1}
+"""
+
+
+def test_a_graph_has_every_step_and_its_edges_join_what_is_there() -> None:
+    main_graph, helper = draw(read_source(SOURCE))
+    names = [spot.name for spot in main_graph.spots]
+    assert len(names) == len(set(names))
+    assert all(edge.start in names and edge.end in names for edge in main_graph.edges)
+    ways = {(edge.start, edge.end) for edge in main_graph.edges}
+    assert {
+        ("main/start", "main/look"),
+        ("main/look", "main/both"),
+        ("main/both", "main/both/left/a"),
+        ("main/both/right/b", "main/again"),
+        ("main/look", "main/finish"),
+        ("main/guarded/except/log", "main/finish"),
+    } <= ways
+    assert [spot.label for spot in helper.spots] == ["only: return"]
+
+
+def test_continue_goes_back_to_the_loop_and_break_past_it() -> None:
+    graph = draw(read_source(SOURCE))[0]
+    ways = {(edge.start, edge.end) for edge in graph.edges}
+    assert ("main/again/skip", "main/again") in ways
+    assert ("main/again/skip", "main/guarded") in ways
+
+
+@pytest.mark.parametrize("kind", ["mermaid", "svg"])
+def test_pictures_are_well_formed(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(SOURCE)
+    assert main(["workflows", "graph", str(path), "--format", kind], {}) == 0
+    told = capsys.readouterr().out
+    if kind == "svg":
+        ET.fromstring(told)
+    else:
+        assert told.startswith("flowchart TD")
+        assert len(re.findall("subgraph", told)) == 2
+
+
+def test_a_graph_of_a_refused_file_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("main: {steps: [{a: {return: '${nope}'}}]}")
+    assert main(["workflows", "graph", str(path)], {}) == 1
+    assert "nope" in capsys.readouterr().err
+
+
+def test_check_takes_several_files_and_tells_them_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(SOURCE)
+    bad.write_text("main: {steps: [{a: {return: '${nope}'}}]}")
+    assert main(["workflows", "check", str(good), str(bad), "--format", "json"], {}) == 1
+    (problem,) = json.loads(capsys.readouterr().out)
+    assert (problem["file"], problem["line"], problem["severity"], problem["step"]) == (
+        str(bad),
+        1,
+        "error",
+        "a",
+    )
+    assert main(["workflows", "check", str(good), "--format", "json"], {}) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def step(
+    name: str, begin: float, seconds: float, *, critical: bool, state: str = "SUCCEEDED"
+) -> dict[str, object]:
+    return {
+        "name": name,
+        "state": state,
+        "offsetSeconds": begin,
+        "seconds": seconds,
+        "isCritical": critical,
+    }
+
+
+CHART = {
+    "execution": "projects/p/locations/l/workflows/w/executions/e1",
+    "state": "SUCCEEDED",
+    "seconds": 10.0,
+    "oneAfterAnotherSeconds": 14.0,
+    "savedSeconds": 4.0,
+    "lowerBoundSeconds": 10.0,
+    "criticalPath": ["main/both/left/a#0"],
+    "independent": [["x", "y"]],
+    "steps": [
+        step("main/both/left/a#0", 0, 10, critical=True),
+        step("main/both/right/b#0", 0, 4, critical=False, state="FAILED"),
+    ],
+}
+
+
+def test_a_chart_marks_the_critical_path_and_tells_what_was_saved() -> None:
+    lines = list(gantt(CHART, Terminal(io.StringIO(), {})))
+    assert lines[1].startswith("* main/both/left/a#0 ")
+    assert lines[1].count("\N{FULL BLOCK}") > 2 * lines[2].count("\N{MEDIUM SHADE}") > 0
+    assert any("saved 4.0 s (29%)" in line for line in lines)
+    assert any(line.startswith("x and y use none") for line in lines)
+    ET.fromstring(chart_svg(CHART))
+
+
+def test_the_live_tree_names_what_steps_stand_in_once() -> None:
+    assert tree(CHART, 80) == [
+        "  both",
+        "    left",
+        "    \N{CHECK MARK} a#0  10.0 s",
+        "    right",
+        "    \N{BALLOT X} b#0  4.0 s",
+    ]
+
+
+def test_spans_are_short() -> None:
+    assert [span(seconds) for seconds in (0.0003, 0.25, 5, 125, 3725)] == [
+        "0.3 ms",
+        "250 ms",
+        "5.0 s",
+        "2:05",
+        "1:02:05",
+    ]
