@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from jubako.boxes.jobs.methods import JOBS
-from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.instant import Instant
 from jubako.boxes.workflows.parts import Parts, Programs
-from jubako.boxes.workflows.performer import Performer
+from jubako.boxes.workflows.performer import Performer, Services
 from jubako.boxes.workflows.resources import (
     CreateExecutionRequest,
     CreateWorkflowRequest,
@@ -107,7 +106,7 @@ async def live(state: Path, faults: Faults) -> Execution:
         programs=Programs(),
         instant=Instant(clock, ids, NoEvents()),
         performer=Performer(
-            FolderCloud(state / "cloud"), known, clock, CallbackEndpoints(store, "http://here")
+            FolderCloud(state / "cloud"), known, clock, Services(store=store, base_url="http://here")
         ),
     )
     engine = WorkflowsEngine(parts)

@@ -23,8 +23,8 @@ from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
+from jubako.boxes.workflows.authorization import TokenSource
 from jubako.boxes.workflows.callback_routes import CallbackRoutes
-from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -36,6 +36,7 @@ from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
+from jubako.boxes.workflows.performer import Services as PerformerServices
 from jubako.identity.environment import Environments
 from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
@@ -170,8 +171,10 @@ def workflow_extras(ground: Ground) -> list[Extra]:
     ]
 
 
-def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:
-    """Return the engine of the Workflows box; its steps leave through ``outgoing``."""
+def workflows_engine(
+    ground: Ground, outgoing: Outgoing, apis: Sequence[Api], tokens: TokenSource
+) -> WorkflowsEngine:
+    """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
     return WorkflowsEngine(
         Parts(
             store=ground.store,
@@ -184,7 +187,7 @@ def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) ->
                 outgoing,
                 connectors(apis),
                 ground.clock,
-                CallbackEndpoints(ground.store, ground.base_url),
+                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens),
             ),
         )
     )

@@ -43,7 +43,7 @@ class House:
         served = [*apis, *boxes.operation_apis(ground, jobs.describers)]
         router = Router(served, access, ground.events)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
-        workflows = boxes.workflows_engine(ground, self._egress, apis)
+        workflows = boxes.workflows_engine(ground, self._egress, apis, identities.tokens)
         self._attempts = AttemptStream(
             ground.store,
             ground.runtime,

@@ -2,20 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from jubako.boxes.jobs.methods import JOBS
-from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.instant import Instant
+from jubako.boxes.workflows.methods import EXECUTIONS
 from jubako.boxes.workflows.parts import Parts, Programs
-from jubako.boxes.workflows.performer import Performer
+from jubako.boxes.workflows.performer import Performer, Services
 from jubako.boxes.workflows.resources import (
     CreateExecutionRequest,
     CreateWorkflowRequest,
@@ -32,8 +32,9 @@ from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
 from jubako.wire.egress import Call
-from jubako.wire.http import HttpResponse
+from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Api, Caller
+from jubako.wire.rest import Router
 
 PARENT = "projects/p/locations/l"
 LOCAL = Caller(principal="user:local")
@@ -52,16 +53,31 @@ class Cloud:
     fail_with: Exception | None = None
     bodies: list[bytes] = field(default_factory=list)
     """Of requests to example.com."""
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    """Of the same requests."""
+    router: Router | None = None
+    """Answers for workflowexecutions.googleapis.com."""
+    answers: list[HttpResponse] = field(default_factory=list)
+    """What example.com answers, before it echoes."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, call: Call, caller: Caller) -> HttpResponse:
         url = call.url
         if "example.com" in url:
             self.bodies.append(call.body)
+            self.headers.append(call.headers)
         self.requests.append((call.method, url))
         self.changed.set()
         if self.fail_with is not None:
             raise self.fail_with
+        if self.router is not None and "workflowexecutions" in url:
+            path, _, query = url.removeprefix("https://workflowexecutions.googleapis.com").partition("?")
+            request = HttpRequest(
+                method=call.method, path=path, query=query, headers=call.headers, body=call.body
+            )
+            return await self.router.handle(request, caller)
+        if "example.com" in url and self.answers:
+            return self.answers.pop(0)
         if url.endswith(":run"):
             assert caller.idempotency_key is not None
             name = self.started.setdefault(caller.idempotency_key, f"{PARENT}/operations/{len(self.started)}")
@@ -90,6 +106,23 @@ class Cloud:
         return HttpResponse(status=200, headers=JSON, body=json.dumps(told).encode())
 
 
+class Everybody:
+    """May do everything."""
+
+    async def check(self, permission: str, caller: Caller) -> None:
+        assert permission, caller
+
+
+class FakeTokens:
+    """Makes readable tokens."""
+
+    def access_token(self, email: str, scopes: Sequence[str] = ()) -> str:
+        return f"access {email} {' '.join(scopes)}"
+
+    def id_token(self, email: str, audience: str) -> str:
+        return f"id {email} {audience}"
+
+
 class House:
     """One server's worth of the box; ``restart`` forgets everything that is not in the store."""
 
@@ -97,9 +130,17 @@ class House:
         self.store, self.clock, self.cloud = store, clock, cloud
         self.events = RecordedEvents()
         self.ids = SeededIds()
-        self.known = connectors([RUN])
-        self.workflows = Workflows(store, self.ids, frozenset(self.known))
         self.executions = Executions(store, self.ids)
+        api = Api(
+            name="workflowexecutions",
+            version="v1",
+            hosts=("workflowexecutions.googleapis.com",),
+            methods=EXECUTIONS,
+            handlers=self.executions.handlers(),
+        )
+        self.known = connectors([RUN, api])
+        cloud.router = Router([api], Everybody(), self.events)
+        self.workflows = Workflows(store, self.ids, frozenset(self.known))
         self.tasks: list[asyncio.Task[None]] = []
         self.start()
 
@@ -112,7 +153,10 @@ class House:
             programs=Programs(),
             instant=Instant(self.clock, self.ids, self.events),
             performer=Performer(
-                self.cloud, self.known, self.clock, CallbackEndpoints(self.store, "http://here")
+                self.cloud,
+                self.known,
+                self.clock,
+                Services(store=self.store, base_url="http://here", tokens=FakeTokens()),
             ),
         )
         engine = WorkflowsEngine(parts)
@@ -129,14 +173,14 @@ class House:
         await self.stop()
         self.start()
 
-    async def deploy(self, source: str, name: str = "w") -> None:
-        workflow = Workflow(source_contents=source)
+    async def deploy(self, source: str, name: str = "w", account: str = "") -> None:
+        workflow = Workflow(source_contents=source, service_account=account)
         request = CreateWorkflowRequest(parent=PARENT, workflow_id=name, workflow=workflow)
         await self.workflows.create(request, LOCAL)
 
-    async def begin(self, argument: object = None, caller: Caller = LOCAL) -> Execution:
+    async def begin(self, argument: object = None, caller: Caller = LOCAL, name: str = "w") -> Execution:
         request = CreateExecutionRequest(
-            parent=f"{PARENT}/workflows/w", execution=Execution(argument=json.dumps(argument))
+            parent=f"{PARENT}/workflows/{name}", execution=Execution(argument=json.dumps(argument))
         )
         return await self.executions.create(request, caller)
 

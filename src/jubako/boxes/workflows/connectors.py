@@ -16,6 +16,8 @@ from jubako.wire.method import Api, HttpRule, Method
 _VARIABLE = re.compile(r"\{([\w.]+)=([^}]*)\}")
 _STANDARD = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 _PARAMETERS = "connector_params"
+RUN_WORKFLOW = "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run"
+"""A helper beside the methods: it starts a child workflow and waits for its result (children.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ def connectors(apis: Sequence[Api]) -> Mapping[str, Connector]:
                 connector = _connector(api, method, rule)
                 if connector is not None:
                     found[connector.name] = connector
+    if any(name.rpartition(".")[0] == RUN_WORKFLOW.rpartition(".")[0] for name in found):
+        found[RUN_WORKFLOW] = Connector(
+            name=RUN_WORKFLOW, verb="POST", url="", resource="", is_long_running=True, version="v1"
+        )
     return found
 
 

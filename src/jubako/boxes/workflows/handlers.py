@@ -24,6 +24,7 @@ from jubako.boxes.workflows.resources import (
 from jubako.core.errors import InvalidArgument
 from jubako.core.ids import IdSource
 from jubako.core.names import LOCATION, WORKFLOW
+from jubako.identity.accounts import email_of
 from jubako.store.port import Store, Tx
 from jubako.wire import operations
 from jubako.wire.codec import invalid
@@ -68,6 +69,7 @@ class Workflows:
             )
         workflow = request.workflow or Workflow()
         self._check_source(workflow)
+        email_of(workflow.service_account, "p", "workflow.serviceAccount")
         workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
         return await self._store.write(
             partial(self._create, workflow=workflow, uid=self._ids.uid(), suffix=self._ids.suffix(3))
@@ -111,6 +113,7 @@ class Workflows:
             raise invalid("updateMask", f"{', '.join(sorted(unknown))} cannot be updated.")
         if "source_contents" in paths:
             self._check_source(given)
+        email_of(given.service_account, "p", "workflow.serviceAccount")
         return await self._store.write(
             partial(self._update, given=given, paths=paths, suffix=self._ids.suffix(3))
         )

@@ -21,6 +21,7 @@ from jubako.wire.outbound import (
 )
 
 USER_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
+_JSON = frozenset({"", "application/json"})
 _TAGS: Mapping[type[Exception], tuple[str, ...]] = {
     ConnectionFailed: ("ConnectionFailedError", "ConnectionError"),
     ConnectionBroken: ("ConnectionError",),
@@ -57,13 +58,13 @@ def body_of(args: Mapping[str, Any]) -> tuple[str | None, bytes]:
     if isinstance(body, bytes):
         return "application/octet-stream", body
     given = _content_type(args)
+    if given in _JSON or given.endswith("+json"):
+        return "application/json; charset=utf-8", _json(body, "body").encode()
     if given == "application/x-www-form-urlencoded" and isinstance(body, dict):
         return None, urlencode({key: _text(value) for key, value in body.items()}).encode()
-    if given.startswith("text/") or given == "application/x-www-form-urlencoded":
-        if not isinstance(body, str):
-            raise InvalidArgument(f"body must be a string for the content type {given}.")
-        return None, body.encode()
-    return "application/json; charset=utf-8", json.dumps(body, ensure_ascii=False).encode()
+    if not isinstance(body, str):
+        raise InvalidArgument(f"body must be a string or bytes for the content type {given}.")
+    return None, body.encode()
 
 
 def headers_of(args: Mapping[str, Any], content_type: str | None) -> dict[str, str]:
@@ -123,7 +124,14 @@ def _items(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else _json(value, "a header or query value")
+
+
+def _json(value: Any, name: str) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        raise InvalidArgument(f"{name} must not hold bytes inside a map or list.") from None
 
 
 def canonical(name: str) -> str:

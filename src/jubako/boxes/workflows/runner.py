@@ -25,8 +25,10 @@ from jubako.boxes.workflows.resources import Execution
 from jubako.boxes.workflows.seat import Outcome, Seat, decode_outcome, encode_outcome
 from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.names import WORKFLOW_EXECUTION
+from jubako.identity.accounts import email_of
 from jubako.store import outbox
 from jubako.store.port import Tx
+from jubako.wire.addresses import project_number
 
 INSTANT_MAX = 256
 """Instant effects answered before a commit, so that a loop of them still gives way."""
@@ -63,7 +65,7 @@ class Runner:
             return False
         seat = Seat.restored(self._parts.programs.of(loaded.workflow), loaded)
         if loaded.state is State.CANCELLED:
-            await self._clean_up(seat)
+            await self._clean_up(seat, _context(loaded))
             return False
         context = _context(loaded)
         try:
@@ -185,28 +187,29 @@ class Runner:
         else:
             execution.error = _error(seat)
         execution_rows.finish(tx, execution_rows.ended(execution, tx.now), state, needs_engine=False)
-        self._stop_started(tx, seat)
+        self._stop_started(tx, seat, context)
         execution_rows.close(tx, self._id)
         self._parts.events.emit("workflow_execution.ended", execution=context.name, state=state)
 
-    def _stop_started(self, tx: Tx, seat: Seat) -> None:
+    def _stop_started(self, tx: Tx, seat: Seat, context: Context) -> None:
         """Undo what is under way: forget sleeps, and have started jobs cancelled."""
         callback_rows.drop_all(tx, self._id)
         for effect in seat.under_way.values():
             if effect.kind is EffectKind.SLEEP:
                 sleeping.drop(tx, self._id, effect)
             elif effect.kind is EffectKind.CONNECTOR:
-                outbox.put(tx, STOP_TOPIC, stop_message(self._id, effect))
+                outbox.put(tx, STOP_TOPIC, stop_message(context, effect))
 
     async def _clean_up_after_cancel(self) -> None:
         """Go by the journal, not by memory: memory may be ahead of what was committed."""
         loaded = await self._parts.store.read(partial(execution_rows.load, execution=self._id))
         if loaded is not None and loaded.state is State.CANCELLED:
-            await self._clean_up(Seat.restored(self._parts.programs.of(loaded.workflow), loaded))
+            seat = Seat.restored(self._parts.programs.of(loaded.workflow), loaded)
+            await self._clean_up(seat, _context(loaded))
 
-    async def _clean_up(self, seat: Seat) -> None:
+    async def _clean_up(self, seat: Seat, context: Context) -> None:
         def write(tx: Tx) -> None:
-            self._stop_started(tx, seat)
+            self._stop_started(tx, seat, context)
             execution_rows.close(tx, self._id)
 
         await self._parts.store.write(write)
@@ -256,16 +259,18 @@ class Runner:
 
 def _context(loaded: Loaded) -> Context:
     place = WORKFLOW_EXECUTION.parse(loaded.name)
+    account = email_of(loaded.workflow.service_account, place["project"])
     env = {
         **loaded.workflow.user_env_vars,
         "GOOGLE_CLOUD_PROJECT_ID": place["project"],
+        "GOOGLE_CLOUD_PROJECT_NUMBER": str(project_number(place["project"])),
         "GOOGLE_CLOUD_LOCATION": place["location"],
         "GOOGLE_CLOUD_WORKFLOW_ID": place["workflow"],
         "GOOGLE_CLOUD_WORKFLOW_REVISION_ID": loaded.workflow.revision_id,
         "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": place["execution"],
-        "GOOGLE_CLOUD_SERVICE_ACCOUNT_NAME": loaded.workflow.service_account,
+        "GOOGLE_CLOUD_SERVICE_ACCOUNT_NAME": account,
     }
-    return Context(loaded.name, loaded.id, loaded.workflow.service_account, env)
+    return Context(loaded.name, loaded.id, account, env)
 
 
 def _error(seat: Seat) -> Execution.Error:

@@ -92,6 +92,9 @@ def _request(function: str, args: dict[str, Any]) -> dict[str, Any]:
             raise type_error(f"{name} must be a map; got: {type_name(args[name])}")
     if args.get("timeout") is not None and number(args["timeout"], "timeout") < 0:
         raise value_error("timeout must not be negative")
+    for name in ("private_service_name", "ca_certificate"):
+        if args.get(name) is not None:
+            raise value_error(f"{name} is not supported on this server")
     method = (
         function.removeprefix(_HTTP) if function != "http.request" else text(args.get("method"), "method")
     )
