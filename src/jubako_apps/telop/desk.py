@@ -117,6 +117,7 @@ class Desk:
             "reception": reception.id,
             "segments": reception.segments,
             "ocr_tasks": min(reception.segments, TASKS_MAX),
+            "speech_tasks": reception.speech_parts,
             "output_uri": self._output_uri,
         }
         execution = await self._workflow.start(reception.id, argument)

@@ -16,6 +16,8 @@ Kind = Literal[
     "missing",
     "variant",
     "unknown word",
+    "inconsistency",
+    "forbidden word",
 ]
 Severity = Literal["high", "medium", "low"]
 
@@ -24,6 +26,8 @@ SEVERITY: Mapping[Kind, Severity] = {
     "date": "high",
     "name": "high",
     "homophone": "high",
+    "forbidden word": "high",
+    "inconsistency": "medium",
     "misspelling": "medium",
     "kana": "medium",
     "lookalike": "medium",
@@ -48,6 +52,8 @@ class Suspicion:
         wrong: The suspect part as shown; may be empty for ``missing``.
         right: What should stand there; None if nobody knows.
         confidence: 0 to 1.
+        heard_at: Where the speech differs, (start, end) in characters of the speech it was compared with; None if
+            the suspicion does not rest on a word that was heard.
 
     """
 
@@ -56,6 +62,7 @@ class Suspicion:
     wrong: str
     right: str | None
     confidence: float
+    heard_at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import hashlib
 import re
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +29,16 @@ from jubako_sdk import Sink, Writer
 
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 SCRIPT_KINDS = (".srt", ".vtt", ".txt")
+LIST_KINDS = (".csv",)
 
-_SCRIPT_ID = re.compile(r"s-[0-9a-f]{32}\.(srt|vtt|txt)\Z")
+_KINDS = {"script": SCRIPT_KINDS, "glossary": LIST_KINDS, "ng_words": LIST_KINDS}
+_IDS = {
+    "script": re.compile(r"s-[0-9a-f]{32}\.(srt|vtt|txt)\Z"),
+    "glossary": re.compile(r"l-[0-9a-f]{32}\.csv\Z"),
+    "ng_words": re.compile(r"l-[0-9a-f]{32}\.csv\Z"),
+}
+_FOLDERS = {"script": "scripts", "glossary": "lists", "ng_words": "lists"}
+_POSTS = {"script": "POST /scripts", "glossary": "POST /lists", "ng_words": "POST /lists"}
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -58,17 +66,27 @@ class Reader(Protocol):
     def check_script(self, data: bytes, kind: str, language: str) -> None:
         """Accept the script; ``kind`` is its file name's suffix, ``language`` tells old encodings apart."""
 
+    def check_list(self, data: bytes, language: str) -> None:
+        """Accept a list of words."""
+
     def can_listen(self, language: str) -> bool:
         """Say whether speech of this language can be recognised without a script."""
 
+    def speech_parts(self, duration: float, segments: int) -> int:
+        """Say among how many tasks listening is divided."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """A script's bytes, its kind (a suffix) and a hash over both."""
+class Attachment:
+    """The bytes of a script or a list, its kind (a suffix) and a hash over both."""
 
     data: bytes
     kind: str
     digest: str
+
+
+Attached = Mapping[str, Attachment]
+"""What comes with a video, by the name of its field."""
 
 
 class Intake:
@@ -81,45 +99,54 @@ class Intake:
 
     async def script(self, body: AsyncIterator[bytes], name: str, language: str) -> str:
         """Keep a script for a later request; return what ``script=`` is to say there."""
+        return await self._keep("script", body, name, language)
+
+    async def word_list(self, body: AsyncIterator[bytes], name: str, language: str) -> str:
+        """Keep a list for a later request; return what ``glossary=`` or ``ng_words=`` is to say there."""
+        return await self._keep("glossary", body, name, language)
+
+    async def _keep(self, field: str, body: AsyncIterator[bytes], name: str, language: str) -> str:
         data = bytearray()
         async for chunk in body:
             data += chunk
             if len(data) > SCRIPT_BYTES_MAX:
-                raise Refused(413, f"The script is larger than {SCRIPT_BYTES_MAX} bytes.")
-        kind = _kind(name)
-        await asyncio.to_thread(self._check_script, bytes(data), kind, language)
-        identifier = f"s-{hashlib.sha256(data).hexdigest()[:32]}{kind}"
-        await asyncio.to_thread(self._sink.put, f"scripts/{identifier}", bytes(data), if_absent=True)
+                what = "script" if field == "script" else "list"
+                raise Refused(413, f"The {what} is larger than {SCRIPT_BYTES_MAX} bytes.")
+        kind = _kind(field, name)
+        await asyncio.to_thread(self._check, field, bytes(data), kind, language)
+        folder = _FOLDERS[field]
+        identifier = f"{folder[0]}-{hashlib.sha256(data).hexdigest()[:32]}{kind}"
+        await asyncio.to_thread(self._sink.put, f"{folder}/{identifier}", bytes(data), if_absent=True)
         return identifier
 
     async def upload(self, body: AsyncIterator[bytes], wish: Wish) -> tuple[Reception, bool]:
         """Take an uploaded video in; return the reception and whether this request made it."""
-        script = await asyncio.to_thread(self._read_script, wish)
+        attached = await asyncio.to_thread(self._read_attached, wish)
         try:
             async with _writing(self._sink, "uploads/video") as writer:
                 digest, size = await self._receive(body, writer.file)
                 found = await asyncio.to_thread(
-                    self._describe, Path(writer.file.name), digest, size, wish, script
+                    self._describe, Path(writer.file.name), digest, size, wish, attached
                 )
                 writer.name = f"{receptions.home(found.id)}video-{digest[:16]}"
                 reception = replace(found, video=writer.name)
                 await asyncio.to_thread(self._stop_if_known, reception)
         except _Known as known:
             return known.reception, False
-        return await asyncio.to_thread(self._record, reception, script, uploaded=True)
+        return await asyncio.to_thread(self._record, reception, attached, uploaded=True)
 
     async def by_path(self, path: str, wish: Wish) -> tuple[Reception, bool]:
         """Take a video on the server in; see `upload`."""
         return await asyncio.to_thread(self._by_path, path, wish)
 
     def _by_path(self, path: str, wish: Wish) -> tuple[Reception, bool]:
-        script = self._read_script(wish)
+        attached = self._read_attached(wish)
         place = self._place("path", path)
         digest, size = _hash_file(place)
-        reception = replace(self._describe(place, digest, size, wish, script), video=str(place))
+        reception = replace(self._describe(place, digest, size, wish, attached), video=str(place))
         if self._known(reception):
             return self._existing(reception.id), False
-        return self._record(reception, script, uploaded=False)
+        return self._record(reception, attached, uploaded=False)
 
     async def _receive(self, body: AsyncIterator[bytes], file: IO[bytes]) -> tuple[str, int]:
         digest, size, block = hashlib.sha256(), 0, bytearray()
@@ -142,7 +169,8 @@ class Intake:
         await asyncio.to_thread(file.flush)
         return digest.hexdigest(), size
 
-    def _describe(self, path: Path, digest: str, size: int, wish: Wish, script: Script | None) -> Reception:
+    def _describe(self, path: Path, digest: str, size: int, wish: Wish, attached: Attached) -> Reception:
+        script = attached.get("script")
         try:
             facts = self._reader.probe(path)
         except Unusable as error:
@@ -153,22 +181,29 @@ class Intake:
             raise Refused(
                 422, f"Speech in language {wish.language!r} cannot be recognised here: a script is needed."
             )
-        print_ = receptions.fingerprint(digest, script.digest if script else None, wish.options())
+        lists = {field: one.digest for field, one in attached.items() if field != "script"}
+        print_ = receptions.fingerprint(digest, script.digest if script else None, wish.options() | lists)
         identifier = receptions.reception_id(print_, wish.key)
+        segments = self._reader.segments(facts.duration, wish.segment_seconds)
+        names = {
+            field: f"{receptions.home(identifier)}{field}-{one.digest[:16]}{one.kind}"
+            for field, one in attached.items()
+        }
         return Reception(
             id=identifier,
             fingerprint=print_,
             name=wish.name,
             video="",
             size=size,
-            script=f"{receptions.home(identifier)}script-{script.digest[:16]}{script.kind}"
-            if script
-            else None,
+            script=names.get("script"),
             language=wish.language,
             mode=wish.mode,
             duration=facts.duration,
             segment_seconds=wish.segment_seconds,
-            segments=self._reader.segments(facts.duration, wish.segment_seconds),
+            segments=segments,
+            speech_parts=1 if script else self._reader.speech_parts(facts.duration, segments),
+            glossary=names.get("glossary"),
+            ng_words=names.get("ng_words"),
         )
 
     def _stop_if_known(self, reception: Reception) -> None:
@@ -182,19 +217,18 @@ class Intake:
             raise Refused(409, "Idempotency-Key: was used before for another video, script or options.")
         return found is not None
 
-    def _record(
-        self, reception: Reception, script: Script | None, *, uploaded: bool
-    ) -> tuple[Reception, bool]:
-        if script is not None and reception.script is not None:
-            self._sink.put(reception.script, script.data, if_absent=True)
+    def _record(self, reception: Reception, attached: Attached, *, uploaded: bool) -> tuple[Reception, bool]:
+        names = _attached_names(reception)
+        for field, one in attached.items():
+            self._sink.put(names[field], one.data, if_absent=True)
         if receptions.create(self._sink, reception):
             return reception, True
         found = self._existing(reception.id)
         # Somebody was faster under the same id. What they do not use goes.
         if uploaded and found.video != reception.video:
             self._sink.delete(reception.video)
-        if reception.script is not None and found.script != reception.script:
-            self._sink.delete(reception.script)
+        for name in set(names.values()) - set(_attached_names(found).values()):
+            self._sink.delete(name)
         self._known(reception)
         return found, False
 
@@ -203,27 +237,31 @@ class Intake:
         assert found is not None, identifier
         return found
 
-    def _read_script(self, wish: Wish) -> Script | None:
-        wanted = wish.script
-        if wanted is None:
-            return None
-        if _SCRIPT_ID.match(wanted):
-            name = f"scripts/{wanted}"
-            if not self._sink.exists(name):
-                raise Refused(422, f"script: {wanted} was not uploaded here (POST /scripts).")
-            data, kind = self._sink.get(name), _kind(wanted)
-        else:
-            place = self._place("script", wanted)
-            kind = _kind(place.name)
-            if place.stat().st_size > SCRIPT_BYTES_MAX:
-                raise Refused(413, f"script: {place.name} is larger than {SCRIPT_BYTES_MAX} bytes.")
-            data = place.read_bytes()
-        self._check_script(data, kind, wish.language)
-        return Script(data=data, kind=kind, digest=hashlib.sha256(kind.encode() + data).hexdigest())
+    def _read_attached(self, wish: Wish) -> Attached:
+        wanted = {"script": wish.script, "glossary": wish.glossary, "ng_words": wish.ng_words}
+        return {field: self._read(field, name, wish.language) for field, name in wanted.items() if name}
 
-    def _check_script(self, data: bytes, kind: str, language: str) -> None:
+    def _read(self, field: str, wanted: str, language: str) -> Attachment:
+        if _IDS[field].match(wanted):
+            name = f"{_FOLDERS[field]}/{wanted}"
+            if not self._sink.exists(name):
+                raise Refused(422, f"{field}: {wanted} was not uploaded here ({_POSTS[field]}).")
+            data, kind = self._sink.get(name), _kind(field, wanted)
+        else:
+            place = self._place(field, wanted)
+            kind = _kind(field, place.name)
+            if place.stat().st_size > SCRIPT_BYTES_MAX:
+                raise Refused(413, f"{field}: {place.name} is larger than {SCRIPT_BYTES_MAX} bytes.")
+            data = place.read_bytes()
+        self._check(field, data, kind, language)
+        return Attachment(data=data, kind=kind, digest=hashlib.sha256(kind.encode() + data).hexdigest())
+
+    def _check(self, field: str, data: bytes, kind: str, language: str) -> None:
         try:
-            self._reader.check_script(data, kind, language)
+            if field == "script":
+                self._reader.check_script(data, kind, language)
+            else:
+                self._reader.check_list(data, language)
         except Unusable as error:
             raise Refused(422, str(error)) from error
 
@@ -286,11 +324,16 @@ def _hash_file(path: Path) -> tuple[str, int]:
         return digest, file.tell()
 
 
-def _kind(name: str) -> str:
+def _attached_names(reception: Reception) -> dict[str, str]:
+    names = {"script": reception.script, "glossary": reception.glossary, "ng_words": reception.ng_words}
+    return {field: name for field, name in names.items() if name}
+
+
+def _kind(field: str, name: str) -> str:
     kind = Path(name).suffix.lower()
-    if kind not in SCRIPT_KINDS:
+    if kind not in _KINDS[field]:
         raise Refused(
-            400, f"script: the name must end in {', '.join(SCRIPT_KINDS)}; it is {display_name(name)!r}."
+            400, f"{field}: the name must end in {', '.join(_KINDS[field])}; it is {display_name(name)!r}."
         )
     return kind
 

@@ -7,10 +7,10 @@ Rules:
 3. The result depends on the set of telops alone: shards in any order, or twice, give the same list.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from jubako_apps.telop.telops import Box, Telop
+from jubako_apps.telop.telops import Box, Telop, Transcript
 
 SAME_GAP_S = 1.0
 _SAME_PLACE = 0.5
@@ -23,6 +23,18 @@ def merge(shards: Iterable[Iterable[Telop]]) -> list[Telop]:
     tails = [telop for telop in ordered if telop.open_start]
     closed = [_closed(telop, tails) for telop in ordered if not telop.open_start]
     return _fused(sorted(closed, key=lambda telop: (telop.start, telop.id)))
+
+
+def joined(parts: Sequence[Transcript], language: str) -> Transcript:
+    """Return the transcript of the video from those of its parts, in time order, utterances counted anew."""
+    utterances = sorted(
+        (one for part in parts for one in part.utterances), key=lambda one: (one.start, one.id)
+    )
+    return Transcript(
+        source=next((part.source for part in parts if part.source != "none"), "none"),
+        language=language,
+        utterances=tuple(replace(one, id=number) for number, one in enumerate(utterances)),
+    )
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jubako_apps.telop.intake import Facts, Unusable
 from jubako_apps.telop.receptions import Reception
-from jubako_apps.telop.tasks import Objects
+from jubako_apps.telop.tasks import Objects, Results
 from jubako_apps.telop.telops import (
     Telop,
     Transcript,
@@ -20,7 +20,9 @@ from jubako_apps.telop.telops import (
 from jubako_sdk import encode_json, progress
 
 if TYPE_CHECKING:
+    from jubako_apps.telop.lists import Lists
     from jubako_apps.telop.ocr import Engine
+    from jubako_apps.telop.verify import Ear
 
 _TICKS = 10
 
@@ -49,6 +51,19 @@ class FileReader:
         with _sentences():
             script.parse(data, kind, language, [(0.0, 1.0)])
 
+    def check_list(self, data: bytes, language: str) -> None:
+        """See Reader."""
+        from jubako_apps.telop import lists  # noqa: PLC0415
+
+        with _sentences():
+            lists.glossary_from(data, language)
+
+    def speech_parts(self, duration: float, segments: int) -> int:
+        """See Reader."""
+        from jubako_apps.telop import speech  # noqa: PLC0415
+
+        return speech.parts(duration, segments)
+
     def can_listen(self, language: str) -> bool:
         """See Reader."""
         from jubako_apps.telop import speech  # noqa: PLC0415
@@ -74,26 +89,56 @@ class RealStages:
             telops = extract.extract(video, part, self._engine, progress=_ticking(f"ocr segment {segment}"))
         return {"segment": segment, "telops": [telop_to_json(telop) for telop in telops]}
 
-    def speech(self, reception: Reception, video: Path, script: bytes | None) -> object:
+    def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         """See Stages."""
         from jubako_apps.telop import speech  # noqa: PLC0415
 
         sidecar = (script, Path(reception.script).suffix) if script is not None and reception.script else None
+        whose = speech.Part(index=part, count=reception.speech_parts)
+        ticking = _ticking(f"speech part {part}" if whose.count > 1 else "speech sound")
         with _sentences(video, reception.name):
-            transcript = speech.transcribe(video, reception.language, sidecar, _ticking("speech sound"))
+            transcript = speech.transcribe(video, reception.language, sidecar, ticking, whose)
         return transcript_to_json(transcript)
 
-    def report(self, reception: Reception, segments: list[object], transcript: object) -> Objects:
+    def report(self, reception: Reception, video: Path, results: Results) -> Objects:
         """See Stages."""
         from jubako_apps.telop.merge import merge  # noqa: PLC0415
         from jubako_apps.telop.reconcile import reconcile  # noqa: PLC0415
 
-        telops = merge(_telops_of(part) for part in segments)
+        telops = merge(_telops_of(part) for part in results.segments)
         if not telops:
             raise Unusable(f"No captions were found in {reception.name}.")
-        assert isinstance(transcript, Mapping), type(transcript)
-        said = transcript_from_json(transcript)
-        return publication(reception, telops, said, reconcile(telops, said, reception.mode))
+        said = _transcript_of(results.speech, reception.language)
+        with _sentences(video, reception.name):
+            lists = _lists_of(reception, results)
+            findings = reconcile(telops, said, reception.mode, lists, _ear(video, said))
+        return publication(reception, telops, said, findings)
+
+
+def _transcript_of(parts: list[object], language: str) -> Transcript:
+    from jubako_apps.telop.merge import joined  # noqa: PLC0415
+
+    assert all(isinstance(part, Mapping) for part in parts), parts
+    return joined([transcript_from_json(part) for part in parts if isinstance(part, Mapping)], language)
+
+
+def _lists_of(reception: Reception, results: Results) -> "Lists":
+    from jubako_apps.telop.lists import Lists, forbidden_from, glossary_from  # noqa: PLC0415
+
+    language = reception.language
+    return Lists(
+        glossary=glossary_from(results.glossary, language) if results.glossary else (),
+        forbidden=forbidden_from(results.ng_words, language) if results.ng_words else (),
+    )
+
+
+def _ear(video: Path, said: Transcript) -> "Ear | None":
+    """Return what listens again; only where a recogniser has listened is there anything to doubt."""
+    from jubako_apps.telop import media, verify  # noqa: PLC0415
+
+    if said.source != "asr" or said.language != "en":
+        return None
+    return verify.SphinxEar(media.audio(video))
 
 
 def publication(reception: Reception, telops: list[Telop], said: Transcript, findings: list[Any]) -> Objects:
@@ -138,12 +183,13 @@ def _ticking(stage: str) -> Callable[[float], None]:
 @contextmanager
 def _sentences(path: Path | None = None, name: str = "") -> Iterator[None]:
     """Turn what the stages say about bad input into `Unusable`, with the sender's name for the file."""
+    from jubako_apps.telop.lists import ListError  # noqa: PLC0415
     from jubako_apps.telop.media import MediaError  # noqa: PLC0415
     from jubako_apps.telop.ocr import EngineMissing  # noqa: PLC0415
     from jubako_apps.telop.script import ScriptError  # noqa: PLC0415
 
     try:
         yield
-    except (MediaError, ScriptError, EngineMissing) as error:
+    except (ListError, MediaError, ScriptError, EngineMissing) as error:
         text = str(error)
         raise Unusable(text.replace(path.name, name) if path and name else text) from error

@@ -6,9 +6,10 @@
 4. Nothing here holds a time of day, so that a run repeated leaves the same bytes.
 
     reception.json            what was asked for (rule 2)
-    video-HASH, script-HASH   what was uploaded
+    video-HASH, script-HASH, glossary-HASH, ng_words-HASH   what was uploaded
     cancelled.json            somebody asked for the end; nothing is started after that
     ocr/segment-00003.json    telops of one segment
+    speech/part-00001.json    what is said, as far as one task listened
     speech/transcript.json    what is said
     telops.json, report.json, report.html
     errors/STAGE-00003.json   why a shard failed; removed when it succeeds
@@ -18,7 +19,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -54,6 +55,9 @@ class Reception:
         duration: Seconds.
         segment_seconds: Length of one segment.
         segments: How many there are; the shards of the OCR job.
+        speech_parts: The shards of the speech job.
+        glossary: Name of an object in the sink, the programme's own terms, or None.
+        ng_words: The same for what must not be shown.
 
     """
 
@@ -68,6 +72,9 @@ class Reception:
     duration: float
     segment_seconds: float
     segments: int
+    speech_parts: int = 1
+    glossary: str | None = None
+    ng_words: str | None = None
 
 
 def reception_id(fingerprint: str, key: str | None) -> str:
@@ -81,7 +88,7 @@ def is_reception_id(text: str) -> bool:
     return bool(_ID.match(text))
 
 
-def fingerprint(video_sha256: str, script_sha256: str | None, options: dict[str, object]) -> str:
+def fingerprint(video_sha256: str, script_sha256: str | None, options: Mapping[str, object]) -> str:
     """Return one hash for everything that decides on the result."""
     parts = [video_sha256, script_sha256 or "-", *(f"{key}={options[key]}" for key in sorted(options))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -96,7 +103,12 @@ def result_name(reception: str, stage: Stage, shard: int = 0) -> str:
     """Return the name of the object whose existence says that this shard is done."""
     if stage == "ocr":
         return f"{home(reception)}ocr/segment-{shard:05d}.json"
-    return home(reception) + ("speech/transcript.json" if stage == "speech" else "report.html")
+    return home(reception) + (f"speech/part-{shard:05d}.json" if stage == "speech" else "report.html")
+
+
+def shards(reception: Reception, stage: Stage) -> int:
+    """Return into how many shards the stage's job is cut."""
+    return {"ocr": reception.segments, "speech": reception.speech_parts, "report": 1}[stage]
 
 
 def error_name(reception: str, stage: Stage, shard: int) -> str:
@@ -207,7 +219,7 @@ def seconds(sink: Sink, reception: str) -> dict[Stage, float]:
 
 
 def _count(names: set[str], reception: Reception, stage: Stage) -> dict[str, int]:
-    total = reception.segments if stage == "ocr" else 1
+    total = shards(reception, stage)
     return {
         "done": sum(result_name(reception.id, stage, shard) in names for shard in range(total)),
         "total": total,

@@ -1,6 +1,7 @@
 """The reception: takes videos in, starts the check, tells how far it is. ``python -m jubako_apps.telop.service``.
 
     POST   /scripts?name=NAME.srt&language=..  body: the script    -> 201 {"script": "s-..."}
+    POST   /lists?name=NAME.csv&language=..    body: glossary or NG words -> 201 {"list": "l-..."}
     POST   /videos?name=..&language=..         body: the video       -> 202 the reception, Location
     POST   /videos   application/json        {"path": "/..", "script": "/.. or s-..", "language": ..} -> the same
     GET    /receptions                                             -> {"receptions": [..]}
@@ -8,9 +9,9 @@
     DELETE /receptions/ID                                          -> 202 cancelling, 200 when it has ended
     GET    /receptions/ID/report.json, report.html                 -> the result
 
-Fields of a video: ``name``, ``language`` (en, ja), ``script``, ``mode`` (strict, balanced, sensitive),
-``segment_seconds``. The header ``Idempotency-Key`` names the reception; without it the content does. Asking again is
-answered with 200 and the same id. Errors have Google's shape: ``{"error": {"code", "message"}}``.
+Fields of a video: ``name``, ``language`` (en, ja), ``script``, ``glossary``, ``ng_words``, ``mode`` (strict, balanced,
+sensitive), ``segment_seconds``. The header ``Idempotency-Key`` names the reception; without it the content does.
+Asking again is answered with 200 and the same id. Errors have Google's shape: ``{"error": {"code", "message"}}``.
 
 The service may be mounted below any path; links are made below ``X-Forwarded-Prefix``, or relative without it.
 """
@@ -65,6 +66,7 @@ class Counter:
         return [
             Route("/healthz", self.healthy, methods=["GET"]),
             Route("/scripts", self.post_script, methods=["POST"]),
+            Route("/lists", self.post_list, methods=["POST"]),
             Route("/videos", self.post_video, methods=["POST"]),
             Route("/receptions", self.list, methods=["GET"]),
             Route("/receptions/{id}", self.get, methods=["GET"]),
@@ -82,6 +84,13 @@ class Counter:
         wish = wish_from({"language": query.get("language", "en")}, None, self._settings)
         identifier = await self._intake.script(request.stream(), query.get("name", ""), wish.language)
         return JSONResponse({"script": identifier}, status_code=201)
+
+    async def post_list(self, request: Request) -> Response:
+        """Keep a glossary or a list of NG words."""
+        query = request.query_params
+        wish = wish_from({"language": query.get("language", "en")}, None, self._settings)
+        identifier = await self._intake.word_list(request.stream(), query.get("name", ""), wish.language)
+        return JSONResponse({"list": identifier}, status_code=201)
 
     async def post_video(self, request: Request) -> Response:
         """Take a video in and start its check."""

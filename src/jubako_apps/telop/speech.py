@@ -13,7 +13,7 @@ How listening works:
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -37,11 +37,21 @@ _PAUSE_S = 0.3
 _PADDING_S = 0.15
 _SHORTEST_S = 0.1
 _LONGEST_S = 20.0
+_PART_S = 20.0
 _FLOOR_DB = -60.0
 _RANGE = 0.35
 _FRAMES_PER_S = 100
 _VARIANT = re.compile(r"\(\d+\)$")
 _NO_WORD = re.compile(r"^[<\[+]")
+
+
+PARTS_MAX = 8
+"""Most tasks that listen to one video: each decodes all of its sound, to find where somebody speaks."""
+
+
+def parts(duration: float, segments: int) -> int:
+    """Return among how many tasks listening to ``duration`` seconds of sound is divided."""
+    return max(1, min(PARTS_MAX, segments, math.ceil(duration / _PART_S)))
 
 
 class Recogniser(Protocol):
@@ -58,6 +68,31 @@ class Piece:
 
     owned: Span
     heard: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which of ``count`` tasks is listening."""
+
+    index: int
+    count: int
+
+    def own(self, cut: Sequence[Piece]) -> Sequence[Piece]:
+        """Return this task's pieces: a run of neighbours, about as much sound as everybody else's.
+
+        A piece belongs to the task in whose share of the speech its middle lies, so each piece has one owner.
+        """
+        total = sum(piece.owned[1] - piece.owned[0] for piece in cut)
+        own, before = [], 0.0
+        for piece in cut:
+            length = piece.owned[1] - piece.owned[0]
+            owner = min(self.count - 1, int((before + length / 2) / total * self.count))
+            own += [piece] if owner == self.index else []
+            before += length
+        return own
+
+
+WHOLE = Part(index=0, count=1)
 
 
 class PocketSphinx:
@@ -94,6 +129,7 @@ def transcribe(
     language: str,
     script: tuple[bytes, str] | None = None,
     progress: Callable[[float], None] | None = None,
+    part: Part = WHOLE,
 ) -> Transcript:
     """Return what is said in the video.
 
@@ -102,6 +138,7 @@ def transcribe(
         language: ``en`` or ``ja``.
         script: A script's bytes and kind (`jubako_apps.telop.script.KINDS`), if there is one.
         progress: Told the finished part, 0 to 1, after each piece of sound.
+        part: Which share of the speech to listen to; a script is always read as a whole.
 
     Raises:
         MediaError: The video cannot be read.
@@ -116,15 +153,19 @@ def transcribe(
         return parse(data, kind, language, heard or whole)
     if language not in LISTENED or not facts.has_audio:
         return Transcript(source="none", language=language, utterances=())
-    return listen(media.audio(path), language, PocketSphinx(), progress)
+    return listen(media.audio(path), language, PocketSphinx(), progress, part)
 
 
 def listen(
-    sound: Pcm, language: str, recogniser: Recogniser, progress: Callable[[float], None] | None = None
+    sound: Pcm,
+    language: str,
+    recogniser: Recogniser,
+    progress: Callable[[float], None] | None = None,
+    part: Part = WHOLE,
 ) -> Transcript:
-    """Recognise the whole sound, piece by piece."""
+    """Recognise the sound, or one task's part of it, piece by piece."""
     utterances: list[Utterance] = []
-    cut = pieces(sound)
+    cut = part.own(pieces(sound))
     for done, piece in enumerate(cut, start=1):
         words = recognise(sound, piece, recogniser)
         if words:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -51,16 +52,34 @@ DOING: dict[Stage, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What the other stages have left for the report.
+
+    Attributes:
+        segments: The telops of every segment, as JSON.
+        speech: The parts of the transcript, as JSON.
+        glossary: The programme's own terms, CSV, if there are any.
+        ng_words: What must not be shown, CSV, if there is such a list.
+
+    """
+
+    segments: list[object]
+    speech: list[object]
+    glossary: bytes | None = None
+    ng_words: bytes | None = None
+
+
 class Stages(Protocol):
     """The work proper, free of where it runs. Methods raise `Unusable` with a sentence for a caption editor."""
 
     def ocr(self, reception: Reception, video: Path, segment: int) -> object:
         """Return the telops of one segment, as JSON."""
 
-    def speech(self, reception: Reception, video: Path, script: bytes | None) -> object:
-        """Return the transcript, as JSON."""
+    def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
+        """Return one part of the transcript, as JSON."""
 
-    def report(self, reception: Reception, segments: list[object], transcript: object) -> Objects:
+    def report(self, reception: Reception, video: Path, results: "Results") -> Objects:
         """Return the final objects, names relative to the reception's home."""
 
 
@@ -80,7 +99,7 @@ class Run:
 
     def execute(self, stage: Stage) -> int:
         """Do this task's shards of ``stage``; return the exit code."""
-        total = self._reception.segments if stage == "ocr" else 1
+        total = receptions.shards(self._reception, stage)
         own = shard(range(total), self._task)
         code = 0
         for done, number in enumerate(own, start=1):
@@ -117,11 +136,22 @@ class Run:
         if stage == "ocr":
             return [(name, encode_json(self._stages.ocr(reception, self._video(), number)))]
         if stage == "speech":
-            script = self._sink.get(reception.script) if reception.script else None
-            return [(name, encode_json(self._stages.speech(reception, self._video(), script)))]
-        segments = [self._result("ocr", segment) for segment in range(reception.segments)]
-        objects = self._stages.report(reception, segments, self._result("speech", 0))
+            part = self._stages.speech(reception, self._video(), number, self._attached(reception.script))
+            return [(name, encode_json(part))]
+        objects = self._stages.report(reception, self._video(), self._results())
         return [(receptions.home(reception.id) + name, data) for name, data in objects]
+
+    def _results(self) -> Results:
+        reception = self._reception
+        return Results(
+            segments=[self._result("ocr", segment) for segment in range(reception.segments)],
+            speech=[self._result("speech", part) for part in range(reception.speech_parts)],
+            glossary=self._attached(reception.glossary),
+            ng_words=self._attached(reception.ng_words),
+        )
+
+    def _attached(self, name: str | None) -> bytes | None:
+        return self._sink.get(name) if name else None
 
     def _publish(self, objects: Objects) -> None:
         for name, data in objects:
@@ -201,7 +231,8 @@ def _reason(
     if permanent:
         text = str(error)
     else:
-        where = f" in part {number + 1} of {reception.segments}" if stage == "ocr" else ""
+        total = receptions.shards(reception, stage)
+        where = f" in part {number + 1} of {total}" if total > 1 else ""
         text = f"{DOING[stage].capitalize()} of {reception.name}{where} stopped: {_kind_of(error)}."
     return {"stage": stage, "shard": number, "reason": text, "permanent": permanent}
 

@@ -110,6 +110,11 @@ def morphemes(parts: Sequence[Piece]) -> list[Morpheme]:
     ]
 
 
+def reading(text: str) -> str:
+    """Return how the text is read, in katakana, as far as Sudachi knows."""
+    return "".join(m.reading_form() for m in _tokenizer().tokenize(text))
+
+
 def cost(text: str) -> int:
     """Return how odd Sudachi finds the text; less is better."""
     total: int = _tokenizer().tokenize(text).get_internal_cost()

@@ -32,13 +32,15 @@ class Wish:
     segment_seconds: float
     script: str | None
     key: str | None
+    glossary: str | None = None
+    ng_words: str | None = None
 
     def options(self) -> dict[str, object]:
         """Return what decides on the result beside video and script."""
         return {"language": self.language, "mode": self.mode, "segment_seconds": self.segment_seconds}
 
 
-_FIELDS = ("name", "language", "mode", "segment_seconds", "script")
+_FIELDS = ("name", "language", "mode", "segment_seconds", "script", "glossary", "ng_words")
 
 
 def wish_from(values: Mapping[str, object], key: str | None, settings: Settings) -> Wish:
@@ -64,6 +66,8 @@ def wish_from(values: Mapping[str, object], key: str | None, settings: Settings)
         segment_seconds=_seconds(values.get("segment_seconds", settings.segment_seconds)),
         script=str(values["script"]) if values.get("script") else None,
         key=key,
+        glossary=str(values["glossary"]) if values.get("glossary") else None,
+        ng_words=str(values["ng_words"]) if values.get("ng_words") else None,
     )
 
 

@@ -8,6 +8,7 @@ np = pytest.importorskip("numpy")
 
 from jubako_apps.telop import speech  # noqa: E402
 from jubako_apps.telop.media import SAMPLE_RATE, MediaError  # noqa: E402
+from jubako_apps.telop.merge import joined  # noqa: E402
 from jubako_apps.telop.speech import Piece, listen, pieces, recognise, spoken, transcribe  # noqa: E402
 from jubako_apps.telop.telops import Word  # noqa: E402
 
@@ -119,3 +120,23 @@ def test_the_recogniser_hears_nothing_in_noise_and_does_not_remember():
     recogniser.words(sound(2))
     assert recogniser.words(noise) == first
     assert recogniser.words(np.zeros(160, dtype=np.int16)) == []
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_tasks_that_share_the_speech_hear_exactly_what_one_alone_hears(count):
+    track = sound(-1, 47, -1, 3, -0.5, 2.5, -2, 31, -1)
+    alone = listen(track, "en", Counting())
+    shares = [listen(track, "en", Counting(), part=speech.Part(index=n, count=count)) for n in range(count)]
+    assert len(alone.utterances) > 5
+    assert joined(shares[::-1], "en") == alone
+    assert sum(bool(share.utterances) for share in shares) > 1
+    assert max(len(share.utterances) for share in shares) < len(alone.utterances)
+
+
+def test_silence_may_be_shared_too():
+    quiet = np.zeros(SAMPLE_RATE, dtype=np.int16)
+    assert listen(quiet, "en", Counting(), part=speech.Part(index=1, count=2)).utterances == ()
+
+
+def test_listening_is_divided_by_length_and_not_without_end():
+    assert [speech.parts(*given) for given in ((0.5, 1), (47, 5), (3600, 60), (3600, 1))] == [1, 3, 8, 1]

@@ -49,6 +49,13 @@ class FakeReader:
         if b"\0" in data:
             raise Unusable("The script is not text.")
 
+    def check_list(self, data: bytes, language: str) -> None:
+        if b"\0" in data:
+            raise Unusable("The list is not text.")
+
+    def speech_parts(self, duration: float, segments: int) -> int:
+        return min(segments, 4)
+
     def can_listen(self, language: str) -> bool:
         return language == "en"
 

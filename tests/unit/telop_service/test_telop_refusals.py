@@ -25,6 +25,8 @@ def upload(client: httpx.Client, data: bytes, **query: str) -> httpx.Response:
         ({"segment_seconds": "nan"}, VIDEO, 400, "segment_seconds"),
         ({"segment_seconds": "0.1"}, VIDEO, 400, "segment_seconds"),
         ({"script": "s-0123456789abcdef0123456789abcdef.srt"}, VIDEO, 422, "not uploaded"),
+        ({"glossary": "l-0123456789abcdef0123456789abcdef.csv"}, VIDEO, 422, "not uploaded"),
+        ({"ng_words": "/etc/hostname"}, VIDEO, 403, "only files under"),
         ({"script": "../x.srt"}, VIDEO, 400, "absolute path"),
         ({"script": "/nowhere/x.srt"}, VIDEO, 422, "cannot be read"),
         ({"script": "/etc/hostname"}, VIDEO, 403, "only files under"),

@@ -160,10 +160,10 @@ def test_progress_is_counted_from_the_results_that_exist(client, place):
     view = client.get(f"/receptions/{reception}").json()
     assert view["branches"] == {
         "ocr": {"done": 2, "total": 5},
-        "speech": {"done": 1, "total": 1},
+        "speech": {"done": 1, "total": 4},
         "report": {"done": 0, "total": 1},
     }
-    assert view["progress"] == 0.54
+    assert view["progress"] == 0.315
     assert view["seconds"] == {"ocr": 3.75}
 
 
@@ -262,3 +262,17 @@ def test_an_upload_that_breaks_off_leaves_nothing(client, place, tmp_path):
 def test_settings_report_every_problem_together():
     with pytest.raises(BadSettings, match=r"OUTPUT_URI.*GOOGLE_CLOUD_PROJECT.*TELOP_SEGMENT_SECONDS"):
         from_environment({"GOOGLE_CLOUD_LOCATION": "l", "TELOP_SEGMENT_SECONDS": "x"})
+
+
+def test_lists_of_words_are_uploaded_first_and_decide_on_what_is_the_same(client, place):
+    listed = client.post("/lists", params={"name": "terms.csv"}, content=b"term\nJubako\n")
+    assert listed.status_code == 201
+    plain = upload(client).json()["id"]
+    view = upload(client, glossary=listed.json()["list"], ng_words=listed.json()["list"]).json()
+    assert view["id"] != plain
+    record = receptions.load(place, view["id"])
+    assert record is not None
+    assert record.glossary is not None
+    assert place.get(record.glossary) == b"term\nJubako\n"
+    assert record.ng_words is not None
+    assert record.speech_parts == min(record.segments, 4)

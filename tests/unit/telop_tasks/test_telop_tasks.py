@@ -8,7 +8,7 @@ import pytest
 from jubako_apps.telop import receptions
 from jubako_apps.telop.intake import Unusable
 from jubako_apps.telop.receptions import Reception
-from jubako_apps.telop.tasks import EXIT_CANCELLED, EXIT_DATA, EXIT_USAGE, Objects, main, run
+from jubako_apps.telop.tasks import EXIT_CANCELLED, EXIT_DATA, EXIT_USAGE, Objects, Results, main, run
 from jubako_sdk import Sink, get_json, put_json, sink
 
 ID = "r-" + "0" * 24
@@ -30,13 +30,14 @@ class FakeStages:
         self._note(segment)
         return {"segment": segment, "text": video.read_text("utf-8")}
 
-    def speech(self, reception: Reception, video: Path, script: bytes | None) -> object:
-        self._note("speech")
-        return {"script": script.decode() if script else None}
+    def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
+        self._note("speech" if part == 0 else f"speech {part}")
+        return {"part": part, "script": script.decode() if script else None}
 
-    def report(self, reception: Reception, segments: list[object], transcript: object) -> Objects:
+    def report(self, reception: Reception, video: Path, results: Results) -> Objects:
         self._note("report")
-        text = json.dumps([segments, transcript], sort_keys=True).encode()
+        lists = [one.decode() if one else None for one in (results.glossary, results.ng_words)]
+        text = json.dumps([results.segments, results.speech, lists], sort_keys=True).encode()
         return [("telops.json", text), ("report.json", text), ("report.html", text)]
 
 
@@ -92,10 +93,28 @@ def test_the_shards_of_all_tasks_cover_every_segment_once(do, stages, place):
 @pytest.mark.usefixtures("reception")
 def test_a_whole_run_ends_in_the_report_and_says_how_long_each_part_took(do, place, capsys):
     assert [do("ocr"), do("speech"), do("report")] == [0, 0, 0]
-    assert json.loads(place.get(f"receptions/{ID}/report.json"))[1] == {"script": "1"}
+    assert json.loads(place.get(f"receptions/{ID}/report.json"))[1] == [{"part": 0, "script": "1"}]
     assert set(receptions.seconds(place, ID)) == {"ocr", "speech", "report"}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"stage": "ocr", "done": 5, "total": 5} in [line.get("progress") for line in lines]
+
+
+def test_listening_is_divided_and_the_report_is_given_every_part_and_the_lists(place, stages, do):
+    place.put(f"receptions/{ID}/video-1", b"v")
+    place.put(f"receptions/{ID}/glossary-1.csv", b"Jubako")
+    found = Reception(
+        id=ID, fingerprint="f", name="clip.mp4", video=f"receptions/{ID}/video-1", size=1, script=None,
+        language="en", mode="balanced", duration=90.0, segment_seconds=90.0, segments=1, speech_parts=3,
+        glossary=f"receptions/{ID}/glossary-1.csv",
+    )  # fmt: skip
+    receptions.create(place, found)
+    assert receptions.load(place, ID) == found
+    assert [do("speech", 1, 2), do("speech", 0, 2), do("ocr"), do("report")] == [0, 0, 0, 0]
+    assert sorted(map(str, stages.calls)) == ["0", "report", "speech", "speech 1", "speech 2"]
+    assert receptions.branches(place, found)["speech"] == {"done": 3, "total": 3}
+    report = json.loads(place.get(f"receptions/{ID}/report.json"))
+    assert [part["part"] for part in report[1]] == [0, 1, 2]
+    assert report[2] == ["Jubako", None]
 
 
 @pytest.mark.usefixtures("reception")

@@ -18,7 +18,7 @@ from jubako.boxes.workflows.language import (
     initial_state,
 )
 
-INPUT = {"reception": "r-1", "segments": 3, "ocr_tasks": 3, "output_uri": "file:///o"}
+INPUT = {"reception": "r-1", "segments": 3, "ocr_tasks": 3, "speech_tasks": 2, "output_uri": "file:///o"}
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,13 @@ def test_captions_and_speech_are_worked_on_together_and_compared_then(program):
     assert state.result["report_json"] == "file:///o/receptions/r-1/report.json"
 
 
-def test_each_job_is_told_its_reception_and_the_first_is_split_by_segments(program):
+def test_each_job_is_told_its_reception_and_how_its_work_is_split(program):
     state, effects = advance(program, initial_state(program, INPUT), Start())
     while effects[0].kind is EffectKind.ENV:
         state, effects = advance(program, state, EffectDone(effects[0].name, "here"))
     overrides = {job_of(effect): effect.args["body"]["overrides"] for effect in effects}
     assert overrides["telop-ocr"]["taskCount"] == 3
+    assert overrides["telop-speech"]["taskCount"] == 2
     for override in overrides.values():
         [container] = override["containerOverrides"]
         assert {"name": "RECEPTION_ID", "value": "r-1"} in container["env"]

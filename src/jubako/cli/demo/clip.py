@@ -3,7 +3,7 @@
 import argparse
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jubako.cli.errors import CliError, UsageError
@@ -34,6 +34,8 @@ class Clip:
     segment_seconds: int | None
     truth: Path | None = None
     """Which typos it really holds; only bundled clips have it."""
+    glossary: Path | None = None
+    ng_words: Path | None = None
 
 
 def require_extra(language: str, needed: Mapping[str, str] = NEEDED) -> None:
@@ -64,10 +66,26 @@ def chosen_clip(args: argparse.Namespace) -> Clip:
     script = _readable(args.script, "--script") if args.script else None
     if script is not None and script.suffix.lower() not in SCRIPT_SUFFIXES:
         raise UsageError(f"--script: {script.name} is not one of {', '.join(SCRIPT_SUFFIXES)}.")
+    glossary = _word_list(args.glossary, "--glossary")
+    ng_words = _word_list(args.ng_words, "--ng-words")
     if args.video is None:
-        return _bundled(args.lang, script, args.segment_seconds)
+        bundled = _bundled(args.lang, script, args.segment_seconds)
+        return replace(bundled, glossary=glossary, ng_words=ng_words)
     video = _readable(args.video, "--video")
-    return Clip(video=video, script=script, language=args.lang, segment_seconds=args.segment_seconds)
+    return Clip(
+        video=video,
+        script=script,
+        language=args.lang,
+        segment_seconds=args.segment_seconds,
+        glossary=glossary,
+        ng_words=ng_words,
+    )
+
+
+def _word_list(path: Path | None, flag: str) -> Path | None:
+    if path is not None and path.suffix.lower() != ".csv":
+        raise UsageError(f"{flag}: {path.name} is not a .csv file.")
+    return _readable(path, flag) if path else None
 
 
 def _bundled(language: str, script: Path | None, segment_seconds: int | None) -> Clip:

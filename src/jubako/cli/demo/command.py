@@ -48,6 +48,8 @@ def register(top: Group, word: str, summary: str) -> None:
         "--video", metavar="FILE", type=Path, help="a video of yours (default: a bundled clip)"
     )
     family.add_argument("--script", metavar="FILE", type=Path, help="what is said: .srt, .vtt or .txt")
+    family.add_argument("--glossary", metavar="FILE", type=Path, help="names and terms spelt right: .csv")
+    family.add_argument("--ng-words", metavar="FILE", type=Path, help="words that must not be shown: .csv")
     family.add_argument(
         "--lang", choices=("en", "ja"), default="en", help="language of captions and speech (en)"
     )

@@ -30,8 +30,8 @@ class Reception:
 
         """
         body: dict[str, Any] = {"path": str(clip.video), "name": clip.video.name, "language": clip.language}
-        if clip.script is not None:
-            body["script"] = str(clip.script)
+        attached = {"script": clip.script, "glossary": clip.glossary, "ng_words": clip.ng_words}
+        body |= {field: str(path) for field, path in attached.items() if path is not None}
         if clip.segment_seconds is not None:
             body["segment_seconds"] = clip.segment_seconds
         before = cls._ids(client, application)

@@ -1,33 +1,54 @@
 """Telops against speech: what differs, what kind of error it is, and how sure that is."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from jubako_apps.telop.findings import SEVERITY, THRESHOLDS, Finding, Suspicion, in_order
+from jubako_apps.telop.lists import NO_LISTS, Lists
+from jubako_apps.telop.reconcile.hearing import weighed
+from jubako_apps.telop.reconcile.names import inconsistencies
+from jubako_apps.telop.reconcile.terms import checked
 from jubako_apps.telop.reconcile.windows import said, window
 from jubako_apps.telop.telops import Telop, Transcript
+
+if TYPE_CHECKING:
+    from jubako_apps.telop.verify import Ear
 
 __all__ = ["reconcile"]
 
 
-def reconcile(telops: Iterable[Telop], transcript: Transcript, mode: str = "balanced") -> list[Finding]:
+def reconcile(
+    telops: Iterable[Telop],
+    transcript: Transcript,
+    mode: str = "balanced",
+    lists: Lists = NO_LISTS,
+    ear: "Ear | None" = None,
+) -> list[Finding]:
     """Return what a caption editor should look at, in the order of the video.
 
     Args:
         telops: Merged telops.
         transcript: What is said; its language is that of the telops.
         mode: ``strict``, ``balanced`` or ``sensitive``: how doubtful a finding may be.
+        lists: The programme's glossary and forbidden words.
+        ear: Settles by the sound what a recogniser may have misheard; without it nobody listens again.
 
     """
-    threshold = THRESHOLDS[mode]
+    every = list(telops)
     found = []
-    for telop in telops:
+    for telop in every:
         speech = window(transcript.utterances, telop)
         text = " ".join(utterance.text for utterance in speech)
-        for suspicion in _suspicions(telop.text, text, transcript):
-            finding = _finding(telop, suspicion, said(transcript.utterances, telop))
-            if finding.confidence >= threshold:
-                found.append(finding)
-    return in_order(found)
+        suspicions = _suspicions(telop.text, text, transcript)
+        if ear is not None and transcript.source == "asr":
+            suspicions = [weighed(suspicion, speech, ear) for suspicion in suspicions]
+        suspicions = checked(suspicions, telop.text, text, transcript.language, lists)
+        found += [_finding(telop, one, said(transcript.utterances, telop)) for one in suspicions]
+    seen = {(finding.telop_id, finding.offset) for finding in found if finding.confidence >= THRESHOLDS[mode]}
+    for telop, suspicion in inconsistencies(every, transcript, lists):
+        if (telop.id, suspicion.offset) not in seen:
+            found.append(_finding(telop, suspicion, said(transcript.utterances, telop)))
+    return in_order(finding for finding in found if finding.confidence >= THRESHOLDS[mode])
 
 
 def _suspicions(text: str, speech: str, transcript: Transcript) -> list[Suspicion]:

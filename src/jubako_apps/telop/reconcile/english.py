@@ -80,6 +80,7 @@ def suspicions(text: str, speech: str, source: Source) -> list[Suspicion]:
     scene = _align(telop, heard, source, known)
     found = [suspicion for position in range(len(scene.pairs)) if (suspicion := _difference(scene, position))]
     found += _doubled(scene)
+    found += _unheard(scene) if source == "asr" else []
     seen = {suspicion.offset for suspicion in found}
     found += [suspicion for suspicion in _unknown(scene) if suspicion.offset not in seen]
     return found
@@ -141,7 +142,12 @@ def _difference(scene: _Scene, position: int) -> Suspicion | None:
     if scene.source == "asr":
         confidence = _arbitrated(scene, t, heard, kind, confidence)
     return Suspicion(
-        kind=kind, offset=shown.start, wrong=shown.text, right=heard.text, confidence=round(confidence, 3)
+        kind=kind,
+        offset=shown.start,
+        wrong=shown.text,
+        right=heard.text,
+        confidence=round(confidence, 3),
+        heard_at=(heard.start, heard.end),
     )
 
 
@@ -165,7 +171,7 @@ def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[K
 def _fact(scene: _Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
     anchors = scene.anchors(position, firm=True)
     s = scene.pairs[position][1]
-    if s is not None and scene.speech[s].text.lower().startswith(f"{shown.text.lower()} "):
+    if s is not None and _is_cut_off(shown, scene.speech[s]):
         return None  # "27" of "27 million": cut off, or the next word is the one that is wrong
     if not (scene.is_verbatim or anchors >= 1):
         return None
@@ -173,6 +179,43 @@ def _fact(scene: _Scene, position: int, shown: Word) -> tuple[Kind, float] | Non
     is_date = shown.sort != "number" or any(t is not None and scene.telop[t].sort == "month" for t in near)
     confidence = 0.95 if scene.is_verbatim else 0.6 + 0.1 * min(2, anchors)
     return ("date" if is_date else "number", confidence)
+
+
+def _is_cut_off(shown: Word, heard: Word) -> bool:
+    zeros = heard.key.removeprefix(shown.key)
+    is_scaled = len(zeros) >= 3 and zeros != heard.key and not zeros.strip("0")
+    return is_scaled or heard.text.lower().startswith(f"{shown.text.lower()} ")
+
+
+def _unheard(scene: _Scene) -> Iterator[Suspicion]:
+    """Weekdays and months that the recogniser has not got: not worth reporting, but worth listening to again."""
+    for position, (t, s) in enumerate(scene.pairs):
+        if t is None or scene.telop[t].sort not in {"weekday", "month"} or scene.matched(position):
+            continue
+        between = _between(scene, position) if s is None or scene.speech[s].sort == "word" else None
+        if between is not None:
+            yield Suspicion(
+                kind="date", offset=scene.telop[t].start, wrong=scene.telop[t].text, right=None,
+                confidence=0.2, heard_at=between,
+            )  # fmt: skip
+
+
+def _between(scene: _Scene, position: int) -> tuple[int, int] | None:
+    """Return where the speech has something else between the matches on both sides of the pair, if it is short."""
+    left, right = position - 1, position + 1
+    while left >= 0 and not scene.matched(left):
+        left -= 1
+    while right < len(scene.pairs) and not scene.matched(right):
+        right += 1
+    if left < 0 or position - left > 3 or right - position > 3:
+        return None
+    first = scene.pairs[left][1]
+    last = scene.pairs[right][1] if right < len(scene.pairs) else None
+    assert first is not None, position
+    last = min(len(scene.speech), first + 4) if last is None else last
+    if last - first < 2:
+        return None
+    return scene.speech[first + 1].start, scene.speech[last - 1].end
 
 
 def _is_name(scene: _Scene, position: int, heard: Word) -> bool:

@@ -1,0 +1,97 @@
+"""Asking the sound itself: which of a few wordings was said at this place?
+
+A recogniser's free transcript is a poor witness, but its acoustic model tells a handful of wordings apart well:
+
+1. The words around the doubtful one stay as they were recognised (`AROUND` on each side); in the slot stands one
+   wording after the other, as a JSGF grammar of its own, over the same stretch of sound. The one that fits best was
+   said.
+2. Words that sound the same cannot be told apart; nothing is said about them. The same holds for a word that is in no
+   dictionary.
+3. Numbers are tried in every way in which they are usually said.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from jubako_apps.telop.media import SAMPLE_RATE, Pcm
+from jubako_apps.telop.spoken_en import wordings
+from jubako_apps.telop.telops import Word
+
+AROUND: Final = 3
+_MARGIN_S: Final = 0.15
+_FRAMES_PER_S: Final = 100
+
+
+class Ear(Protocol):
+    """Decides between two wordings by the sound."""
+
+    def margin(self, words: Sequence[Word], first: int, last: int, shown: str, heard: str) -> float | None:
+        """Say how much better the sound fits ``heard`` than ``shown``; below 0 it fits ``shown`` better.
+
+        Args:
+            words: What was recognised, with times.
+            first: Index of the first word in the slot.
+            last: Index behind its last word.
+            shown: What the telop has there.
+            heard: What was recognised there.
+
+        Returns:
+            The difference of the acoustic scores for each second of the slot, or None: the sound cannot tell.
+
+        """
+        ...
+
+
+class SphinxEar:
+    """English, with pocketsphinx's models, over the whole sound of a video (16 kHz mono)."""
+
+    def __init__(self, sound: Pcm) -> None:
+        from pocketsphinx import Decoder  # noqa: PLC0415 - loads its models; only tasks that listen pay it
+
+        self._sound = sound
+        self._decoder: Any = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", lm=None)
+        self._known: dict[str, bool] = {}
+
+    def margin(self, words: Sequence[Word], first: int, last: int, shown: str, heard: str) -> float | None:
+        """See Ear."""
+        before = [word.text for word in words[max(0, first - AROUND) : first]]
+        after = [word.text for word in words[last : last + AROUND]]
+        ours, theirs = self._sayable(shown), self._sayable(heard)
+        if not ours or not theirs or self._sounds(ours) & self._sounds(theirs) or not before + after:
+            return None
+        start = words[max(0, first - AROUND)].start - _MARGIN_S
+        end = words[min(len(words), last + AROUND) - 1].end + _MARGIN_S
+        sound = self._sound[max(0, round(start * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
+        fits = [max(self._score(sound, [*before, *way, *after]) for way in ways) for ways in (theirs, ours)]
+        if max(fits) == float("-inf"):
+            return None
+        length = max(0.2, words[last - 1].end - words[first].start)
+        return (
+            (fits[0] - fits[1]) / length
+            if min(fits) > float("-inf")
+            else (1e6 if fits[0] > fits[1] else -1e6)
+        )
+
+    def _sayable(self, text: str) -> list[list[str]]:
+        return [way for way in wordings(text) if all(map(self._has, way))]
+
+    def _has(self, word: str) -> bool:
+        if word not in self._known:
+            self._known[word] = self._decoder.lookup_word(word) is not None
+        return self._known[word]
+
+    def _sounds(self, ways: list[list[str]]) -> set[str]:
+        return {" ".join(self._decoder.lookup_word(word) for word in way) for way in ways}
+
+    def _score(self, sound: Pcm, wording: list[str]) -> float:
+        grammar = f"#JSGF V1.0; grammar slot; public <slot> = {' '.join(wording)};"
+        self._decoder.add_jsgf_string("slot", grammar)
+        self._decoder.activate_search("slot")
+        self._decoder.reinit_feat()
+        self._decoder.start_utt()
+        self._decoder.process_raw(sound.tobytes(), full_utt=True)
+        self._decoder.end_utt()
+        found = self._decoder.hyp()
+        if found is None or len(found.hypstr.split()) != len(wording):
+            return float("-inf")
+        return float(found.score)
