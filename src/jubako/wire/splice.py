@@ -9,6 +9,8 @@ Open = Callable[[asyncio.Protocol], Awaitable[None]]
 
 LINGER_S = 5.0
 """How long the second side may take for what is still to be written when the first side is gone."""
+HALF_OPEN_S = 60.0
+"""How long a client may go on after the other program has ended its side."""
 
 
 class End(asyncio.Protocol):
@@ -17,6 +19,8 @@ class End(asyncio.Protocol):
     def __init__(self) -> None:
         self.peer: End | None = None
         self.transport: asyncio.Transport | None = None
+        self.is_ended = False
+        """Whether nothing more will be read at this side."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -29,11 +33,13 @@ class End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Tell the peer; this side stays open for writing until the peer is done too (under TLS that cannot be)."""
-        if self.peer is None or self.peer.transport is None or not self.peer.transport.can_write_eof():
+        self.is_ended = True
+        peer = self.peer
+        if peer is None or peer.transport is None or peer.is_ended or not peer.transport.can_write_eof():
             return False
-        if self.peer.transport.is_closing():
+        if peer.transport.is_closing():
             return False
-        self.peer.transport.write_eof()
+        peer.transport.write_eof()
         return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
@@ -60,6 +66,15 @@ class End(asyncio.Protocol):
         """Drop this side at once; the peer closes."""
         if self.transport is not None:
             self.transport.abort()
+
+
+class FarEnd(End):
+    """The other program's side."""
+
+    def eof_received(self) -> bool:
+        """When the other program has said all, the client may not keep the connection for ever."""
+        asyncio.get_running_loop().call_later(HALF_OPEN_S, self.abort)
+        return super().eof_received()
 
 
 class Splice(End):
@@ -96,7 +111,7 @@ class Splice(End):
         super().connection_lost(error)
 
     async def _open(self) -> None:
-        peer = End()
+        peer = FarEnd()
         try:
             await self._open_peer(peer)
         except OSError:
