@@ -21,6 +21,8 @@ from jubako.wire.run_types import (
     VpcAccess,
 )
 
+LOCAL = "local"
+"""The image of a container that has none and runs as a process on this machine: v1 clients cannot leave it out."""
 ENVIRONMENT = "run.googleapis.com/execution-environment"
 CONNECTOR = "run.googleapis.com/vpc-access-connector"
 EGRESS = "run.googleapis.com/vpc-access-egress"
@@ -52,7 +54,7 @@ def read_container(reader: Reader) -> Container:
     mounts = [_read_mount(mount) for mount in reader.children("volumeMounts")]
     container = Container(
         name=reader.text("name"),
-        image=reader.text("image"),
+        image=_image(reader.text("image")),
         command=reader.words("command"),
         args=reader.words("args"),
         env=[_read_variable(variable) for variable in reader.children("env")],
@@ -84,8 +86,7 @@ def container(given: Container) -> Document:
         if (probe := getattr(given, field)) is not None
     }
     return {
-        # gcloud takes the absence of an image for a broken document.
-        "image": given.image,
+        "image": given.image or LOCAL,
         **present(
             {
                 "name": given.name,
@@ -154,6 +155,10 @@ def no_volumes(reader: Reader) -> None:
     if reader.has("volumes"):
         raise Unimplemented(f"{reader.where('volumes')}: this version of Jubako cannot honour volumes.")
     reader.skip("volumes")
+
+
+def _image(name: str) -> str:
+    return "" if name == LOCAL else name
 
 
 def _read_variable(reader: Reader) -> EnvVar:

@@ -27,7 +27,7 @@ DEPLOYED: dict[str, Any] = {
                 "parallelism": 20,
                 "template": {
                     "spec": {
-                        "containers": [{"image": "", "command": ["convert"], "name": ""}],
+                        "containers": [{"image": "local", "command": ["convert"], "name": ""}],
                         "maxRetries": 3,
                         "nodeSelector": {},
                         "serviceAccountName": "batch@PROJECT_ID.iam.gserviceaccount.com",
@@ -100,7 +100,7 @@ async def test_the_articles_deploy_comes_back_as_the_job_that_gcloud_reads(gclou
     spec = created["spec"]["template"]["spec"]
     assert (spec["taskCount"], spec["parallelism"]) == (100, 20)
     assert spec["template"]["spec"] == {
-        "containers": [{"image": "", "command": ["convert"]}],
+        "containers": [{"image": "local", "command": ["convert"]}],
         "maxRetries": 3,
         "timeoutSeconds": "3600",
         "serviceAccountName": "batch@PROJECT_ID.iam.gserviceaccount.com",
@@ -115,6 +115,7 @@ async def test_the_same_job_is_seen_through_v2(gcloud: Gcloud, box) -> None:
     assert (job["template"]["taskCount"], job["template"]["template"]["timeout"]) == (100, "3600s")
     assert (job["client"], job["clientVersion"]) == ("gcloud", "528.0.0")
     assert "annotations" not in job
+    assert "image" not in job["template"]["template"]["containers"][0]
 
 
 async def test_whole_documents_are_sent_back_and_an_old_version_is_refused(gcloud: Gcloud, box) -> None:

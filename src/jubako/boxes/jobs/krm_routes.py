@@ -8,7 +8,6 @@ regional host name; without one lists go across locations, and a name is looked 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from jubako.boxes.jobs import krm as documents
 from jubako.boxes.jobs import places
@@ -35,7 +34,7 @@ from jubako.core.errors import NotFound
 from jubako.store.port import Tx
 from jubako.wire import codec, krm
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute
+from jubako.wire.method import Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
 
 _BASE = "/apis/run.googleapis.com/v1/namespaces/{namespace}"
 _INVOCATION = re.compile(r"\binvocation-id/([0-9a-f]{32})\b")
@@ -54,7 +53,7 @@ class KrmRoutes:
     def routes(self) -> list[DocumentRoute]:
         """Return the routes."""
         job, execution = f"{_BASE}/jobs/{{name}}", f"{_BASE}/executions/{{name}}"
-        table: list[tuple[str, str, str, Any]] = [
+        table: list[tuple[str, str, str, DocumentHandler]] = [
             ("GET", f"{_BASE}/jobs", "run.jobs.list", self.list_jobs),
             ("POST", f"{_BASE}/jobs", "run.jobs.create", self.create_job),
             ("GET", job, "run.jobs.get", self.get_job),
