@@ -23,8 +23,8 @@ from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
-from jubako.boxes.workflows.authorization import TokenSource
 from jubako.boxes.workflows.callback_routes import CallbackRoutes
+from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -36,8 +36,8 @@ from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
-from jubako.boxes.workflows.performer import Services as PerformerServices
 from jubako.identity.environment import Environments
+from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.wire.extras import Extra
@@ -48,7 +48,9 @@ from jubako.wire.operations_api import OperationsHandlers, operations_api
 RUN_HOSTS = ("run.googleapis.com",)
 WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
 WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
-API_HOSTS = frozenset({*RUN_HOSTS, *WORKFLOWS_HOSTS, *WORKFLOW_EXECUTIONS_HOSTS})
+API_HOSTS = frozenset(
+    {*RUN_HOSTS, *WORKFLOWS_HOSTS, *WORKFLOW_EXECUTIONS_HOSTS, *USAGE_HOSTS, *PROJECT_HOSTS}
+)
 MIGRATED = (
     "jubako.store",
     "jubako.wire",
@@ -171,10 +173,8 @@ def workflow_extras(ground: Ground) -> list[Extra]:
     ]
 
 
-def workflows_engine(
-    ground: Ground, outgoing: Outgoing, apis: Sequence[Api], tokens: TokenSource
-) -> WorkflowsEngine:
-    """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
+def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:
+    """Return the engine of the Workflows box; its steps leave through ``outgoing``."""
     return WorkflowsEngine(
         Parts(
             store=ground.store,
@@ -187,14 +187,18 @@ def workflows_engine(
                 outgoing,
                 connectors(apis),
                 ground.clock,
-                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens),
+                CallbackEndpoints(ground.store, ground.base_url),
             ),
         )
     )
 
 
 def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
-    """Return the APIs that serve the long-running operations of Run and Workflows."""
+    """Return the APIs beside the boxes: long-running operations, projects, locations."""
     run = OperationsHandlers(ground.store, ground.clock, "run", describers)
     workflows = OperationsHandlers(ground.store, ground.clock, "workflows", {})
-    return [operations_api(run, "v2", RUN_HOSTS), operations_api(workflows, "v1", WORKFLOWS_HOSTS)]
+    return [
+        operations_api(run, "v2", RUN_HOSTS),
+        operations_api(workflows, "v1", WORKFLOWS_HOSTS),
+        *Projects(sorted(API_HOSTS)).apis(),
+    ]
