@@ -17,6 +17,7 @@ from jubako.server.services import Loop, keep_running
 from jubako.store.outbox import Outbox
 from jubako.store.timers import Timers
 from jubako.wire.connect import Inside
+from jubako.wire.discovery_routes import DiscoveryRoutes
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
@@ -65,7 +66,12 @@ class House:
         doors = Doors(
             router=router,
             extras=Extras(
-                [*jobs.extras, *boxes.workflow_extras(ground), *EnvironmentRoute(self._homes).routes()],
+                [
+                    *jobs.extras,
+                    *boxes.workflow_extras(ground),
+                    *DiscoveryRoutes(served, ground.base_url).routes(),
+                    *EnvironmentRoute(self._homes).routes(),
+                ],
                 access,
             ),
             gateway=services.gateway,

@@ -1,0 +1,318 @@
+"""What an API says of itself: Google's discovery document and OpenAPI 3, both made of the method tables.
+
+Source of the shapes: Google API Discovery Service, "Method and schema reference"; OpenAPI Specification 3.0.3.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jubako.core.errors import InvalidArgument
+from jubako.wire.method import Api, HttpRule, Method
+from jubako.wire.schema import ANY, DURATION, FIELD_MASK, STRUCT, TIMESTAMP, Enumeration, Message
+from jubako.wire.shape import Label, Shape, by_name, shapes
+
+Json = dict[str, Any]
+
+_OPERATIONS = "-operations"
+"""How the tables of long-running operations are named: after the API whose they are."""
+_VARIABLE = re.compile(r"\{([^=}]+)(?:=([^}]+))?\}")
+_FORMATS: Mapping[str, Json] = {
+    "string": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "bytes": {"type": "string", "format": "byte"},
+    "int32": {"type": "integer", "format": "int32"},
+    "uint32": {"type": "integer", "format": "uint32"},
+    "int64": {"type": "string", "format": "int64"},
+    "uint64": {"type": "string", "format": "uint64"},
+    "float": {"type": "number", "format": "float"},
+    "double": {"type": "number", "format": "double"},
+    TIMESTAMP: {"type": "string", "format": "google-datetime"},
+    DURATION: {"type": "string", "format": "google-duration"},
+    FIELD_MASK: {"type": "string", "format": "google-fieldmask"},
+    ANY: {"type": "object", "additionalProperties": {"type": "any"}},
+    STRUCT: {"type": "object", "additionalProperties": {"type": "any"}},
+}
+
+
+def discovery_document(apis: Sequence[Api], base_url: str) -> Json:
+    """Return the document of one version of an API; ``apis`` are the tables that make it up."""
+    name, version = apis[0].name.removesuffix(_OPERATIONS), apis[0].version
+    root: Json = {}
+    for method in implemented(apis):
+        _put(root, name, method)
+    return {
+        "kind": "discovery#restDescription",
+        "discoveryVersion": "v1",
+        "protocol": "rest",
+        "id": f"{name}:{version}",
+        "name": name,
+        "version": version,
+        "title": f"Jubako's {name} API",
+        "rootUrl": f"{base_url}/",
+        "servicePath": "",
+        "baseUrl": f"{base_url}/",
+        "batchPath": "batch",
+        "parameters": {"alt": {"type": "string", "location": "query", "default": "json", "enum": ["json"]}},
+        "resources": root.get("resources", {}),
+        "schemas": _schemas(apis),
+    }
+
+
+def openapi_document(apis: Sequence[Api], base_url: str) -> Json:
+    """Return one OpenAPI document for all APIs."""
+    paths: dict[str, Json] = {}
+    for method in implemented(apis):
+        for rule in method.http:
+            paths.setdefault(flat_path(rule), {})[rule.verb.lower()] = _operation(method, rule)
+    schemas = {name: _openapi(schema) for name, schema in _schemas(apis).items()}
+    schemas["Error"] = _ERROR
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "Jubako", "version": "v1"},
+        "servers": [{"url": base_url}],
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def implemented(apis: Iterable[Api]) -> list[Method]:
+    """Return the methods that are answered, in the order of their tables."""
+    return [method for api in apis for method in api.methods if method.name in api.handlers]
+
+
+def by_document(apis: Sequence[Api]) -> dict[tuple[str, str], list[Api]]:
+    """Return the tables of each API and version; operations belong to the API whose they are."""
+    found: dict[tuple[str, str], list[Api]] = {}
+    for api in apis:
+        found.setdefault((api.name.removesuffix(_OPERATIONS), api.version), []).append(api)
+    return found
+
+
+def flat_path(rule: HttpRule) -> str:
+    """Return ``/v2/projects/{projectsId}/jobs/{jobsId}`` for ``/v2/{name=projects/*/jobs/*}``."""
+    return _VARIABLE.sub(lambda found: _flat(found[2] or "*", found[1]), rule.path)
+
+
+def path_parameters(rule: HttpRule) -> list[str]:
+    """Return the names in ``flat_path``, in order."""
+    return re.findall(r"\{([^}]+)\}", flat_path(rule))
+
+
+def message_classes(apis: Sequence[Api]) -> list[type[Message]]:
+    """Return every message that the methods use, by schema name."""
+    found: dict[str, type[Message]] = {}
+    for method in implemented(apis):
+        long_running = method.long_running
+        extra = (long_running.response, long_running.metadata) if long_running else ()
+        for cls in (method.request, method.response, *extra):
+            _reach(cls, found)
+    return [found[name] for name in sorted(found)]
+
+
+def schema_name(cls: type[Any]) -> str:
+    """Return such as ``GoogleCloudRunV2Job``, as Google names it."""
+    return "".join(part[0].upper() + part[1:] for part in cls.__proto__.split("."))
+
+
+def query_fields(method: Method, rule: HttpRule) -> list[Shape]:
+    """Return the fields of the request that are query parameters under a rule: messages and maps cannot be."""
+    if rule.body == "*":
+        return []
+    taken = {found[1].partition(".")[0] for found in _VARIABLE.finditer(rule.path)} | {rule.body}
+    return [
+        shape
+        for shape in shapes(method.request)
+        if shape.name not in taken
+        and shape.label is not Label.MAP
+        and not (shape.kind == "message" and shape.cls)
+    ]
+
+
+def body_class(method: Method, rule: HttpRule) -> type[Message] | None:
+    """Return the message that the body is under a rule, if it has one."""
+    if not rule.body:
+        return None
+    found: type[Message] = method.request if rule.body == "*" else by_name(method.request)[rule.body].cls
+    return found
+
+
+def property_of(shape: Shape) -> Json:
+    """Return the schema of one field."""
+    one: Json = dict(_FORMATS.get(shape.type_name or shape.kind, {}))
+    if shape.kind == "enum":
+        one = {"type": "string", "enum": list(shape.cls.__members__)}
+    elif shape.cls is not None:
+        one = {"$ref": schema_name(shape.cls)}
+    if shape.label is Label.REPEATED:
+        return {"type": "array", "items": one}
+    if shape.label is Label.MAP:
+        return {"type": "object", "additionalProperties": one}
+    return one
+
+
+def find(apis: Sequence[Api], name: str, version: str, host: str) -> list[Api]:
+    """Return the tables of one document, by the API's name or else by the name of the host that was asked.
+
+    Raises:
+        InvalidArgument: There is none, or several.
+
+    """
+    candidates = [
+        tables
+        for (api, api_version), tables in by_document(apis).items()
+        if version in {"", api_version} and (api == name if name else _has_host(tables, host))
+    ]
+    if not candidates and not name and host:
+        return find(apis, "", version, "")
+    if len(candidates) != 1:
+        known = ", ".join(f"api={api}&version={number}" for api, number in by_document(apis))
+        raise InvalidArgument(f"The query must name one of: {known}.")
+    return candidates[0]
+
+
+def _has_host(tables: Sequence[Api], host: str) -> bool:
+    return not host or any(host == one or host.endswith(f"-{one}") for api in tables for one in api.hosts)
+
+
+def _flat(pattern: str, variable: str) -> str:
+    if pattern == "*":
+        return f"{{{variable}}}"
+    parts = pattern.split("/")
+    return "/".join(
+        f"{{{before}Id}}" if part == "*" else part for before, part in zip(["", *parts], parts, strict=False)
+    )
+
+
+def _put(root: Json, api: str, method: Method) -> None:
+    rule = method.http[0]
+    parts = [part for part in flat_path(rule).partition(":")[0].split("/")[2:] if not part.startswith("{")]
+    at = root
+    for part in parts:
+        at = at.setdefault("resources", {}).setdefault(part, {})
+    path = flat_path(rule).removeprefix("/")
+    name = method.name.rpartition(".")[2]
+    verb = path.rpartition(":")[2] if ":" in path else _verb(name)
+    at.setdefault("methods", {})[verb] = _method(method, rule, ".".join([api, *parts, verb]), path)
+
+
+def _verb(name: str) -> str:
+    """Return ``get`` for GetJob, ``patch`` for UpdateJob, as discovery documents call them."""
+    first = re.match(r"[A-Z][a-z]+", name)
+    assert first is not None, name
+    return {"update": "patch"}.get(first[0].lower(), first[0].lower())
+
+
+def _method(method: Method, rule: HttpRule, name: str, path: str) -> Json:
+    parameters: Json = {
+        shape.json_name: {**_scalar(property_of(shape)), "location": "query"}
+        for shape in query_fields(method, rule)
+    }
+    for variable, pattern in _VARIABLE.findall(rule.path):
+        expression = "^" + (pattern or "*").replace("*", "[^/]+") + "$"
+        parameters[variable] = {"type": "string", "location": "path", "required": True, "pattern": expression}
+    document: Json = {
+        "id": name,
+        "path": re.sub(r"\{([^=}]+)[^}]*\}", r"{+\1}", rule.path).removeprefix("/"),
+        "flatPath": path,
+        "httpMethod": rule.verb,
+        "parameters": parameters,
+        "parameterOrder": [variable for variable, _ in _VARIABLE.findall(rule.path)],
+        "response": {"$ref": schema_name(method.response)},
+    }
+    body = body_class(method, rule)
+    if body is not None:
+        document["request"] = {"$ref": schema_name(body)}
+    return document
+
+
+def _scalar(schema: Json) -> Json:
+    return {**schema["items"], "repeated": True} if schema.get("type") == "array" else schema
+
+
+def _schemas(apis: Sequence[Api]) -> dict[str, Json]:
+    return {
+        schema_name(cls): {
+            "id": schema_name(cls),
+            "type": "object",
+            "properties": {shape.json_name: property_of(shape) for shape in shapes(cls)},
+        }
+        for cls in message_classes(apis)
+    }
+
+
+def _reach(cls: type[Message], found: dict[str, type[Message]]) -> None:
+    if schema_name(cls) in found:
+        return
+    found[schema_name(cls)] = cls
+    for shape in shapes(cls):
+        if shape.cls is not None and not issubclass(shape.cls, Enumeration):
+            _reach(shape.cls, found)
+
+
+def _operation(method: Method, rule: HttpRule) -> Json:
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in path_parameters(rule)
+    ]
+    parameters += [
+        {"name": shape.json_name, "in": "query", "schema": _openapi(property_of(shape))}
+        for shape in query_fields(method, rule)
+    ]
+    document: Json = {
+        "operationId": f"{method.name}.{rule.verb.lower()}",
+        "tags": [method.name.rpartition(".")[0]],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "OK", "content": _json({"$ref": _ref(schema_name(method.response))})},
+            "default": {"description": "Error", "content": _json({"$ref": _ref("Error")})},
+        },
+    }
+    body = body_class(method, rule)
+    if body is not None:
+        document["requestBody"] = {"content": _json({"$ref": _ref(schema_name(body))})}
+    return document
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def _openapi(schema: Json) -> Json:
+    """Return a discovery schema as OpenAPI writes it."""
+    if "$ref" in schema:
+        return {"$ref": _ref(schema["$ref"])}
+    if schema.get("type") == "any":
+        return {}
+    changed = {key: value for key, value in schema.items() if key != "id"}
+    if changed.get("format") == "google-datetime":
+        changed["format"] = "date-time"
+    for key in ("items", "additionalProperties"):
+        if key in changed:
+            changed[key] = _openapi(changed[key])
+    if "properties" in changed:
+        changed["properties"] = {name: _openapi(value) for name, value in changed["properties"].items()}
+        changed["additionalProperties"] = False
+    return changed
+
+
+_ERROR: Json = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "status"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string"},
+                "status": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        }
+    },
+}
