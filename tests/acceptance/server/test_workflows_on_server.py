@@ -1,0 +1,234 @@
+"""Workflows on a real server: hostile sources and answers, callbacks over a kill, an account's tokens."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jubako.testing.server import ApiError, ServerProcess
+
+PLACE = "/v1/projects/p/locations/asia-northeast1"
+NEVER = threading.Event()
+
+
+class Outside(BaseHTTPRequestHandler):
+    """Answers as its path says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/never":
+            NEVER.wait(60)
+        elif self.path == "/gigabyte":
+            self.send_response(200)
+            self.send_header("Content-Length", str(2**30))
+            self.end_headers()
+            piece = b"x" * 2**20
+            try:
+                for _ in range(1024):
+                    self.wfile.write(piece)
+            except OSError:
+                self.close_connection = True
+        elif self.path == "/link-local":
+            self.answer(302, b"", Location="http://169.254.169.254/computeMetadata/v1/")
+        elif self.path == "/around":
+            self.answer(302, b"", Location="/around")
+        elif self.path == "/broken":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.close_connection = True
+        else:
+            self.answer(200, json.dumps({"authorization": self.headers.get("authorization")}).encode())
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[str]:
+    NEVER.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Outside)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    NEVER.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def deploy(server: ServerProcess, name: str, source: str) -> None:
+    server.post(f"{PLACE}/workflows?workflowId={name}", {"sourceContents": source})
+
+
+def begin(server: ServerProcess, name: str, argument: object = None) -> str:
+    body = {"argument": json.dumps(argument)}
+    return "/v1/" + str(server.post(f"{PLACE}/workflows/{name}/executions", body)["name"])
+
+
+def ended(server: ServerProcess, path: str) -> Any:
+    """Return the execution when it has ended."""
+    limit = time.monotonic() + 60
+    while (execution := server.get(path))["state"] == "ACTIVE":
+        assert time.monotonic() < limit, execution
+        NEVER.wait(0.02)
+    return execution
+
+
+def tags(execution: Any) -> Any:
+    assert execution["state"] == "FAILED", execution
+    return json.loads(execution["error"]["payload"])["tags"]
+
+
+def memory_kib(server: ServerProcess) -> int:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+SOURCES = {
+    "alias-bomb": ALIASES + "main: {steps: [{x: {return: 1}}]}",
+    "brackets": "- a: {return: " + "[" * 10_000 + "]" * 10_000 + "}",
+    "brackets-in-expression": "- a: {return: '${" + "(" * 150 + "1" + ")" * 150 + "}'}",
+    "long-source": "- a: {return: 1}\n#" + "x" * (128 * 1024),
+    "long-expression": "- a: {return: '${" + "1" + "+1" * 200 + "}'}",
+    "no-step": "- a: {next: nowhere}",
+    "not-yaml": "\t- a: {",
+    "big-number": "- a: {return: 123456789012345678901234567890}",
+    "not-a-number": "- a: {return: .nan}",
+    "unknown-connector": "- a: {call: googleapis.compute.v1.instances.insert, args: {project: p}}",
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_hostile_source_is_refused_by_name_and_soon(server: ServerProcess, name: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ApiError) as refused:
+        deploy(server, name, SOURCES[name])
+    assert refused.value.http_status == 400
+    assert len(str(refused.value)) < 10_000
+    assert time.monotonic() - begun < 5
+
+
+DOUBLING = """
+main:
+  steps:
+    - init: {assign: [{s: "0123456789"}]}
+    - double: {assign: [{s: "${s + s}"}], next: double}
+"""
+RECURSION = "main: {steps: [{a: {call: again}}]}\nagain: {steps: [{b: {call: again}}]}"
+INSIDE_ITSELF = """
+- init: {assign: [{m: {}}]}
+- put: {assign: [{m.m: "${m}"}], next: put}
+"""
+RUNS = {
+    "doubling": (DOUBLING, "ResourceLimitError"),
+    "recursion": (RECURSION, "RecursionError"),
+    "inside-itself": (INSIDE_ITSELF, "ResourceLimitError"),
+    "regex": (
+        '- a: {return: \'${text.match_regex("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "(a+)+(")}\'}',
+        "ValueError",
+    ),
+    "endless": ("- a: {next: a}", "ResourceLimitError"),
+    "never": ("- a: {call: http.get, args: {url: URL/never, timeout: 0.5}}", "TimeoutError"),
+    "gigabyte": ("- a: {call: http.get, args: {url: URL/gigabyte}}", "ResourceLimitError"),
+    "link-local": ("- a: {call: http.get, args: {url: URL/link-local}}", "ConnectionFailedError"),
+    "metadata": ("- a: {call: http.get, args: {url: 'http://169.254.169.254/'}}", "ConnectionFailedError"),
+    "broken": ("- a: {call: http.get, args: {url: URL/broken}}", "ConnectionError"),
+    "closed": ("- a: {call: http.get, args: {url: 'http://127.0.0.1:1/'}}", "ConnectionFailedError"),
+    "scheme": ("- a: {call: http.get, args: {url: 'file:///etc/passwd'}}", "ValueError"),
+    "overflow": ("- a: {return: '${9223372036854775807 + 1}'}", "ValueError"),
+    "utf8": ("""- a: {return: '${text.decode(base64.decode("/w=="))}'}""", "ValueError"),
+}
+
+
+def test_hostile_executions_end_by_name_while_others_go_on(server: ServerProcess, outside: str) -> None:
+    deploy(server, "calm", "- nap: {call: sys.sleep, args: {seconds: 0.3}}\n- done: {return: calm}")
+    for name, (source, _) in RUNS.items():
+        deploy(server, name, source.replace("URL", outside))
+    begun = {name: begin(server, name) for name in RUNS}
+    calm = begin(server, "calm")
+    slowest = 0.0
+    while server.get(calm)["state"] == "ACTIVE":
+        asked = time.monotonic()
+        server.get("/healthz")
+        slowest = max(slowest, time.monotonic() - asked)
+    assert json.loads(ended(server, calm)["result"]) == "calm"
+    for name, path in begun.items():
+        assert RUNS[name][1] in tags(ended(server, path)), name
+    assert slowest < 3
+    assert memory_kib(server) < 400 * 1024
+
+
+def test_redirects_without_end_end(server: ServerProcess, outside: str) -> None:
+    source = "- a: {call: http.get, args: {url: URL/around}, result: r}\n- b: {return: '${r.code}'}"
+    deploy(server, "around", source.replace("URL", outside))
+    assert json.loads(ended(server, begin(server, "around"))["result"]) == 302
+
+
+def test_auth_attaches_a_token_that_this_server_knows(server: ServerProcess, outside: str) -> None:
+    call = "{call: http.get, args: {url: URL/x, auth: {type: OAuth2}}, result: r}"
+    deploy(
+        server, "auth", f"- a: {call}\n- b: {{return: '${{r.body.authorization}}'}}".replace("URL", outside)
+    )
+    token = json.loads(ended(server, begin(server, "auth"))["result"])
+    seen = server.call("GET", f"{PLACE}/workflows/auth", headers={"Authorization": token})
+    assert seen["name"].endswith("/auth")
+    with pytest.raises(ApiError) as refused:
+        server.call("GET", f"{PLACE}/workflows/auth", headers={"Authorization": token + "x"})
+    assert refused.value.http_status == 401
+
+
+CALLBACK = """
+- make: {call: events.create_callback_endpoint, args: {http_callback_method: POST}, result: endpoint}
+- nap: {call: sys.sleep, args: {seconds: 0.5}}
+- wait: {call: events.await_callback, args: {callback: "${endpoint}", timeout: 31536000}, result: got}
+- done: {return: "${got.http_request.body}"}
+"""
+
+
+def called(url: str, body: object, method: str = "POST") -> int:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_a_callback_that_was_taken_outlives_a_kill(own_server: ServerProcess) -> None:
+    deploy(own_server, "callback", CALLBACK)
+    execution = begin(own_server, "callback")
+    listed: Any = {}
+    while not listed.get("callbacks"):
+        listed = own_server.get(f"{execution}/callbacks")
+    (endpoint,) = listed["callbacks"]
+    url = f"{own_server.address}/v1/{endpoint['name']}"
+    assert called(url, {"n": 1}) == 200
+    assert called(url, {"n": 2}) == 429
+    own_server.kill()
+    own_server.start()
+    assert json.loads(ended(own_server, execution)["result"]) == {"n": 1}
+    assert called(f"{own_server.address}/v1/{endpoint['name']}", {"n": 3}) == 404
