@@ -14,8 +14,6 @@ from jubako.wire.shape import Label, Shape, by_name, shapes
 
 Json = dict[str, Any]
 
-_OPERATIONS = "-operations"
-"""How the tables of long-running operations are named: after the API whose they are."""
 _VARIABLE = re.compile(r"\{([^=}]+)(?:=([^}]+))?\}")
 _FORMATS: Mapping[str, Json] = {
     "string": {"type": "string"},
@@ -35,9 +33,16 @@ _FORMATS: Mapping[str, Json] = {
 }
 
 
-def discovery_document(apis: Sequence[Api], base_url: str) -> Json:
-    """Return the document of one version of an API; ``apis`` are the tables that make it up."""
-    name, version = apis[0].name.removesuffix(_OPERATIONS), apis[0].version
+def discovery_document(document: tuple[str, str], apis: Sequence[Api], base_url: str) -> Json:
+    """Return the document of one version of an API.
+
+    Args:
+        document: Its name and version.
+        apis: The tables that make it up.
+        base_url: Where it is served.
+
+    """
+    name, version = document
     root: Json = {}
     for method in implemented(apis):
         _put(root, name, method)
@@ -82,10 +87,11 @@ def implemented(apis: Iterable[Api]) -> list[Method]:
 
 
 def by_document(apis: Sequence[Api]) -> dict[tuple[str, str], list[Api]]:
-    """Return the tables of each API and version; operations belong to the API whose they are."""
+    """Return the tables with methods of each API and version; an API is what one host serves, as at Google."""
     found: dict[tuple[str, str], list[Api]] = {}
     for api in apis:
-        found.setdefault((api.name.removesuffix(_OPERATIONS), api.version), []).append(api)
+        for host in api.hosts if api.methods else ():
+            found.setdefault((host.partition(".")[0], api.version), []).append(api)
     return found
 
 
@@ -151,28 +157,32 @@ def property_of(shape: Shape) -> Json:
     return one
 
 
-def find(apis: Sequence[Api], name: str, version: str, host: str) -> list[Api]:
-    """Return the tables of one document, by the API's name or else by the name of the host that was asked.
+def find(apis: Sequence[Api], name: str, version: str, host: str) -> tuple[tuple[str, str], list[Api]]:
+    """Return a document's name and version and its tables.
+
+    Args:
+        apis: All tables.
+        name: Such as ``run``; "" if the request does not say.
+        version: Such as ``v2``; "" if the request does not say.
+        host: The name of Google's that was asked, regional or not; "" if it was none.
 
     Raises:
         InvalidArgument: There is none, or several.
 
     """
+    stem = host.partition(".")[0]
+    documents = by_document(apis)
     candidates = [
-        tables
-        for (api, api_version), tables in by_document(apis).items()
-        if version in {"", api_version} and (api == name if name else _has_host(tables, host))
+        key
+        for key in documents
+        if key[1] == (version or key[1])
+        and key[0] == (name or key[0])
+        and (name or not stem or stem == key[0] or stem.endswith(f"-{key[0]}"))
     ]
-    if not candidates and not name and host:
-        return find(apis, "", version, "")
     if len(candidates) != 1:
-        known = ", ".join(f"api={api}&version={number}" for api, number in by_document(apis))
+        known = ", ".join(f"api={one}&version={number}" for one, number in documents)
         raise InvalidArgument(f"The query must name one of: {known}.")
-    return candidates[0]
-
-
-def _has_host(tables: Sequence[Api], host: str) -> bool:
-    return not host or any(host == one or host.endswith(f"-{one}") for api in tables for one in api.hosts)
+    return candidates[0], documents[candidates[0]]
 
 
 def _flat(pattern: str, variable: str) -> str:

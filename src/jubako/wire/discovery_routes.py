@@ -43,14 +43,14 @@ class DiscoveryRoutes:
         query = dict(parse_query(request.query))
         host = host_name(request.headers.get("host", ""))
         host = "" if host in _LOOPBACK else host
-        tables = find(self._apis, query.get("api", ""), query.get("version", ""), host)
-        return _reply(discovery_document(tables, self._base_url))
+        document, tables = find(self._apis, query.get("api", ""), query.get("version", ""), host)
+        return _reply(discovery_document(document, tables, self._base_url))
 
     async def _named(
         self, _request: HttpRequest, variables: Mapping[str, str], _caller: Caller
     ) -> HttpResponse:
-        tables = find(self._apis, variables["api"], variables["version"], "")
-        return _reply(discovery_document(tables, self._base_url))
+        document, tables = find(self._apis, variables["api"], variables["version"], "")
+        return _reply(discovery_document(document, tables, self._base_url))
 
     async def _list(
         self, _request: HttpRequest, _variables: Mapping[str, str], _caller: Caller

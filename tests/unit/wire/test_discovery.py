@@ -70,7 +70,7 @@ def test_flat_paths_name_every_segment(path: str, flat: str) -> None:
 
 
 def test_the_discovery_document_has_googles_shape() -> None:
-    document = discovery_document([APIS[0]], BASE)
+    document = discovery_document(("run", "v2"), [APIS[0]], BASE)
     jobs = document["resources"]["projects"]["resources"]["locations"]["resources"]["jobs"]
     assert {"get", "list", "create", "patch", "delete", "run", "getIamPolicy"} <= jobs["methods"].keys()
     run = jobs["methods"]["run"]
@@ -97,7 +97,7 @@ def references(document: object) -> set[str]:
 
 @pytest.mark.parametrize("table", APIS, ids=lambda table: table.name)
 def test_every_reference_of_a_discovery_document_leads_to_a_schema(table: Api) -> None:
-    document = discovery_document([table], BASE)
+    document = discovery_document((table.name, table.version), [table], BASE)
     assert references(document) == references(document) & document["schemas"].keys()
 
 
@@ -142,7 +142,7 @@ async def test_a_document_that_the_request_does_not_settle_is_refused() -> None:
     for query in ("version=v1", "version=v9", "api=nothing"):
         with pytest.raises(InvalidArgument, match="api=run&version=v2"):
             await get("/$discovery/rest", query)
-    assert find(APIS, "workflows", "v1", "")[0].name == "workflows"
+    assert find(APIS, "workflows", "", "")[0] == ("workflows", "v1")
 
 
 def generator() -> ModuleType:
