@@ -6,7 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 from jubako.core.errors import FailedPrecondition
+from jubako.identity.credentials_api import CredentialsHandlers
 from jubako.identity.environment_route import EnvironmentRoute
+from jubako.identity.key_routes import KeyRoutes
+from jubako.identity.oauth import OAuth
 from jubako.server import boxes
 from jubako.server.attempts import AttemptStream
 from jubako.server.config import Config
@@ -39,9 +42,10 @@ class House:
         self._ground = ground
         access, self._homes = identities.access, identities.homes
         jobs, services = boxes.jobs(ground, self._homes), boxes.services(ground, self._homes)
-        workflow_apis = boxes.workflow_apis(ground, [jobs.api, services.api])
-        apis = [jobs.api, services.api, *workflow_apis]
-        served = [*apis, *boxes.operation_apis(ground, jobs.describers)]
+        jobs_api, services_api, policies = boxes.with_policies(ground, access, jobs.api, services.api)
+        apis = [jobs_api, services_api, *boxes.workflow_apis(ground, [jobs_api, services_api])]
+        credentials = CredentialsHandlers(identities.tokens, ground.clock).api()
+        served = [*apis, policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
         workflows = boxes.workflows_engine(ground, self._egress, apis, identities.tokens)
@@ -71,12 +75,15 @@ class House:
                     *boxes.workflow_extras(ground),
                     *DiscoveryRoutes(served, ground.base_url).routes(),
                     *EnvironmentRoute(self._homes).routes(),
+                    *KeyRoutes(ground.store).routes(),
                 ],
                 access,
             ),
             gateway=services.gateway,
             callers=access,
             origins=Origins(),
+            public=OAuth(identities.key, identities.tokens, ground.store, ground.clock).routes(),
+            api_hosts=frozenset(host for api in served for host in api.hosts),
         )
         grpc = GrpcDoor(
             served, access, access, ground.events, partial(socket_in, ground.sockets, "grpc.sock")

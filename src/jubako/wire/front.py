@@ -7,13 +7,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
 from jubako.core.errors import Cancelled, InvalidArgument, NotFound
 from jubako.core.events import Events
-from jubako.wire.addresses import is_service_host
+from jubako.wire.addresses import is_api_host, is_service_host
 from jubako.wire.body import Body, BodyTooLarge, Receive
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.extras import Extras
@@ -26,6 +26,7 @@ from jubako.wire.rest import Router
 HEAD_MAX = 64 * 1024
 """Bytes of request line and headers together."""
 IDEMPOTENCY_KEY_MAX = 255
+GOOGLE_APIS = ".googleapis.com"
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 ) | frozenset({"proxy-authenticate", "proxy-authorization"})
@@ -34,6 +35,9 @@ HOP_BY_HOP = frozenset(
 Headers = tuple[tuple[str, str], ...]
 Reply = HttpResponse | StreamedResponse
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+PublicHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class Callers(Protocol):
@@ -58,6 +62,10 @@ class Doors:
     gateway: ServiceGateway
     callers: Callers
     origins: Origins
+    public: Mapping[tuple[str, str], PublicHandler] = field(default_factory=dict)
+    """By verb and path: what everybody may ask (public keys, tokens for assertions)."""
+    api_hosts: frozenset[str] | None = None
+    """Google's API names that are served; the others answer 404. None: all."""
 
 
 class Front:
@@ -100,7 +108,19 @@ class Front:
                 caller=None,
             )
             return await _while_connected(body, self._doors.gateway.forward(call))
+        public = self._doors.public.get((request.method, path))
+        if public is not None:
+            return await public(
+                replace(request, body=await body.whole(request.headers.get("content-length")))
+            )
+        self._check_api(host)
         return await self._api(request, body)
+
+    def _check_api(self, host: str) -> None:
+        """Refuse the APIs of Google that are not served, whatever their paths look like."""
+        served = self._doors.api_hosts
+        if host.endswith(GOOGLE_APIS) and served is not None and not is_api_host(host, served):
+            raise NotFound(f"{host} is not served here.")
 
     async def _service(self, host: str, path: str) -> tuple[ServiceName | None, str]:
         """Return the service that a request is for (None: for no service), and the path that it sees."""
