@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from jubako.boxes.workflows import execution_rows, rows
+from jubako.boxes.workflows.execution_filters import Filter, is_oldest_first, parse_filter
 from jubako.boxes.workflows.language.limits import ARGUMENT_BYTES_MAX
 from jubako.boxes.workflows.resources import (
     CancelExecutionRequest,
@@ -18,7 +19,6 @@ from jubako.boxes.workflows.resources import (
     ListExecutionsRequest,
     ListExecutionsResponse,
 )
-from jubako.core.errors import InvalidArgument
 from jubako.core.ids import IdSource
 from jubako.core.names import WORKFLOW
 from jubako.store.port import Store, Tx
@@ -30,6 +30,7 @@ from jubako.wire.paging import cut, page_of
 SERVICE = "google.cloud.workflows.executions.v1.Executions."
 _BASIC = ("name", "start_time", "end_time", "duration", "state", "workflow_revision_id", "labels")
 _LATEST = (2**62, "~")
+_EARLIEST = (-1, "")
 
 
 class Executions:
@@ -89,14 +90,20 @@ class Executions:
         return _basic(execution) if request.view is ExecutionView.BASIC else execution
 
     async def list(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:  # noqa: ARG002
-        """Return a page of executions, newest first; the view is BASIC unless FULL is asked for."""
-        wanted = _labels_of(request.filter)
-        if request.order_by:
-            raise InvalidArgument("orderBy is not supported yet; executions come newest first.")
+        """Return a page of executions, newest first and BASIC unless asked otherwise."""
+        wanted = parse_filter(request.filter)
+        oldest_first = is_oldest_first(request.order_by)
         page = page_of(request.page_size, request.page_token)
-        before = _before(page.after)
+        before = _before(page.after) if page.after else (_EARLIEST if oldest_first else _LATEST)
         found = await self._store.read(
-            lambda tx: execution_rows.list_executions(tx, request.parent, before, page.size + 1, wanted)
+            partial(
+                _matching,
+                parent=request.parent,
+                before=before,
+                limit=page.size + 1,
+                wanted=wanted,
+                oldest_first=oldest_first,
+            )
         )
         shown, token = cut(found, page, lambda row: f"{row[0]}.{row[1].name.rpartition('/')[2]}")
         executions = [execution for _, execution in shown]
@@ -122,24 +129,24 @@ def _basic(execution: Execution) -> Execution:
     return Execution(**{name: getattr(execution, name) for name in _BASIC})
 
 
+def _matching(
+    tx: Tx, parent: str, before: tuple[int, str], limit: int, wanted: Filter, *, oldest_first: bool
+) -> list[tuple[int, Execution]]:
+    """Return the first executions that a filter lets through, reading on until there are enough."""
+    matching: list[tuple[int, Execution]] = []
+    while len(matching) < limit:
+        rows = execution_rows.list_executions(
+            tx, parent, before, limit, wanted.labels, oldest_first=oldest_first
+        )
+        matching += [row for row in rows if wanted.matches(row[1])]
+        if len(rows) < limit:
+            break
+        before = (rows[-1][0], rows[-1][1].name.rpartition("/")[2])
+    return matching[:limit]
+
+
 def _before(after: str) -> tuple[int, str]:
-    if not after:
-        return _LATEST
     start, _, execution = after.partition(".")
     if not start.isdigit():
         raise invalid("pageToken", "is not one that this server gave.")
     return int(start), execution
-
-
-def _labels_of(text: str) -> Mapping[str, str]:
-    """Return the labels that a filter asks for: ``labels.KEY="VALUE"``, joined by AND."""
-    wanted = {}
-    for part in text.split(" AND ") if text.strip() else ():
-        field, equals, value = part.strip().partition("=")
-        kind, dot, key = field.strip().partition(".")
-        if not equals or not dot or kind not in {"label", "labels"}:
-            raise invalid(
-                "filter", f'{part.strip()!r} is not supported; use labels.KEY="VALUE" joined by AND.'
-            )
-        wanted[key.strip('"')] = value.strip().strip('"')
-    return wanted

@@ -92,7 +92,13 @@ def by_id(tx: Tx, execution: str) -> Execution:
 
 
 def list_executions(
-    tx: Tx, workflow: str, before: tuple[int, str], limit: int, labels: Mapping[str, str]
+    tx: Tx,
+    workflow: str,
+    before: tuple[int, str],
+    limit: int,
+    labels: Mapping[str, str],
+    *,
+    oldest_first: bool = False,
 ) -> list[tuple[int, Execution]]:
     """Return at most ``limit`` executions of a workflow, newest first, with their start in microseconds.
 
@@ -102,6 +108,7 @@ def list_executions(
         before: (start, id) of the last one of the page before, or something beyond all.
         limit: How many.
         labels: Only those that carry all of these.
+        oldest_first: The other way round; ``before`` is then something before all.
 
     """
     place = WORKFLOW.parse(workflow, "parent").values()
@@ -111,10 +118,11 @@ def list_executions(
         "AND l.key = ? AND l.value = ?)"
         for _ in labels
     )
+    order, sign = ("ASC", ">") if oldest_first else ("DESC", "<")
     rows = tx.all(
         "SELECT start_time, document, current_steps FROM workflow_executions e "
-        "WHERE project = ? AND location = ? AND workflow = ? AND (start_time, execution) < (?, ?)"
-        f"{having} ORDER BY start_time DESC, execution DESC LIMIT ?",
+        f"WHERE project = ? AND location = ? AND workflow = ? AND (start_time, execution) {sign} (?, ?)"
+        f"{having} ORDER BY start_time {order}, execution {order} LIMIT ?",
         *place,
         *before,
         *(part for label in labels.items() for part in label),
