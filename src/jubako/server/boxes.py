@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jubako.boxes.jobs import launch as jobs_launch
+from jubako.boxes.jobs import rows as job_rows
 from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts as JobPorts
@@ -16,6 +17,7 @@ from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.boxes.services import launch as services_launch
+from jubako.boxes.services import rows as service_rows
 from jubako.boxes.services.admission import Admission
 from jubako.boxes.services.engine import ServicesEngine
 from jubako.boxes.services.gateway import ServicesGateway
@@ -23,8 +25,8 @@ from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
+from jubako.boxes.workflows.authorization import TokenSource
 from jubako.boxes.workflows.callback_routes import CallbackRoutes
-from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -36,10 +38,15 @@ from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
+from jubako.boxes.workflows.performer import Services as PerformerServices
+from jubako.core import names
 from jubako.identity.environment import Environments
+from jubako.identity.policies import Policies, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
+from jubako.store.port import Tx
+from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
 from jubako.wire.method import Api
 from jubako.wire.operations import Describers
@@ -144,6 +151,36 @@ def services(ground: Ground, environments: Environments) -> Services:
     )
 
 
+def with_policies(ground: Ground, access: Access, jobs: Api, services: Api) -> tuple[Api, Api, Api]:
+    """Return these APIs with IAM policies on jobs and services, and the API of the same under ``/v1/``."""
+
+    def uid_of_job(tx: Tx, name: str) -> str:
+        return job_rows.get_job(tx, job_rows.JobKey(**names.JOB.parse(name, "resource"))).uid
+
+    def uid_of_service(tx: Tx, name: str) -> str:
+        key = service_rows.ServiceKey(**names.SERVICE.parse(name, "resource"))
+        return service_rows.get_service(tx, key).uid
+
+    of_jobs, of_services = (Policies(ground.store, access, uid_of) for uid_of in (uid_of_job, uid_of_service))
+    v1 = Api(
+        name="run",
+        version="v1",
+        hosts=RUN_HOSTS,
+        methods=v1_methods([*jobs.methods, *services.methods]),
+        handlers={
+            **of_jobs.handlers("google.cloud.run.v1.Jobs"),
+            **of_services.handlers("google.cloud.run.v1.Services"),
+        },
+    )
+    return (
+        replace(jobs, handlers={**jobs.handlers, **of_jobs.handlers("google.cloud.run.v2.Jobs")}),
+        replace(
+            services, handlers={**services.handlers, **of_services.handlers("google.cloud.run.v2.Services")}
+        ),
+        v1,
+    )
+
+
 def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Api]:
     """Return the APIs of the Workflows box; sources may call the methods of ``callable_apis`` and of these two."""
     executions = Api(
@@ -173,8 +210,10 @@ def workflow_extras(ground: Ground) -> list[Extra]:
     ]
 
 
-def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) -> WorkflowsEngine:
-    """Return the engine of the Workflows box; its steps leave through ``outgoing``."""
+def workflows_engine(
+    ground: Ground, outgoing: Outgoing, apis: Sequence[Api], tokens: TokenSource
+) -> WorkflowsEngine:
+    """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
     return WorkflowsEngine(
         Parts(
             store=ground.store,
@@ -187,7 +226,7 @@ def workflows_engine(ground: Ground, outgoing: Outgoing, apis: Sequence[Api]) ->
                 outgoing,
                 connectors(apis),
                 ground.clock,
-                CallbackEndpoints(ground.store, ground.base_url),
+                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens),
             ),
         )
     )
