@@ -58,6 +58,9 @@ class AttemptSpec:
     """Processor time per second that the whole tree may use; None = no limit."""
     pids_max: int | None = PIDS_MAX
     """Processes and threads that the tree may have at once; None = no limit."""
+    preload: str | None = None
+    """Module that ``argv``, a Python command, imports: the runtime may import it once per group and start attempts as
+    forks, if it can; None = start a new interpreter each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,4 +184,5 @@ def _spec(spec: AttemptSpec) -> Mapping[str, Any]:
         "memory_bytes": spec.memory_bytes,
         "cpus": spec.cpus,
         "pids_max": spec.pids_max,
+        "preload": spec.preload,
     }

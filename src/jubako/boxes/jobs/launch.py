@@ -19,6 +19,8 @@ from jubako.wire import codec
 from jubako.wire.codec import invalid
 from jubako.wire.run_types import Container
 
+WARM_START = "jubako.dev/warm-start"
+"""Annotation of the execution template: the module to import once per execution, see docs/howto/warm-start.md."""
 RESERVED_PREFIXES = ("CLOUD_RUN_", "X_GOOGLE_")
 """Variables that a job cannot set."""
 
@@ -54,6 +56,10 @@ class Launch:
     timeout: timedelta
     parallelism: int
     settings: LaunchSettings
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    preload: str | None = None
+    """See AttemptSpec."""
 
     def spec(self, attempt: Attempt) -> AttemptSpec:
         """Return what to hand to the runtime for one attempt."""
@@ -71,6 +77,9 @@ class Launch:
             timeout=self.timeout,
             grace=self.settings.grace,
             output=output_directory(self.settings.output_root, self.uid, attempt.index, attempt.number),
+            memory_bytes=self.memory_bytes,
+            cpus=self.cpus,
+            preload=self.preload,
         )
 
 
@@ -117,11 +126,13 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         Unavailable: The environment of its service account cannot be had right now.
 
     """
-    template = codec.decode(Execution, execution.document).template
+    document = codec.decode(Execution, execution.document)
+    template = document.template
     if template is None or not template.containers:
         raise invalid("template", "is missing.")
     container = template.containers[0]
     slots = slots_for(container, settings)
+    limits = container.resources.limits if container.resources else {}
     own = {variable.name: variable.value or "" for variable in container.env}
     key = execution.key
     identity = await settings.environments.environment(key.project, key.location, template.service_account)
@@ -138,4 +149,7 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         timeout=template.timeout or TASK_TIMEOUT_DEFAULT,
         parallelism=states.effective_parallelism(execution.parallelism, execution.task_count, slots),
         settings=settings,
+        memory_bytes=int(quantity(limits["memory"])) if "memory" in limits else None,
+        cpus=quantity(limits["cpu"]) if "cpu" in limits else None,
+        preload=document.annotations.get(WARM_START) or None,
     )

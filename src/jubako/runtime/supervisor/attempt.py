@@ -64,6 +64,7 @@ class Attempt:
         "detail",
         "env",
         "error_bytes",
+        "gate",
         "grace",
         "group",
         "id",
@@ -74,6 +75,7 @@ class Attempt:
         "phase",
         "pid",
         "pids_max",
+        "preload",
         "reason",
         "slot",
         "started_us",
@@ -93,9 +95,7 @@ class Attempt:
         self.timeout: float | None = spec.get("timeout")
         self.grace: float = spec["grace"]
         self.output: str = spec.get("output", "")
-        self.memory_bytes: int | None = spec.get("memory_bytes")
-        self.cpus: float | None = spec.get("cpus")
-        self.pids_max: int | None = spec.get("pids_max")
+        self._take_wishes(spec)
         self.phase = Phase.QUEUED
         self.pid = 0
         """Of the leader: also its process group and session."""
@@ -112,8 +112,16 @@ class Attempt:
         """How often it could not be started because the machine had no room."""
         self.sweeps = 0
         """How often SIGKILL went to what was left."""
+        self.gate = -1
+        """Descriptor at whose other end a forked process waits; -1 = none."""
         self.slot: int | None = None
         """Which control group holds it, if any."""
+
+    def _take_wishes(self, spec: Mapping[str, Any]) -> None:
+        self.memory_bytes: int | None = spec.get("memory_bytes")
+        self.cpus: float | None = spec.get("cpus")
+        self.pids_max: int | None = spec.get("pids_max")
+        self.preload: str | None = spec.get("preload")
 
     def move(self, move: Move) -> None:
         """Go to the next phase; what the table does not know is a bug of ours."""

@@ -84,14 +84,18 @@ class Cgroups:
         try:
             for name, value in _wanted(attempt).items():
                 self._limit(name, slot, value)
-            for home in self._homes:
-                limits.write(f"{home}/slot-{slot}/cgroup.procs", b"0")
+            for door in self.doors(slot):
+                limits.write(door, b"0")
         except OSError:
             self.go_back()
             self._free.append(slot)
             raise
         self._kills[slot] = self._killed(slot)
         return slot
+
+    def doors(self, slot: int) -> list[str]:
+        """Return the files into which a process writes ``0`` to go into ``slot``."""
+        return [f"{home}/slot-{slot}/cgroup.procs" for home in self._homes]
 
     def go_back(self) -> None:
         """Return to this process's own place."""

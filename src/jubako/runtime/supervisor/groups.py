@@ -50,6 +50,10 @@ class Groups:
         elif group.live == 0:
             del self._groups[attempt.group]
 
+    def has(self, name: str) -> bool:
+        """Whether something of the group ``name`` is queued or live."""
+        return name in self._groups
+
     @property
     def has_ready(self) -> bool:
         """Whether ``take`` may yield something; True may be in vain."""

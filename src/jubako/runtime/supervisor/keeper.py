@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jubako.runtime.supervisor import output
@@ -20,7 +20,8 @@ from jubako.runtime.supervisor.groups import Groups
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.protocol import encode
 from jubako.runtime.supervisor.spawn import NotStarted, Spawner
-from jubako.runtime.supervisor.trees import Trees, boot_us
+from jubako.runtime.supervisor.trees import GroupTrees, Trees, boot_us
+from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
 _STARTS_PER_ROUND_MAX = 64
 """Then the socket and the dead are looked after again."""
@@ -35,10 +36,13 @@ _TRIES_MAX, _TRY_AGAIN_S = 20, 0.1
 class Keeper:
     """Owns all attempts of one supervisor."""
 
-    def __init__(self, journal: Journal, trees: Trees, spawner: Spawner) -> None:
+    def __init__(
+        self, journal: Journal, trees: Trees, spawner: Spawner, log: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._journal = journal
         self._trees = trees
         self._spawner = spawner
+        self._zygotes = Zygotes(spawner, log)
         self._attempts: dict[str, Attempt] = {}
         """Queued and live, by id."""
         self._by_pid: dict[int, Attempt] = {}
@@ -91,6 +95,7 @@ class Keeper:
         Returns the longest grace, in seconds.
         """
         self._is_closing = True
+        self._zygotes.close()
         for attempt in [a for a in self._attempts.values() if a.phase in WAITING]:
             del self._attempts[attempt.id]
             self._revoke(attempt)
@@ -111,6 +116,7 @@ class Keeper:
         self._reap()
         self._settle()
         self._meet_deadlines()
+        self._zygotes.tidy(self._groups.has)
         self._announce()
         self._write()
         self._start()
@@ -123,6 +129,8 @@ class Keeper:
         if self._announced or not self._journal.is_clean():
             return _STALLED_S
         instants = [self._deadlines[0][0]] if self._deadlines else []
+        if self._zygotes.pids:
+            instants.append(time.monotonic() + LINGER_S)
         if self._live:
             instants.append(self._indexer.next_at)
         if self._groups.has_ready and not self._is_closing:
@@ -142,6 +150,7 @@ class Keeper:
                 self._trees.exited(attempt)
                 self._leaderless[attempt.id] = attempt
             _, status = os.waitpid(info.si_pid, 0)
+            self._trees.helpers.discard(info.si_pid)
             if attempt is not None:
                 attempt.status = status
                 attempt.move(Move.EXIT)
@@ -226,13 +235,15 @@ class Keeper:
                 self._start_one(attempt)
 
     def _start_one(self, attempt: Attempt) -> None:
+        if self._is_warm(attempt):
+            self._warm(attempt)
         try:
             self._trees.prepare(attempt)
         except OSError as error:
             self._not_started(attempt, NotStarted("limits", error))
             return
         try:
-            attempt.pid = self._spawner.start(attempt)
+            attempt.pid = self._spawn(attempt)
         except NotStarted as error:
             self._trees.abandon(attempt)
             self._not_started(attempt, error)
@@ -241,6 +252,7 @@ class Keeper:
         attempt.move(Move.START)
         self._live[attempt.id] = self._by_pid[attempt.pid] = attempt
         self._trees.enter(attempt)
+        self._zygotes.open(attempt)
         attempt.env = {}
         if attempt.timeout is not None:
             self._plan(attempt.timeout, _EXPIRED, attempt)
@@ -249,6 +261,23 @@ class Keeper:
             f'"pid":{attempt.pid},"b":{attempt.started_us}}}\n'
         )
         self._journal.append(line.encode("ascii"))
+
+    def _is_warm(self, attempt: Attempt) -> bool:
+        return (
+            attempt.preload is not None and self._trees.level != GroupTrees.level
+        )  # a subreaper gets the child
+
+    def _warm(self, attempt: Attempt) -> None:
+        self._zygotes.begin(attempt)
+        self._trees.helpers.update(self._zygotes.pids)
+
+    def _spawn(self, attempt: Attempt) -> int:
+        if self._is_warm(attempt):
+            self._spawner.mark(attempt)
+            pid = self._zygotes.start(attempt, self._trees.doors(attempt))
+            if pid is not None:
+                return pid
+        return self._spawner.start(attempt)
 
     def _not_started(self, attempt: Attempt, error: NotStarted) -> None:
         if error.is_passing and attempt.tries < _TRIES_MAX:

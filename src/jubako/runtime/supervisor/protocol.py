@@ -51,8 +51,9 @@ SPEC_KEYS = (
     "memory_bytes",
     "cpus",
     "pids_max",
+    "preload",
 )
-"""Of one submitted attempt; ``timeout`` (or null) and ``grace`` in seconds; the last three may be null: no limit."""
+"""Of one submitted attempt; ``timeout`` (or null) and ``grace`` in seconds; the limits may be null."""
 
 ENV_ATTEMPT = "JUBAKO_ATTEMPT"
 """Carries the attempt id in the environment of each process of an attempt."""

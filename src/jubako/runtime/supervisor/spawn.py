@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from jubako.runtime.supervisor.attempt import Attempt
@@ -14,6 +15,7 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
+_Fds = tuple[int, int, int]
 _PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -31,6 +33,7 @@ class Spawner:
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
+        self.directory = os.getcwd()  # noqa: PTH109 - no Path is needed
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._null = os.open(os.devnull, os.O_RDWR)
 
@@ -41,47 +44,58 @@ class Spawner:
             NotStarted: No such command or directory, no permission, no output directory, ...
 
         """
-        env = attempt.env
-        env[ENV_ATTEMPT], env[ENV_SUPERVISOR] = attempt.id, self._mark
+        self.mark(attempt)
+        with self.outputs(attempt) as outputs:
+            if attempt.cwd is None:
+                return self._spawn(attempt.argv, attempt.env, outputs)
+            return self._spawn_in(attempt.cwd, attempt.argv, attempt.env, outputs)
+
+    def mark(self, attempt: Attempt) -> None:
+        """Put the marks into the environment of ``attempt`` by which its processes are found."""
+        attempt.env[ENV_ATTEMPT], attempt.env[ENV_SUPERVISOR] = attempt.id, self._mark
+
+    def start_helper(self, argv: list[str], env: dict[str, str], cwd: str | None) -> int:
+        """Start a process that belongs to no attempt, without output; raises as ``start`` does."""
+        env = {**env, ENV_SUPERVISOR: self._mark}
+        outputs = (self._null, self._null, self._null)
+        return self._spawn_in(cwd, argv, env, outputs) if cwd else self._spawn(argv, env, outputs)
+
+    @contextlib.contextmanager
+    def outputs(self, attempt: Attempt) -> Iterator[_Fds]:
+        """Open what ``attempt`` gets as its standard input, output and error; raises NotStarted."""
         outputs = self._open_outputs(attempt)
         try:
-            if attempt.cwd is None:
-                return self._spawn(attempt, outputs)
-            return self._spawn_in(attempt, attempt.cwd, outputs)
+            yield (self._null, *outputs)
         finally:
             for fd in outputs:
                 if fd != self._null:
                     os.close(fd)
 
-    def _spawn_in(self, attempt: Attempt, directory: str, outputs: tuple[int, int]) -> int:
+    def _spawn_in(self, directory: str, argv: list[str], env: dict[str, str], fds: _Fds) -> int:
         # posix_spawn has no portable way to name a directory, and this process has a single thread.
         try:
             os.chdir(directory)
         except (OSError, ValueError) as error:
             raise NotStarted(f"working directory {directory!r}", error) from error
         try:
-            return self._spawn(attempt, outputs)
+            return self._spawn(argv, env, fds)
         finally:
             os.fchdir(self._home)
 
-    def _spawn(self, attempt: Attempt, outputs: tuple[int, int]) -> int:
-        actions = [
-            (os.POSIX_SPAWN_DUP2, self._null, 0),
-            (os.POSIX_SPAWN_DUP2, outputs[0], 1),
-            (os.POSIX_SPAWN_DUP2, outputs[1], 2),
-        ]
+    def _spawn(self, argv: list[str], env: dict[str, str], fds: _Fds) -> int:
+        actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)]
         try:
             return os.posix_spawn(
-                _resolve(attempt.argv[0], attempt.env.get("PATH", _DEFAULT_PATH)),
-                attempt.argv,
-                attempt.env,
+                _resolve(argv[0], env.get("PATH", _DEFAULT_PATH)),
+                argv,
+                env,
                 file_actions=actions,
                 setsid=True,
                 setsigmask=(),
                 setsigdef=_DEFAULT_SIGNALS,
             )
         except (OSError, ValueError, TypeError, IndexError) as error:
-            name = attempt.argv[0] if attempt.argv else ""
+            name = argv[0] if argv else ""
             raise NotStarted(f"command {name!r}", error) from error
 
     def _open_outputs(self, attempt: Attempt) -> tuple[int, int]:

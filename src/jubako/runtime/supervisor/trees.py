@@ -55,6 +55,13 @@ class Trees(Protocol):
         """Note that the leader of ``attempt`` was started; from now on its limits hold."""
         ...
 
+    def doors(self, attempt: Attempt, /) -> Sequence[str]:
+        """Return the files into which a process writes ``0`` to belong to ``attempt``, which was prepared."""
+        ...
+
+    helpers: set[int]
+    """Children of this process that belong to no attempt."""
+
     def ran_out_of_memory(self, attempt: Attempt, /) -> bool:
         """Return whether a process of ``attempt`` was killed because it reached its limit of memory."""
         ...
@@ -107,11 +114,18 @@ class GroupTrees:
     level = "process-group"
     enforced: Sequence[str] = ()
 
+    def __init__(self) -> None:
+        self.helpers: set[int] = set()
+
     def prepare(self, attempt: Attempt) -> None:
         """See Trees."""
 
     def abandon(self, attempt: Attempt) -> None:
         """See Trees."""
+
+    def doors(self, _attempt: Attempt) -> Sequence[str]:
+        """See Trees."""
+        return ()
 
     def ran_out_of_memory(self, _attempt: Attempt) -> bool:
         """See Trees."""
@@ -166,6 +180,7 @@ class SubreaperTrees:
     def __init__(self, locate: Callable[[int], str | None] = lambda _: None) -> None:
         """``locate`` may know the id of the attempt that a pid belongs to by other means."""
         self._locate = locate
+        self.helpers: set[int] = set()
         self._leaders: dict[int, Attempt] = {}
         """Attempts whose leader is not reaped yet, by its pid."""
         self._attempts: dict[str, Attempt] = {}
@@ -178,6 +193,10 @@ class SubreaperTrees:
 
     def abandon(self, attempt: Attempt) -> None:
         """See Trees."""
+
+    def doors(self, _attempt: Attempt) -> Sequence[str]:
+        """See Trees."""
+        return ()
 
     def ran_out_of_memory(self, _attempt: Attempt) -> bool:
         """See Trees."""
@@ -238,7 +257,7 @@ class SubreaperTrees:
                     signal_quietly(pid, signum)
 
     def _orphans(self) -> list[int]:
-        return [pid for pid in proc.children() or () if pid not in self._leaders]
+        return [pid for pid in proc.children() or () if pid not in self._leaders and pid not in self.helpers]
 
     def _owners(self, entry: proc.Process) -> Iterable[str]:
         attempt = self._sessions.get(entry.session) or self._sessions.get(entry.group)
@@ -264,6 +283,7 @@ class CgroupTrees:
         self.enforced = cgroups.enforced
         self._by_slot: dict[int, Attempt] = {}
         self._inner = SubreaperTrees(self._locate)
+        self.helpers = self._inner.helpers
 
     def prepare(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -287,6 +307,10 @@ class CgroupTrees:
             except OSError as error:  # it must not run without the limits that we said hold
                 attempt.detail = f"its limits could not be set: {error.strerror}"
                 self._cgroups.kill(attempt.slot)
+
+    def doors(self, attempt: Attempt) -> Sequence[str]:
+        """See Trees."""
+        return self._cgroups.doors(attempt.slot) if attempt.slot is not None else ()
 
     def ran_out_of_memory(self, attempt: Attempt) -> bool:
         """See Trees."""
