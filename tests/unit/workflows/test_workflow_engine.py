@@ -180,3 +180,28 @@ async def test_a_stretch_of_a_thousand_logged_steps_is_journalled_and_replayed(h
     house.cloud.release.set()
     assert json.loads((await house.until_final(execution)).result) == 500_500
     assert len(house.events.named("workflow.logged")) == 1000
+
+
+@pytest.mark.parametrize(
+    ("limit", "work"),
+    [
+        (
+            "memory_bytes",
+            "- fill: {for: {value: i, range: [1, 450], steps: [{add: {assign: [{'l[string(i)]': '${s}'}]}}]}}",
+        ),
+        ("steps", "- turn: {for: {value: i, range: [1, 85000], steps: [{add: {assign: [{n: '${i}'}]}}]}}"),
+    ],
+)
+async def test_four_fifths_of_a_limit_are_told_with_the_step(house: Any, limit: str, work: str) -> None:
+    source = (
+        "- init: {assign: [{l: {}}, {n: 0}, {s: '" + "x" * 1000 + "'}]}\n"
+        "- first: {call: http.get, args: {url: 'https://example.com/'}}\n"
+        + work
+        + "\n- last: {call: http.get, args: {url: 'https://example.com/'}}\n"
+    )
+    await house.deploy(source)
+    final = await house.until_final(await house.begin())
+    assert final.state is Execution.State.SUCCEEDED, final.error
+    (told,) = house.events.named("workflow_execution.limit_near")
+    assert (told.fields["limit"], told.severity) == (limit, "WARNING")
+    assert str(told.fields["step"]).startswith("main/")

@@ -16,6 +16,7 @@ from functools import partial
 
 from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, sleeping
 from jubako.boxes.workflows.execution_rows import Loaded
+from jubako.boxes.workflows.gauge import Gauge
 from jubako.boxes.workflows.inbox import Inbox, Item, Stopped
 from jubako.boxes.workflows.instant import KINDS
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectKind, Status
@@ -56,6 +57,7 @@ class Runner:
         self._id = execution
         self._parts = parts
         self._inbox = Inbox(parts.clock)
+        self._gauge = Gauge(parts.events)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> bool:
@@ -126,6 +128,7 @@ class Runner:
         turn.fed.append(encode_outcome(outcome))
         for number, effects in enumerate(seat.feed(outcome)):
             turn.asked.extend(effects)
+            self._gauge.look(seat, self._id)
             if number:
                 await self._parts.clock.sleep_until(self._parts.clock.now())  # gives way to the others
 
