@@ -9,14 +9,13 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpcore
-
+from jubako.wire.connection import Broken, Connection, Reply, TooLarge, Unsendable, request_head
 from jubako.wire.http import HttpResponse
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -34,6 +33,8 @@ _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connec
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 _QUERY_SAFE = _PATH_SAFE + "?"
 _CONNECTIONS_MAX = 100
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+"""Source: RFC 9110, 9.2.2."""
 _IDLE_S = 5.0
 
 
@@ -145,58 +146,15 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class CheckedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections to checked addresses only."""
-
-    def __init__(self, resolver: Resolve, *, loopback_allowed: bool) -> None:
-        self._resolve = resolver
-        self._loopback_allowed = loopback_allowed
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature of httpcore
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """See httpcore.AsyncNetworkBackend."""
-        try:
-            found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} is not known ({error})") from None
-        reasons = {address: refusal(address, loopback_allowed=self._loopback_allowed) for address in found}
-        allowed = [address for address, reason in reasons.items() if reason is None]
-        if not allowed:
-            first = next(iter(reasons), None)
-            raise RefusedAddress(
-                f"{host} may not be called: {first} {reasons.get(first)}."
-                if first
-                else f"{host} has no address."
-            )
-        failure: Exception | None = None
-        for address in allowed:
-            try:
-                return await self._inner.connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        assert failure is not None
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        """See httpcore.AsyncNetworkBackend."""
-        await self._inner.sleep(seconds)
-
-
 class Outbound:
     """The HTTP client."""
 
     def __init__(self, *, loopback_allowed: bool, resolver: Resolve = resolve) -> None:
-        self._backend = CheckedBackend(resolver, loopback_allowed=loopback_allowed)
-        self._pool: httpcore.AsyncConnectionPool | None = None
+        self._resolve = resolver
+        self._loopback_allowed = loopback_allowed
+        self._idle: dict[tuple[str, str, int], list[tuple[float, Connection]]] = {}
+        self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._tls: ssl.SSLContext | None = None
 
     async def send(
         self, method: str, url: Url, headers: Mapping[str, str], body: bytes, limit: int
@@ -208,42 +166,115 @@ class Outbound:
 
         """
         try:
-            return await self._send(method, url, headers, body, limit)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            raise ConnectionFailed(f"No connection to {url.host}:{url.port}: {error}.") from error
-        except (httpcore.NetworkError, httpcore.RemoteProtocolError, zlib.error) as error:
+            request = request_head(method, _target(url), _headers(method, url, headers, body)) + body
+            async with self._places:
+                reply = await self._exchange(method, url, request, limit)
+            received = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers
+            }
+            content = _decoded(reply.body, received.pop("content-encoding", ""), limit, url)
+        except (Broken, zlib.error) as error:
             raise ConnectionBroken(f"The connection to {url.host}:{url.port} broke off: {error}.") from error
-        except httpcore.TimeoutException as error:
-            raise CallTimeout(f"{url.host}:{url.port} did not answer in time.") from error
-        except (httpcore.ProtocolError, UnicodeError) as error:
+        except TooLarge as error:
+            raise _too_large(limit, url) from error
+        except (Unsendable, UnicodeError) as error:
             raise InvalidCall(f"The request to {url.host} cannot be sent: {error}.") from error
+        return HttpResponse(status=reply.status, headers=received, body=content)
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
+        for kept in self._idle.values():
+            for _, connection in kept:
+                connection.close()
+        self._idle.clear()
 
-    async def _send(
-        self, method: str, url: Url, headers: Mapping[str, str], body: bytes, limit: int
-    ) -> HttpResponse:
-        if self._pool is None:  # made at the first call: reading the system's certificates takes a while
-            self._pool = httpcore.AsyncConnectionPool(
-                network_backend=self._backend, max_connections=_CONNECTIONS_MAX, keepalive_expiry=_IDLE_S
+    async def _exchange(self, method: str, url: Url, request: bytes, limit: int) -> Reply:
+        """Return the answer, on a connection that is open if there is one.
+
+        The other side may close an idle connection just when it is used again. What may be repeated is sent once more
+        then, on a new one. Source: RFC 9112, 9.3.1.
+        """
+        kept = self._kept(url)
+        connection = kept or await self._connect(url)
+        try:
+            reply = await connection.exchange(method, request, limit)
+        except Broken:
+            if kept is None or kept.has_answered or method not in _IDEMPOTENT:
+                raise
+            connection = await self._connect(url)
+            reply = await connection.exchange(method, request, limit)
+        self._keep(url, connection)
+        return reply
+
+    def _kept(self, url: Url) -> Connection | None:
+        """Return a connection that is open to this place, the one used last; those idle for long are closed."""
+        kept = self._idle.get((url.scheme, url.host, url.port), [])
+        oldest = asyncio.get_running_loop().time() - _IDLE_S
+        while kept:
+            since, connection = kept.pop()
+            if since > oldest and connection.is_usable:
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, url: Url, connection: Connection) -> None:
+        if not connection.is_usable:
+            return
+        now = asyncio.get_running_loop().time()
+        kept = self._idle.setdefault((url.scheme, url.host, url.port), [])
+        kept.append((now, connection))
+        while kept and kept[0][0] <= now - _IDLE_S:
+            kept.pop(0)[1].close()
+        if len(self._idle) > _CONNECTIONS_MAX:  # many places: forget the one that was met first
+            for _, old in self._idle.pop(next(iter(self._idle))):
+                old.close()
+
+    async def _connect(self, url: Url) -> Connection:
+        failure: Exception | None = None
+        loop = asyncio.get_running_loop()
+        for address in await self._allowed(url):
+            try:
+                _, connection = await loop.create_connection(
+                    Connection,
+                    str(address),
+                    url.port,
+                    ssl=self._tls_context() if url.scheme == "https" else None,
+                    server_hostname=url.host if url.scheme == "https" else None,
+                )
+            except OSError as error:
+                failure = error
+            else:
+                return connection
+        raise ConnectionFailed(f"No connection to {url.host}:{url.port}: {failure}.") from failure
+
+    async def _allowed(self, url: Url) -> list[Address]:
+        """Return the checked addresses of a name."""
+        try:
+            texts = await self._resolve(url.host, url.port)
+            found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
+        except (OSError, UnicodeError) as error:
+            raise ConnectionFailed(
+                f"No connection to {url.host}:{url.port}: the name {url.host} is not known ({error})."
+            ) from error
+        reasons = {address: refusal(address, loopback_allowed=self._loopback_allowed) for address in found}
+        allowed = [address for address, reason in reasons.items() if reason is None]
+        if not allowed:
+            first = next(iter(reasons), None)
+            raise RefusedAddress(
+                f"{url.host} may not be called: {first} {reasons.get(first)}."
+                if first
+                else f"{url.host} has no address."
             )
-        sent = _headers(method, url, headers, body)
-        async with self._pool.stream(method, str(url), headers=sent, content=body or None) as response:
-            received = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
-            }
-            pieces, size = [], 0
-            async for piece in response.aiter_stream():
-                size += len(piece)
-                _check(size, limit, url)
-                pieces.append(piece)
-        encoding = received.pop("content-encoding", "")
-        content = _decoded(b"".join(pieces), encoding, limit, url)
-        return HttpResponse(status=response.status, headers=received, body=content)
+        return allowed
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:  # made at the first call: reading the system's certificates takes a while
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+def _target(url: Url) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
 
 
 def _headers(method: str, url: Url, headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
@@ -255,9 +286,8 @@ def _headers(method: str, url: Url, headers: Mapping[str, str], body: bytes) -> 
     return [(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()]
 
 
-def _check(size: int, limit: int, url: Url) -> None:
-    if size > limit:
-        raise ResponseTooLarge(f"The answer of {url.host} is larger than {limit} bytes.")
+def _too_large(limit: int, url: Url) -> ResponseTooLarge:
+    return ResponseTooLarge(f"The answer of {url.host} is larger than {limit} bytes.")
 
 
 def _decoded(content: bytes, encoding: str, limit: int, url: Url) -> bytes:
@@ -266,5 +296,6 @@ def _decoded(content: bytes, encoding: str, limit: int, url: Url) -> bytes:
         return content
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     plain = inflater.decompress(content, limit + 1)
-    _check(len(plain), limit, url)
+    if len(plain) > limit:
+        raise _too_large(limit, url)
     return plain

@@ -1,0 +1,196 @@
+"""One HTTP/1.1 connection to a server outside: one request at a time, answers bounded while they come in.
+
+Callbacks on the socket instead of streams: a workflow's step is mostly this, and its budget is under a millisecond.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httptools
+
+HEAD_BYTES_MAX = 64 * 1024
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_BAD_IN_VALUE = re.compile(rb"[\x00\r\n]|\A[ \t]|[ \t]\Z")
+
+
+class Broken(Exception):
+    """The connection broke off, or what came is no HTTP."""
+
+
+class TooLarge(Exception):
+    """The body is larger than allowed."""
+
+
+class Unsendable(Exception):
+    """The request holds what HTTP cannot carry."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back; header names as sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def request_head(method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the bytes in front of the body.
+
+    Raises:
+        Unsendable: Method, a name or a value has characters that HTTP does not allow. Source: RFC 9110, 5.5 and 9.1.
+
+    """
+    verb = method.encode("utf-8")
+    if not _TOKEN.match(verb):
+        raise Unsendable(f"{method[:40]!r} is no method")
+    for name, value in headers:
+        if not _TOKEN.match(name) or _BAD_IN_VALUE.search(value):
+            raise Unsendable(f"header {name[:40]!r} cannot be sent")
+    lines = [
+        verb + b" " + target.encode("ascii") + b" HTTP/1.1",
+        *(name + b": " + value for name, value in headers),
+    ]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+class Connection(asyncio.Protocol):
+    """See the module; made by ``loop.create_connection``."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._method = ""
+        self._limit = 0
+        self._size = 0
+        self._head_size = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._pieces: list[bytes] = []
+        self._is_open = False
+        self._may_stay = True
+        self._head_is_whole = False
+        self.has_answered = False
+        """Whether a part of the answer to the last request came."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._is_open and self._may_stay and self._waiter is None
+
+    async def exchange(self, method: str, request: bytes, limit: int) -> Reply:
+        """Send a request and return the whole answer; a connection that was not read to the end is closed.
+
+        Raises:
+            Broken: No whole answer came.
+            TooLarge: Its body is larger than ``limit`` bytes.
+
+        """
+        if self._transport is None or not self._is_open:
+            raise Broken("the other side closed it")
+        self._begin(method, limit)
+        waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiter = waiter
+        self._transport.write(request)
+        try:
+            return await waiter
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._waiter = None
+
+    def close(self) -> None:
+        """Close at once."""
+        self._may_stay = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _begin(self, method: str, limit: int) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._method, self._limit, self._size = method, limit, 0
+        self.has_answered = False
+        self.on_message_begin()
+
+    # asyncio.Protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport, self._is_open = transport, True
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._waiter is None or self._waiter.done():  # nobody asked: an answer in advance is no answer
+            self.close()
+            return
+        self.has_answered = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(Broken(f"what came is no HTTP/1.1 answer ({error})"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol. A body without a length ends with its connection (RFC 9112, 6.3)."""
+        self._is_open = False
+        if self._waiter is None or self._waiter.done():
+            return
+        if exc is None and self._head_is_whole and not self._has_length():
+            self._may_stay = False
+            self._finish()
+        else:
+            self._fail(Broken(str(exc or "the other side closed it before the answer was whole")))
+
+    def _has_length(self) -> bool:
+        names = {name.lower() for name, _ in self._headers}
+        return bool(names & {b"content-length", b"transfer-encoding"})
+
+    # What the parser found: httptools' protocol.
+
+    def on_message_begin(self) -> None:
+        """A head begins; after an interim answer (1xx) another one."""
+        self._headers, self._pieces, self._head_size = [], [], 0
+        self._head_is_whole = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > HEAD_BYTES_MAX:
+            self._fail(Broken(f"its head is larger than {HEAD_BYTES_MAX} bytes"))
+            return
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; an answer to HEAD has no body whatever it says."""
+        self._head_is_whole = self._parser.get_status_code() >= 200
+        if self._method == "HEAD" and self._head_is_whole:
+            self._may_stay = False
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        if self._size > self._limit:
+            self._fail(TooLarge())
+        else:
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, unless it is an interim one."""
+        if self._parser.get_status_code() >= 200:
+            self._may_stay = self._may_stay and self._parser.should_keep_alive()
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            reply = Reply(self._parser.get_status_code(), self._headers, b"".join(self._pieces))
+            self._waiter.set_result(reply)
+        if not self._may_stay:
+            self.close()
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+        self.close()
