@@ -7,6 +7,8 @@ from jubako.cli.errors import FAILED, USAGE, CliError
 from jubako.cli.flags import at_least
 from jubako.cli.parsing import Group
 
+DEFAULT_PORT = 8123
+
 
 def register(top: Group, word: str, summary: str) -> None:
     """Add ``up``."""
@@ -19,6 +21,12 @@ def register(top: Group, word: str, summary: str) -> None:
         help="port; 0: any free one (the one it had before, else 8123)",
     )
     up.add_argument(
+        "--http-port", metavar="N", type=at_least(0), help="port for HTTP alone; gRPC stays at --port (8123)"
+    )
+    up.add_argument(
+        "--grpc-port", metavar="N", type=at_least(0), help="port for gRPC alone; HTTP stays at --port"
+    )
+    up.add_argument(
         "--state", metavar="DIR", default=argparse.SUPPRESS, help="state directory (JUBAKO_STATE, ./.jubako)"
     )
     up.add_argument("--log-json", action="store_true", help="write the server's own log as JSON lines")
@@ -29,7 +37,10 @@ def serve(args: argparse.Namespace, context: Context) -> int:
     from jubako.core.errors import InvalidArgument, JubakoError  # noqa: PLC0415
     from jubako.server import Config, main  # noqa: PLC0415 - a client command must not pay for the server
 
-    config = Config(state_dir=context.state, host=args.host, port=args.port, log_json=args.log_json)
+    http, grpc = _ports(args)
+    config = Config(
+        state_dir=context.state, host=args.host, port=http, grpc_port=grpc, log_json=args.log_json
+    )
     try:
         code = main(config, announce=_announce)
     except JubakoError as error:
@@ -37,6 +48,17 @@ def serve(args: argparse.Namespace, context: Context) -> int:
             error.message, exit_code=USAGE if isinstance(error, InvalidArgument) else FAILED
         ) from None
     return code
+
+
+def _ports(args: argparse.Namespace) -> tuple[int | None, int | None]:
+    """Return the port of HTTP and that of gRPC (None: the same)."""
+    if args.http_port is None:
+        return args.port, args.grpc_port
+    if args.grpc_port is None:
+        return args.http_port, DEFAULT_PORT if args.port is None else args.port
+    if args.port is not None:
+        raise CliError("--port: nothing is left for it beside --http-port and --grpc-port.", exit_code=USAGE)
+    return args.http_port, args.grpc_port
 
 
 def _announce(text: str) -> None:

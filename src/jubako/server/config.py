@@ -17,6 +17,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int | None = None
     """None: the port this state directory had before, else 8123. 0: any free one."""
+    grpc_port: int | None = None
+    """None: gRPC is on ``port`` too. 0: any free one."""
     log_json: bool = False
 
     def checked(self) -> "Config":
@@ -34,6 +36,12 @@ class Config:
             )
         if self.port is not None and not 0 <= self.port <= 65535:
             problems.append(f"port: {self.port} is not between 0 and 65535")
+        if self.grpc_port is not None and not 0 <= self.grpc_port <= 65535:
+            problems.append(f"grpc_port: {self.grpc_port} is not between 0 and 65535")
+        if self.grpc_port and self.grpc_port == self.port:
+            problems.append(
+                f"grpc_port: {self.grpc_port} is the port of HTTP; leave it out and both are there"
+            )
         if problems:
             raise InvalidArgument("; ".join(problems) + ".")
         return self

@@ -40,6 +40,7 @@ class House:
     def __init__(self, ground: Ground, identities: Identities, environ: Mapping[str, str]) -> None:
         """``environ`` says how this machine reaches the outside."""
         self._ground = ground
+        self.grpc_port: int | None = None
         access, self._homes = identities.access, identities.homes
         jobs, services = boxes.jobs(ground, self._homes), boxes.services(ground, self._homes)
         jobs_api, services_api, policies = boxes.with_policies(ground, access, jobs.api, services.api)
@@ -91,6 +92,7 @@ class House:
         inside = Inside(http=self._accept_http, h2=grpc.accept)
         connect = connect_door(ground, identities, services.gateway, inside, dialer(ground, environ))
         self._listener = Listener(Front(doors, ground.events), [grpc, connect])
+        self._grpc, self._grpc_listener = grpc, Listener(None, [grpc])
 
     async def open(self, config: Config, port: int) -> None:
         """Take up what went on while no server ran, then accept requests.
@@ -101,6 +103,9 @@ class House:
         """
         await self._homes.open()
         await self._attempts.connect()
+        if config.grpc_port is not None:
+            self._listener.shut(self._grpc)
+            self.grpc_port = await self._grpc_listener.start(config.host, config.grpc_port)
         await self._listener.start(config.host, port)
 
     def _accept_http(self) -> asyncio.Protocol:
@@ -112,7 +117,7 @@ class House:
 
     async def close(self) -> None:
         """Stop: requests first, then attempts (they run again at the next start), then the store."""
-        await self._listener.close(DRAIN)
+        await asyncio.gather(self._listener.close(DRAIN), self._grpc_listener.close(DRAIN))
         remove(self._ground.sockets)
         await self._ground.runtime.close(end_attempts=True)
         await self._homes.close()

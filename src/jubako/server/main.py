@@ -73,8 +73,9 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         await store.write(partial(facts.put, name=PORT, value=str(port)))
         state.tell_address(ground.base_url)
         enforced = runtime.capabilities().tree_kill
+        grpc = "" if house.grpc_port is None else f"gRPC at {config.host}:{house.grpc_port}, "
         announce(
-            f"Jubako is ready at {ground.base_url} (state in {state.path}, tasks are ended by {enforced})"
+            f"Jubako is ready at {ground.base_url} ({grpc}state in {state.path}, tasks are ended by {enforced})"
         )
         await _until_stopped(house, stopping)
     finally:

@@ -101,6 +101,10 @@ class Listener:
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
+    def shut(self, door: Door) -> None:
+        """Take the connections of ``door`` no more as such: they have another port."""
+        del self._by_prefix[door.prefix]
+
     async def start(self, host: str, port: int) -> int:
         """Begin to accept connections; return the port (port 0 asks for any free one).
 
@@ -148,5 +152,5 @@ class Listener:
         return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
 
 
-async def _nothing(*_: object) -> None:
+async def _nothing(_scope: object, _receive: object, _send: object) -> None:
     """Stand in for the application where none is reached."""
