@@ -1,13 +1,14 @@
 """The stages as they really are: files in, plain JSON out. What is heavy is imported only by the task that needs it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jubako_apps.telop.intake import Facts, Unusable
-from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.receptions import Missing, Reception
 from jubako_apps.telop.tasks import Objects, Results
 from jubako_apps.telop.telops import (
     Telop,
@@ -20,6 +21,7 @@ from jubako_apps.telop.telops import (
 from jubako_sdk import encode_json, progress
 
 if TYPE_CHECKING:
+    from jubako_apps.telop.findings import Finding
     from jubako_apps.telop.lists import Lists
     from jubako_apps.telop.ocr import Engine
     from jubako_apps.telop.verify import Ear
@@ -71,6 +73,15 @@ class FileReader:
         return language in speech.LISTENED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the comparison has come to."""
+
+    telops: "list[Telop]"
+    findings: "list[Finding]"
+    missing: Sequence[Missing] = ()
+
+
 class RealStages:
     """See `jubako_apps.telop.tasks.Stages`."""
 
@@ -112,7 +123,8 @@ class RealStages:
         with _sentences(video, reception.name):
             lists = _lists_of(reception, results)
             findings = reconcile(telops, said, reception.mode, lists, _ear(video, said))
-        return publication(reception, telops, said, findings)
+            found = Found(telops=telops, findings=findings, missing=results.missing)
+            return publication(reception, video, said, found)
 
 
 def _transcript_of(parts: list[object], language: str) -> Transcript:
@@ -141,8 +153,10 @@ def _ear(video: Path, said: Transcript) -> "Ear | None":
     return verify.SphinxEar(media.audio(video))
 
 
-def publication(reception: Reception, telops: list[Telop], said: Transcript, findings: list[Any]) -> Objects:
+def publication(reception: Reception, video: Path, said: Transcript, found: "Found") -> Objects:
     """Return the final objects of a reception, ``report.html`` last."""
+    from jubako_apps.telop import media  # noqa: PLC0415
+    from jubako_apps.telop.crops import crops  # noqa: PLC0415
     from jubako_apps.telop.report import Check, report_html, report_json  # noqa: PLC0415
 
     check = Check(
@@ -151,11 +165,15 @@ def publication(reception: Reception, telops: list[Telop], said: Transcript, fin
         language=reception.language,
         mode=reception.mode,
         transcript=said,
-        telops=telops,
-        findings=findings,
+        telops=found.telops,
+        findings=found.findings,
+        fps=media.probe(video).fps or 25.0,
+        crops=crops(video, found.telops, found.findings),
+        missing=found.missing,
     )
     return [
-        ("telops.json", encode_json([telop_to_json(telop) for telop in telops])),
+        ("speech/transcript.json", encode_json(transcript_to_json(said))),
+        ("telops.json", encode_json([telop_to_json(telop) for telop in found.telops])),
         ("report.json", encode_json(report_json(check))),
         ("report.html", report_html(check)),
     ]

@@ -77,6 +77,18 @@ class Reception:
     ng_words: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A part of the video that was not looked at or listened to, and why; times in seconds."""
+
+    stage: str
+    part: int
+    parts: int
+    start: float
+    end: float
+    reason: str
+
+
 def reception_id(fingerprint: str, key: str | None) -> str:
     """Return the id for a client's key, or without one for the content."""
     origin = f"content\0{fingerprint}" if key is None else f"key\0{key}"
@@ -206,6 +218,40 @@ def reason_of(sink: Sink, reception: str) -> str | None:
             continue
         return reason
     return None
+
+
+def missing(sink: Sink, reception: Reception) -> list[Missing]:
+    """Return the shards of captions and speech that have no result, with the times that they stand for."""
+    names = set(sink.list(home(reception.id)))
+    found = []
+    for stage in STAGES[:2]:
+        total = shards(reception, stage)
+        for shard in range(total):
+            if result_name(reception.id, stage, shard) in names:
+                continue
+            start, end = _span(reception, stage, shard)
+            reason = _reason(sink, reception.id, stage, shard)
+            found.append(
+                Missing(stage=stage, part=shard + 1, parts=total, start=start, end=end, reason=reason)
+            )
+    return found
+
+
+def _span(reception: Reception, stage: Stage, shard: int) -> tuple[float, float]:
+    """Return the times a shard stands for. Parts of the speech follow its pauses: there the whole video is meant."""
+    if stage != "ocr":
+        return 0.0, reception.duration
+    start = shard * reception.segment_seconds
+    is_last = shard + 1 == reception.segments
+    return round(start, 3), reception.duration if is_last else round(start + reception.segment_seconds, 3)
+
+
+def _reason(sink: Sink, reception: str, stage: Stage, shard: int) -> str:
+    try:
+        reason: str = get_json(sink, error_name(reception, stage, shard))["reason"]
+    except ObjectNotFound:
+        return f"Part {shard + 1} of the {'captions' if stage == 'ocr' else 'speech'} was never finished."
+    return reason
 
 
 def seconds(sink: Sink, reception: str) -> dict[Stage, float]:

@@ -1,51 +1,42 @@
 """The result of a check: ``report.json`` for programs, ``report.html`` for people. Equal input gives equal bytes.
 
-``report.json``:
+``report.json`` (in full: docs/reference/telop-report.md):
 
-    schema     "telop-report/1"; grows by adding keys
-    video      {name, duration (seconds), language}
-    speech     {source: script | asr | none, utterances: how many}
-    mode       strict | balanced | sensitive
-    summary    {telops, findings, by_kind: {kind: n}, by_severity: {severity: n}}
-    findings   in the order of the video, each {id, telop_id, start, end, kind, telop, offset, wrong, right, said,
-               confidence, severity}; see `jubako_apps.telop.findings.Finding`
-    telops     in the order of the video, each {id, start, end, text, confidence}
+    schema         "telop-report/1"; grows by adding keys
+    schemaVersion  "1.1"
+    video          {name, duration (seconds), language, fps}
+    speech         {source: script | asr | none, utterances: how many}
+    mode           strict | balanced | sensitive
+    complete       whether everything was looked at
+    missing        what was not, each {stage, part, parts, start, end, reason}
+    summary        {telops, findings, by_kind: {kind: n}, by_severity: {severity: n}}
+    findings       in the order of the video, each {id, telop_id, start, end, kind, telop, offset, wrong, right, said,
+                   confidence, severity}; see `jubako_apps.telop.findings.Finding`
+    telops         in the order of the video, each {id, start, end, text, confidence, box}
 """
 
+import base64
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any, Final
 
 from jubako_apps.telop.findings import Finding, finding_to_json
+from jubako_apps.telop.page import POLICY, SCRIPT, STYLE
+from jubako_apps.telop.receptions import Missing
 from jubako_apps.telop.telops import Telop, Transcript
 
 SCHEMA: Final = "telop-report/1"
+SCHEMA_VERSION: Final = "1.1"
 
 SOURCES: Final = {
     "script": "the script",
     "asr": "speech recognised from the sound, which makes mistakes of its own",
     "none": "nothing: there was neither a script nor recognised speech",
 }
-
-_STYLE: Final = """
-:root{color-scheme:light dark;--line:#8884;--bad:#c22;--mark:#fd6}
-body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:0 auto;padding:1rem}
-h1{font-size:1.4rem;margin:.2rem 0;overflow-wrap:anywhere}
-.facts{opacity:.75;margin:0 0 1rem}
-article{border:1px solid var(--line);border-left:.35rem solid #999;border-radius:.4rem}
-article{padding:.7rem 1rem;margin:.8rem 0}
-article.high{border-left-color:var(--bad)}article.medium{border-left-color:#e90}
-article header{display:flex;flex-wrap:wrap;gap:.3rem .9rem;align-items:baseline;font-size:.9rem}
-time{font-variant-numeric:tabular-nums;font-weight:600}
-.telop{font-size:1.2rem;margin:.3rem 0;overflow-wrap:anywhere}
-mark{background:var(--mark);color:#000;border-radius:.15rem;padding:0 .1rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.3rem 0 0}
-dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
-table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);padding:.25rem .5rem;vertical-align:top}
-td:last-child{overflow-wrap:anywhere}
-""".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +50,27 @@ class Check:
     transcript: Transcript
     telops: Sequence[Telop]
     findings: Sequence[Finding]
+    fps: float = 25.0
+    crops: Mapping[int, bytes] = field(default_factory=dict)
+    """A JPEG for each telop that is to have a picture, by telop id."""
+    missing: Sequence[Missing] = ()
 
 
 def report_json(check: Check) -> dict[str, Any]:
     """Return ``report.json``; its shape is told at the top of this module."""
     return {
         "schema": SCHEMA,
-        "video": {"name": check.name, "duration": check.duration, "language": check.language},
+        "schemaVersion": SCHEMA_VERSION,
+        "video": {
+            "name": check.name,
+            "duration": check.duration,
+            "language": check.language,
+            "fps": check.fps,
+        },
         "speech": {"source": check.transcript.source, "utterances": len(check.transcript.utterances)},
         "mode": check.mode,
+        "complete": not check.missing,
+        "missing": [asdict(one) for one in check.missing],
         "summary": {
             "telops": len(check.telops),
             "findings": len(check.findings),
@@ -80,7 +83,10 @@ def report_json(check: Check) -> dict[str, Any]:
 
 
 def report_html(check: Check) -> bytes:
-    """Return one self-contained page; it needs no script and no network, and everything in it is escaped."""
+    """Return one self-contained page that needs no network; everything in it is escaped.
+
+    Its only script is that of `jubako_apps.telop.page`; the page's own policy allows no other.
+    """
     count = len(check.findings)
     headline = "Nothing suspicious found" if not count else f"{count} suspicious {_telops(count)}"
     facts = (
@@ -91,31 +97,74 @@ def report_html(check: Check) -> bytes:
         f"<tr><td><time>{timecode(telop.start)}</time></td><td>{_text(telop.text)}</td></tr>"
         for telop in check.telops
     )
+    articles = "".join(_article(number, one, check.crops) for number, one in enumerate(check.findings))
     page = f"""<!doctype html>
 <html lang="{_text(check.language)}">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(check.name)}: telop check</title>
-<style>
-{_STYLE}
-</style>
+<style>{STYLE}</style>
 </head>
 <body>
 <h1>{_text(check.name)}: {headline}</h1>
 <p class="facts">{facts}</p>
-<main>
-{"".join(_article(finding) for finding in check.findings)}</main>
+{_gaps(check.missing)}{_tools(check.findings)}<main>
+{articles}</main>
 <details{"" if count else " open"}>
 <summary>All telops</summary>
 <table>
 {rows}
 </table>
 </details>
+<script type="application/json" id="data">{_data(check)}</script>
+<script>{SCRIPT}</script>
 </body>
 </html>
 """
     return page.encode("utf-8", "replace")
+
+
+def _gaps(missing: Sequence[Missing]) -> str:
+    if not missing:
+        return ""
+    items = "".join(
+        f"<li><time>{timecode(gap.start)}–{timecode(gap.end)}</time> {_text(gap.reason)}</li>"
+        for gap in missing
+    )
+    return f'<section class="missing"><p><strong>Not everything was checked:</strong></p><ul>{items}</ul></section>\n'
+
+
+def _tools(findings: Sequence[Finding]) -> str:
+    """Return the filters and exports; the page's script shows them, without it they would do nothing."""
+    groups: dict[str, Sequence[str]] = {
+        "severity": [one for one in ("high", "medium", "low") if any(f.severity == one for f in findings)],
+        "kind": sorted({finding.kind for finding in findings}),
+        "state": ["open", "accepted", "dismissed"],
+    }
+    boxes = "".join(
+        f'<label><input type="checkbox" name="{name}" value="{value}" checked>{value}</label>'
+        for name, values in groups.items()
+        for value in values
+    )
+    saves = "".join(
+        f'<button type="button" data-save="{kind}">{kind.upper()}</button>' for kind in ("csv", "srt", "edl")
+    )
+    return f'<div id="tools">{boxes}{saves}<output id="note"></output></div>\n'
+
+
+def _data(check: Check) -> str:
+    """Return what the script works on, as JSON that no parser of HTML can leave."""
+    findings = [finding_to_json(finding) for finding in check.findings]
+    listed = json.dumps(findings, sort_keys=True)
+    value = {
+        "key": hashlib.sha256(f"{check.name}\0{listed}".encode("utf-8", "replace")).hexdigest()[:16],
+        "name": _plain(check.name),
+        "fps": check.fps,
+        "findings": findings,
+    }
+    return json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def timecode(seconds: float) -> str:
@@ -127,14 +176,21 @@ def timecode(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
-def _article(finding: Finding) -> str:
+def _article(number: int, finding: Finding, crops: Mapping[int, bytes]) -> str:
     rows = [("should be", finding.right), ("said", finding.said)]
     detail = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows if value)
+    crop = crops.get(finding.telop_id)
+    picture = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(crop).decode()}">\n' if crop else ""
+    buttons = "".join(
+        f'<button type="button" value="{value}" aria-pressed="false">{word}</button>'
+        for value, word in (("accepted", "Accept"), ("dismissed", "Dismiss"))
+    )
     return (
-        f'<article class="{finding.severity}" id="f{_text(finding.id)}">\n'
+        f'<article class="{finding.severity}" id="f{_text(finding.id)}" data-number="{number}">\n'
         f"<header><time>{timecode(finding.start)}–{timecode(finding.end)}</time> <strong>{finding.kind}</strong> "
         f"<span>{finding.severity}, {finding.confidence:.0%} sure</span></header>\n"
-        f'<p class="telop">{_marked(finding)}</p>\n<dl>{detail}</dl>\n</article>\n'
+        f'{picture}<p class="telop">{_marked(finding)}</p>\n<dl>{detail}</dl>\n'
+        f'<div class="decide">{buttons}</div>\n</article>\n'
     )
 
 
@@ -145,7 +201,11 @@ def _marked(finding: Finding) -> str:
 
 
 def _text(text: str) -> str:
-    return escape("".join(char if char.isprintable() else " " for char in text))
+    return escape(_plain(text))
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _telops(count: int) -> str:
@@ -159,4 +219,5 @@ def _telop_json(telop: Telop) -> dict[str, Any]:
         "end": telop.end,
         "text": telop.text,
         "confidence": telop.confidence,
+        "box": list(telop.box),
     }

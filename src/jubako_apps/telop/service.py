@@ -36,6 +36,7 @@ from jubako_apps.telop import receptions
 from jubako_apps.telop.desk import FINAL, Desk, Status
 from jubako_apps.telop.google_api import Api, ApiError, Jobs, Workflow
 from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
+from jubako_apps.telop.page import POLICY
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.settings import BadSettings, Settings, from_environment
 from jubako_apps.telop.wishes import Refused, wish_from
@@ -47,7 +48,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z")
 _MEDIA = {"report.json": "application/json", "report.html": "text/html; charset=utf-8"}
 _SAFE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -224,13 +225,16 @@ def _view(place: Sink, reception: Reception, status: Status, prefix: str) -> dic
     counts = receptions.branches(place, reception)
     own = f"{prefix}receptions/{reception.id}"
     links = {"self": own}
+    missing: list[str] = []
     if status.state == "SUCCEEDED":
+        missing = [one.reason for one in receptions.missing(place, reception)]
         links |= {"report_json": f"{own}/report.json", "report_html": f"{own}/report.html"}
     return {
         "id": reception.id,
         "state": status.state,
         "cancelling": status.cancelling,
         "reason": status.reason,
+        "missing": missing,
         "progress": receptions.progress(counts),
         "branches": counts,
         "seconds": receptions.seconds(place, reception.id),

@@ -12,15 +12,15 @@ shards are done anew.
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from jubako_apps.telop import receptions
 from jubako_apps.telop.intake import Unusable
-from jubako_apps.telop.receptions import STAGES, Reception, Stage
+from jubako_apps.telop.receptions import STAGES, Missing, Reception, Stage
 from jubako_sdk import (
     ObjectNotFound,
     Sink,
@@ -61,6 +61,7 @@ class Results:
         speech: The parts of the transcript, as JSON.
         glossary: The programme's own terms, CSV, if there are any.
         ng_words: What must not be shown, CSV, if there is such a list.
+        missing: The shards that have no result, and why.
 
     """
 
@@ -68,6 +69,7 @@ class Results:
     speech: list[object]
     glossary: bytes | None = None
     ng_words: bytes | None = None
+    missing: Sequence[Missing] = ()
 
 
 class Stages(Protocol):
@@ -144,11 +146,28 @@ class Run:
     def _results(self) -> Results:
         reception = self._reception
         return Results(
-            segments=[self._result("ocr", segment) for segment in range(reception.segments)],
-            speech=[self._result("speech", part) for part in range(reception.speech_parts)],
+            segments=self._parts("ocr"),
+            speech=self._parts("speech"),
             glossary=self._attached(reception.glossary),
             ng_words=self._attached(reception.ng_words),
+            missing=receptions.missing(self._sink, reception),
         )
+
+    def _parts(self, stage: Stage) -> list[object]:
+        """Return what there is. One bad part never loses the others; the last one missing loses everything.
+
+        Raises:
+            Unusable: There is nothing at all, with the reason of the first part.
+
+        """
+        found = []
+        for number in range(receptions.shards(self._reception, stage)):
+            with suppress(ObjectNotFound):
+                found.append(self._result(stage, number))
+        if not found and stage == "ocr":
+            reason = receptions.reason_of(self._sink, self._reception.id)
+            raise Unusable(reason or f"No part of {self._reception.name} was looked at.")
+        return found
 
     def _attached(self, name: str | None) -> bytes | None:
         return self._sink.get(name) if name else None

@@ -12,6 +12,7 @@ import pytest
 
 from jubako.cli.demo.board import Board, compressed, frame, sentence
 from jubako.cli.demo.clip import chosen_clip, require_extra
+from jubako.cli.demo.command import gate
 from jubako.cli.demo.deployment import Application, _Change, _job
 from jubako.cli.demo.findings import suspicion, timing_line
 from jubako.cli.demo.score import score
@@ -138,7 +139,8 @@ def test_a_change_keeps_what_it_does_not_mention_and_changes_nothing_twice() -> 
 
 
 def chosen(**given: Any) -> Any:
-    flags = {"video": None, "script": None, "lang": "en", "segment_seconds": None} | given
+    none = ("video", "script", "segment_seconds", "glossary", "ng_words")
+    flags = {"lang": "en"} | dict.fromkeys(none) | given
     return chosen_clip(argparse.Namespace(**flags))
 
 
@@ -244,3 +246,19 @@ def test_the_time_of_an_interrupted_run_leaves_out_the_interruption_and_what_was
     told = timing_line(Timing(whole=(at(0), at(105)), parts=parts, attempts=attempts), 2)
     assert told.startswith("11.0 s at work")
     assert "one after another: 8.0 s" in told
+
+
+def test_lists_of_words_are_handed_in_beside_the_video(tmp_path: Path) -> None:
+    video, terms = tmp_path / "v.mp4", tmp_path / "terms.csv"
+    video.write_bytes(b"v")
+    terms.write_bytes(b"t")
+    clip = chosen(video=video, glossary=terms)
+    assert (clip.glossary, clip.ng_words) == (terms, None)
+    with pytest.raises(UsageError, match=r"--ng-words: v\.mp4 is not a \.csv file"):
+        chosen(video=video, ng_words=video)
+
+
+def test_a_gate_is_closed_by_findings_and_by_a_report_that_is_not_complete() -> None:
+    assert gate({"findings": []}) == 0
+    assert gate({"findings": [{}]}) == 3
+    assert gate({"findings": [], "missing": [{}]}) == 3

@@ -1,13 +1,19 @@
+import base64
+import hashlib
 import json
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jubako_apps.telop.findings import SEVERITY, THRESHOLDS, Finding, in_order
+from jubako_apps.telop.page import POLICY, SCRIPT, STYLE
+from jubako_apps.telop.receptions import Missing
 from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.reconcile.windows import said, window
 from jubako_apps.telop.report import Check, report_html, report_json, timecode
@@ -43,24 +49,28 @@ def check(*findings: Finding, name: str = "news.mp4") -> Check:
 
 
 class Reader(HTMLParser):
-    """Collects tags and text, and notices tags that do not match."""
+    """Collects tags and text, and notices tags that do not match; what scripts hold is kept apart."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
         self.text = ""
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.tags.append(tag)
-        if tag != "meta":
+        if tag not in {"meta", "img", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.open[-1:] == ["script"]:
+            self.scripts.append(data)
+        else:
+            self.text += data
 
 
 def read(page: bytes) -> Reader:
@@ -82,7 +92,10 @@ def test_the_page_shows_when_what_and_what_should_be_there():
 def test_nothing_in_the_page_is_taken_for_markup():
     evil = finding(telop=EVIL, offset=0, wrong=EVIL, right=EVIL, said=EVIL, id=EVIL)
     reader = read(report_html(check(evil, name=EVIL)))
-    assert "script" not in reader.tags
+    data, program = reader.scripts
+    assert program == SCRIPT
+    assert "<" not in data
+    assert json.loads(data)["findings"][0]["telop"] == EVIL
     assert "<script>alert(1)</script>" in reader.text
 
 
@@ -90,11 +103,18 @@ def test_nothing_in_the_page_is_taken_for_markup():
 def test_no_text_whatever_breaks_the_page(text, offset, wrong):
     reader = read(report_html(check(finding(telop=text, offset=offset, wrong=wrong, said=text), name=text)))
     assert set(reader.tags) <= set(read(report_html(check(finding()))).tags)
+    assert reader.scripts[1:] == [SCRIPT]
 
 
 def test_the_page_stands_alone_and_fits_a_phone():
     page = report_html(check(finding())).decode()
-    assert not re.search(r"(src|href)=|@import|url\(", page)
+    markup = page.replace(SCRIPT, "")
+    assert not re.search(r"(src|href)=|@import|url\(|style=| on[a-z]+=", markup)
+    assert f'content="{escape(POLICY)}"' in markup
+    for kind, text in (("script", SCRIPT), ("style", STYLE)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in POLICY
+        assert f"<{kind}>{text}</{kind}>" in page
     assert 'name="viewport"' in page
 
 
@@ -114,7 +134,35 @@ def test_the_json_has_its_documented_shape():
         "by_severity": {"high": 1},
     }
     assert report["findings"][0]["right"] == "weather"
-    assert set(report) == {"schema", "video", "speech", "mode", "summary", "findings", "telops"}
+    assert set(report) == {
+        "schema", "schemaVersion", "video", "speech", "mode", "complete", "missing", "summary", "findings", "telops",
+    }  # fmt: skip
+
+
+def test_what_was_not_checked_is_said_first_for_people_and_for_programs():
+    gap = Missing(stage="ocr", part=2, parts=3, start=60.0, end=120.0, reason="<b>news.mp4</b> breaks off.")
+    broken = replace(check(), missing=[gap])
+    text = read(report_html(broken)).text
+    assert "Not everything was checked" in text
+    assert "1:00.0–2:00.0 <b>news.mp4</b> breaks off." in text
+    report = report_json(broken)
+    assert report["complete"] is False
+    assert report["missing"] == [
+        {"stage": "ocr", "part": 2, "parts": 3, "start": 60.0, "end": 120.0, "reason": gap.reason}
+    ]
+
+
+def test_a_telop_with_a_picture_shows_it_from_the_page_itself():
+    page = report_html(replace(check(finding()), crops={7: b"jpeg"})).decode()
+    assert '<img alt="" src="data:image/jpeg;base64,anBlZw==">' in page
+
+
+def test_every_key_of_the_json_is_documented():
+    documented = Path(__file__).parents[3].joinpath("docs/reference/telop-report.md").read_text("utf-8")
+    gap = Missing(stage="ocr", part=2, parts=3, start=60.0, end=120.0, reason="x")
+    report = report_json(replace(check(finding()), missing=[gap]))
+    keys = {*report, *report["video"], *report["findings"][0], *report["telops"][0], *report["missing"][0]}
+    assert {key for key in keys if f"`{key}`" not in documented} == set()
 
 
 def test_equal_checks_give_equal_bytes():

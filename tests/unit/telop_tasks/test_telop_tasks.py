@@ -37,7 +37,8 @@ class FakeStages:
     def report(self, reception: Reception, video: Path, results: Results) -> Objects:
         self._note("report")
         lists = [one.decode() if one else None for one in (results.glossary, results.ng_words)]
-        text = json.dumps([results.segments, results.speech, lists], sort_keys=True).encode()
+        missing = [[one.stage, one.part, one.start, one.end, one.reason] for one in results.missing]
+        text = json.dumps([results.segments, results.speech, lists, missing], sort_keys=True).encode()
         return [("telops.json", text), ("report.json", text), ("report.html", text)]
 
 
@@ -97,6 +98,29 @@ def test_a_whole_run_ends_in_the_report_and_says_how_long_each_part_took(do, pla
     assert set(receptions.seconds(place, ID)) == {"ocr", "speech", "report"}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"stage": "ocr", "done": 5, "total": 5} in [line.get("progress") for line in lines]
+
+
+@pytest.mark.usefixtures("reception")
+def test_one_bad_segment_loses_no_other_and_the_report_is_told_what_is_missing(do, stages, place):
+    stages.failures[4] = Unusable("clip.mp4 breaks off at 1:31.")
+    stages.failures["speech"] = Unusable("The sound cannot be decoded.")
+    assert [do("ocr"), do("speech"), do("report")] == [EXIT_DATA, EXIT_DATA, 0]
+    report = json.loads(place.get(f"receptions/{ID}/report.json"))
+    assert [part["segment"] for part in report[0]] == [0, 1, 2, 3]
+    assert report[1] == []
+    assert report[3] == [
+        ["ocr", 5, 80.0, 100.0, "clip.mp4 breaks off at 1:31."],
+        ["speech", 1, 0.0, 100.0, "The sound cannot be decoded."],
+    ]
+
+
+@pytest.mark.usefixtures("reception")
+def test_without_any_segment_there_is_no_report_but_the_reason(do, stages, place):
+    for segment in range(5):
+        stages.failures[segment] = Unusable(f"Part {segment} is broken.")
+    assert [do("ocr"), do("speech"), do("report")] == [EXIT_DATA, 0, EXIT_DATA]
+    assert "report" not in stages.calls
+    assert receptions.reason_of(place, ID) == "Part 0 is broken."
 
 
 def test_listening_is_divided_and_the_report_is_given_every_part_and_the_lists(place, stages, do):

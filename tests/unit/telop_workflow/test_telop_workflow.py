@@ -81,16 +81,23 @@ def test_each_job_is_told_its_reception_and_how_its_work_is_split(program):
 
 
 @pytest.mark.parametrize(
-    ("failing", "words", "jobs"),
+    ("failing", "words"),
     [
-        ({"telop-ocr"}, "captions could not be read", 1),
-        ({"telop-speech"}, "speech could not be heard", 1),
-        ({"telop-ocr", "telop-speech"}, "captions could not be read", 1),
-        ({"telop-report"}, "report could not be made", 2),
+        ({"telop-ocr", "telop-report"}, "captions could not be read"),
+        ({"telop-speech", "telop-report"}, "speech could not be heard"),
+        ({"telop-ocr", "telop-speech", "telop-report"}, "captions could not be read"),
+        ({"telop-report"}, "report could not be made"),
     ],
 )
-def test_a_job_that_fails_ends_it_with_a_sentence(program, failing, words, jobs):
+def test_without_a_report_it_ends_with_the_sentence_of_what_failed_first(program, failing, words):
     state, rounds = play(program, failing)
     assert state.status is Status.FAILED
     assert words in str(state.error)
-    assert len(rounds) == jobs
+    assert len(rounds) == 2
+
+
+@pytest.mark.parametrize("failing", [{"telop-ocr"}, {"telop-speech"}, {"telop-ocr", "telop-speech"}])
+def test_what_failed_in_a_branch_does_not_keep_the_rest_from_its_report(program, failing):
+    state, rounds = play(program, failing)
+    assert state.status is Status.SUCCEEDED
+    assert rounds[-1] == ["telop-report"]

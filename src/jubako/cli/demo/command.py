@@ -9,10 +9,11 @@ import argparse
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from jubako.cli.context import Context
 from jubako.cli.demo.board import Board
@@ -27,6 +28,8 @@ from jubako.cli.flags import at_least
 from jubako.cli.parsing import Group
 
 POLL_S = 0.25
+GATE_CLOSED = 3
+"""Exit code of ``--gate``: the check has run and the video should not go out as it is."""
 KNOWN = "This video was handed in before: going on where it was."
 KNOWN_AND_OVER = (
     "This video was checked before: the same content is the same reception. --fresh checks it again."
@@ -55,6 +58,9 @@ def register(top: Group, word: str, summary: str) -> None:
     )
     family.add_argument(
         "--segment-seconds", metavar="S", type=at_least(5), help="length of a shard of the OCR job"
+    )
+    family.add_argument(
+        "--gate", action="store_true", help="exit with 3 if anything suspicious was found or is missing"
     )
     family.add_argument("--fresh", action="store_true", help="check again what has been checked before")
     telop.add_argument("--port", metavar="N", type=at_least(0), help="port of the server it starts; 0: any")
@@ -92,11 +98,18 @@ def _check(args: argparse.Namespace, context: Context, server: DemoServer, clip:
     snapshot = _follow(context, server, watch)
     if snapshot.state != "SUCCEEDED":
         return _explain(context, snapshot)
-    _show(context, application, reception, watch, clip)
-    return OK
+    report = _show(context, application, reception, watch, clip)
+    return gate(report) if args.gate else OK
 
 
-def _show(context: Context, application: Application, reception: Reception, watch: Watch, clip: Clip) -> None:
+def gate(report: Mapping[str, Any]) -> int:
+    """Return the exit code of a gate: 3 if the report has findings or is not complete, else 0."""
+    return GATE_CLOSED if report.get("findings") or report.get("missing") else OK
+
+
+def _show(
+    context: Context, application: Application, reception: Reception, watch: Watch, clip: Clip
+) -> dict[str, Any]:
     report = reception.result()
     findings = report.get("findings", [])
     out = context.out
@@ -107,7 +120,10 @@ def _show(context: Context, application: Application, reception: Reception, watc
     pairs += [("time", time_taken), *report_paths(folder, f"{application.server}{reception.path}")]
     for line in facts(out, pairs):
         out.print(line)
+    for gap in report.get("missing", []):
+        out.print(f"NOT CHECKED: {gap['reason']}")
     out.print()
+    return report
 
 
 def _follow(context: Context, server: DemoServer, watch: Watch) -> Snapshot:

@@ -1,0 +1,87 @@
+"""Small pictures of telops, with the suspect part underlined, for the report."""
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jubako_apps.telop import media
+from jubako_apps.telop.findings import Finding
+from jubako_apps.telop.media import MediaError
+from jubako_apps.telop.telops import Telop
+from jubako_apps.telop.widths import part
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CROPS_MAX: Final = 300
+"""Telops that get a picture; a report of more findings than that is read by its text."""
+
+_WIDTH_MAX: Final = 560
+_QUALITY: Final = 72
+_FPS: Final = 5.0
+_MARGIN: Final = (0.015, 0.02)
+_TALL: Final = 1.9
+_INK: Final = "#e02020"
+
+
+def crops(video: Path, telops: Iterable[Telop], findings: Iterable[Finding]) -> Mapping[int, bytes]:
+    """Return a JPEG for each telop with findings, by telop id. A picture that cannot be read is left out."""
+    wanted: dict[int, list[Finding]] = {}
+    for finding in findings:
+        wanted.setdefault(finding.telop_id, []).append(finding)
+    found: dict[int, bytes] = {}
+    for telop in telops:
+        if telop.id in wanted and len(found) < CROPS_MAX:
+            picture = _crop(video, telop, wanted[telop.id])
+            if picture is not None:
+                found[telop.id] = picture
+    return found
+
+
+def _crop(video: Path, telop: Telop, findings: list[Finding]) -> bytes | None:
+    from PIL import Image  # noqa: PLC0415 - only the report paints
+
+    middle = int((telop.start + telop.end) / 2 * _FPS) / _FPS
+    try:
+        frame = next(media.frames(video, max(telop.start, middle), telop.end + 1, _FPS), None)
+    except MediaError:
+        return None
+    if frame is None:
+        return None
+    whole = Image.fromarray(frame.image())
+    width, height = whole.size
+    x, y, w, h = (value * side for value, side in zip(telop.box, (width, height) * 2, strict=True))
+    dx, dy = _MARGIN[0] * width, _MARGIN[1] * height
+    box = (
+        max(0, int(x - dx)),
+        max(0, int(y - dy)),
+        min(width, int(x + w + dx)),
+        min(height, int(y + h + dy)),
+    )
+    if box[2] - box[0] < 2 or box[3] - box[1] < 2:
+        return None
+    crop = whole.crop(box)
+    # Where a sign stands is only estimated, and only in one line.
+    if h * _TALL * len(telop.text) ** 0.5 < w or len(telop.text) <= 3:
+        _underline(crop, telop.text, findings, (x - box[0], w))
+    return _jpeg(crop)
+
+
+def _underline(crop: "Image", text: str, findings: list[Finding], line: tuple[float, float]) -> None:
+    from PIL import ImageDraw  # noqa: PLC0415
+
+    draw = ImageDraw.Draw(crop)
+    thick = max(2, crop.height // 18)
+    for finding in findings:
+        first, last = part(text, finding.offset, max(1, len(finding.wrong)))
+        left, right = line[0] + first * line[1], line[0] + last * line[1]
+        draw.rectangle((left, crop.height - thick, max(right, left + thick), crop.height), fill=_INK)
+
+
+def _jpeg(picture: "Image") -> bytes:
+    if picture.width > _WIDTH_MAX:
+        picture = picture.resize((_WIDTH_MAX, max(1, round(picture.height * _WIDTH_MAX / picture.width))))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=_QUALITY, optimize=True)
+    return out.getvalue()
