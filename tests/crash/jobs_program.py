@@ -31,6 +31,7 @@ from jubako.boxes.jobs.resources import (
 from jubako.core.errors import AlreadyExists
 from jubako.core.events import NoEvents
 from jubako.core.faults import Faults
+from jubako.identity.secrets import SecretStore
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.system import SystemClock
 from jubako.server.attempts import AttemptStream
@@ -60,7 +61,9 @@ class Program:
         self.store = SqliteStore(state / "state.db", self.clock, load(*packages), faults)
         self.runtime = ProcessRuntime(state, NoEvents(), idle_s=5, tree_kill_max="subreaper")
         self.operations = ExecutionOperations("http://127.0.0.1:1")
+        vault = SecretStore(state / "secrets")
         settings = LaunchSettings(
+            vault=vault,
             slots=2,
             output_root=str(state / "output"),
             environment={"PATH": "/usr/bin:/bin", "EFFECTS": str(state / "effects")},
@@ -76,6 +79,7 @@ class Program:
             ids=SeededIds(os.getpid()),
             outputs=Outputs(state / "output"),
             faults=faults,
+            secrets=vault,
             base_url="http://127.0.0.1:1",
         )
         self.jobs, self.executions = JobHandlers(ports), ExecutionHandlers(ports)

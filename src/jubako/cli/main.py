@@ -20,6 +20,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "env": ("jubako.cli.environment", "Print the variables with which Google's clients reach the server."),
     "exec": ("jubako.cli.environment", "Run a command whose Google clients reach the server."),
     "iam": ("jubako.cli.iam", "Make key files of service accounts."),
+    "secrets": ("jubako.cli.secrets", "Keep values that only tasks get to see."),
     "demo": ("jubako.cli.demo", "Run a complete application and watch it work."),
     "completion": ("jubako.cli.completion", "Let your shell complete commands and flags."),
 }

@@ -43,6 +43,8 @@ from jubako.core import names
 from jubako.identity.environment import Environments
 from jubako.identity.policies import Policies, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
+from jubako.identity.secret_routes import SecretRoutes
+from jubako.identity.secrets import SecretStore
 from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.store.port import Tx
@@ -91,7 +93,9 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
     """Return the Jobs box."""
     root = ground.state.attempts / "jobs"
     operations = ExecutionOperations(ground.base_url)
+    vault = SecretStore(ground.state.path / "secrets")
     settings = jobs_launch.LaunchSettings(
+        vault=vault,
         slots=os.cpu_count() or 1,
         output_root=str(root),
         environment=ground.environment,
@@ -104,7 +108,12 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
     )
     outputs = Outputs(root)
     ports = JobPorts(
-        store=ground.store, ids=ground.ids, outputs=outputs, faults=ground.faults, base_url=ground.base_url
+        store=ground.store,
+        ids=ground.ids,
+        outputs=outputs,
+        faults=ground.faults,
+        secrets=vault,
+        base_url=ground.base_url,
     )
     handlers = {
         **JobHandlers(ports).methods(),
@@ -122,7 +131,11 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
             documents=JobKrmRoutes(ports).routes(),
         ),
         describers={TARGET_KIND: operations.describe},
-        extras=[*LogRoutes(ground.store, outputs).routes(), *RerunRoutes(ports).routes()],
+        extras=[
+            *LogRoutes(ground.store, outputs).routes(),
+            *RerunRoutes(ports).routes(),
+            *SecretRoutes(vault).routes(),
+        ],
     )
 
 

@@ -29,7 +29,23 @@ Reserved = Callable[[str], bool]
 """Whether a variable's name is set by the platform and so cannot be given."""
 
 
-def command(path: str, resource: Container, refused: Sequence[str], reserved: Reserved) -> None:
+FromSecret = Callable[[str, EnvVar], None]
+"""``check(place, variable)`` of a variable that takes its value from elsewhere; raises as ``command`` does."""
+
+
+def no_secrets(place: str, variable: EnvVar) -> None:
+    """Refuse a variable that takes its value from elsewhere."""
+    del variable
+    raise cannot(f"{place}.value_source", "a variable from a secret")
+
+
+def command(
+    path: str,
+    resource: Container,
+    refused: Sequence[str],
+    reserved: Reserved,
+    from_secret: FromSecret = no_secrets,
+) -> None:
     """Check the part of a container that says what runs.
 
     Args:
@@ -37,6 +53,7 @@ def command(path: str, resource: Container, refused: Sequence[str], reserved: Re
         resource: The container.
         refused: Fields that cannot be honoured.
         reserved: Which variables cannot be given.
+        from_secret: Checks variables that take their value from a secret.
 
     Raises:
         InvalidArgument: Something is wrong.
@@ -50,7 +67,7 @@ def command(path: str, resource: Container, refused: Sequence[str], reserved: Re
             raise cannot(f"{path}.{field}")
     words(f"{path}.command", resource.command)
     words(f"{path}.args", resource.args)
-    variables(f"{path}.env", resource.env, reserved)
+    variables(f"{path}.env", resource.env, reserved, from_secret)
     size = sum(_size(word) for word in (*resource.command, *resource.args))
     size += sum(_size(variable.name) + _size(variable.value or "") for variable in resource.env)
     if size > COMMAND_BYTES_MAX:
@@ -72,7 +89,9 @@ def words(field: str, given: Sequence[str]) -> None:
             raise invalid(f"{field}[{position}]", f"has {_size(word)} bytes; at most {WORD_BYTES_MAX} fit.")
 
 
-def variables(field: str, given: Sequence[EnvVar], reserved: Reserved) -> None:
+def variables(
+    field: str, given: Sequence[EnvVar], reserved: Reserved, from_secret: FromSecret = no_secrets
+) -> None:
     """Check environment variables. Raises as ``command`` does."""
     if len(given) > ENV_VARS_PER_CONTAINER_MAX:
         raise invalid(field, f"has {len(given)} variables; at most {ENV_VARS_PER_CONTAINER_MAX} are allowed.")
@@ -84,7 +103,7 @@ def variables(field: str, given: Sequence[EnvVar], reserved: Reserved) -> None:
             raise invalid(f"{place}.name", f"{variable.name!r} is given twice.")
         names.add(variable.name)
         if variable.value_source is not None:
-            raise cannot(f"{place}.value_source", "a variable from a secret")
+            from_secret(place, variable)
         words(f"{place}.value", [variable.value or ""])
 
 

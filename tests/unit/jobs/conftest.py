@@ -20,6 +20,8 @@ from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.core.errors import NotFound
 from jubako.core.faults import NoFaults
 from jubako.identity.access import LoopbackAccess
+from jubako.identity.secret_routes import SecretRoutes
+from jubako.identity.secrets import SecretStore
 from jubako.server.attempts import AttemptStream
 from jubako.store.migrations import load
 from jubako.store.sqlite import SqliteStore
@@ -49,6 +51,7 @@ class Box:
         self.outputs = Outputs(self.output_root)
         self.execution_operations = ExecutionOperations(BASE_URL)
         self.ids = SeededIds()
+        self.vault = SecretStore(folder / "secrets")
         self.access = LoopbackAccess()
         self.start()
 
@@ -59,6 +62,7 @@ class Box:
             ids=self.ids,
             outputs=self.outputs,
             faults=NoFaults(),
+            secrets=self.vault,
             base_url=BASE_URL,
             executions_kept=executions_kept,
         )
@@ -76,9 +80,14 @@ class Box:
             documents=KrmRoutes(ports).routes(),
         )
         self.router = Router([api], self.access, self.events)
-        routes = [*LogRoutes(self.store, self.outputs).routes(), *RerunRoutes(ports).routes()]
+        routes = [
+            *LogRoutes(self.store, self.outputs).routes(),
+            *RerunRoutes(ports).routes(),
+            *SecretRoutes(self.vault).routes(),
+        ]
         self.extras = Extras(routes, self.access)
         settings = LaunchSettings(
+            vault=self.vault,
             slots=2,
             output_root=str(self.output_root),
             environment={"PATH": "/bin", "LANG": "C.UTF-8"},

@@ -1,12 +1,14 @@
 """The methods on jobs, executions and tasks, through the router."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jubako.boxes.jobs import states
 from jubako.boxes.jobs.launch import LaunchSettings, slots_for
+from jubako.identity.secrets import SecretStore
 from jubako.testing.runtime import exited
 from jubako.wire.run_types import Container, ResourceRequirements
 
@@ -224,6 +226,11 @@ async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_runnin
     assert box.events.named("execution.unreadable")[0].fields["execution"] == broken["name"]
     [spec] = box.runtime.submitted
     assert broken["uid"] not in spec.id
+    ended = await box.get(broken["name"])
+    assert "jubako.dev/unreadable" in ended["annotations"]
+    assert "The stored execution cannot be read" in ended["conditions"][0]["message"]
+    assert ended["failedCount"] == 1
+    assert (await box.call("DELETE", f"/v2/{broken['name']}"))["done"]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +248,9 @@ async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_runnin
 def test_a_job_is_as_parallel_as_the_machine_allows_by_what_its_tasks_ask_for(
     limits: dict[str, str], parallelism: int, live: int
 ) -> None:
-    settings = LaunchSettings(slots=8, memory_bytes=4_000_000_000, output_root="/out")
+    settings = LaunchSettings(
+        slots=8, memory_bytes=4_000_000_000, output_root="/out", vault=SecretStore(Path("/nowhere"))
+    )
     container = Container(command=["true"], resources=ResourceRequirements(limits=limits))
     slots = slots_for(container, settings)
     assert states.effective_parallelism(parallelism, 100, slots) == live

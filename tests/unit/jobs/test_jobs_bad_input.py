@@ -41,6 +41,17 @@ def env(*names: str, **fields: Any) -> dict[str, Any]:
         ({"container": env("A", value=5)}, "value"),
         ({"container": {"nonsense": 1}}, "nonsense"),
         *(
+            ({"container": {"env": [{"name": "S", "valueSource": source}]}}, f"env[0].value_source.{named}")
+            for source, named in (
+                ({}, "secret_key_ref: is missing"),
+                ({"secretKeyRef": {}}, "secret_key_ref.secret: ''"),
+                ({"secretKeyRef": {"secret": "../x"}}, "secret_key_ref.secret: '../x'"),
+                ({"secretKeyRef": {"secret": "projects/../secrets/x"}}, "secret_key_ref.secret"),
+                ({"secretKeyRef": {"secret": "s", "version": "newest"}}, "secret_key_ref.version: 'newest'"),
+                ({"secretKeyRef": {"secret": "s", "version": "0"}}, "secret_key_ref.version: '0'"),
+            )
+        ),
+        *(
             ({"container": {"resources": {"limits": {"cpu": text}}}}, "limits['cpu']")
             for text in ("", "0", "-1", "two", "1e9", "1Qi", "٣")
         ),
@@ -72,14 +83,6 @@ async def test_a_bad_job_is_refused_by_field(
         ({"container": {"startupProbe": {"timeoutSeconds": 1}}}, "startup_probe"),
         ({"container": {"dependsOn": ["x"]}}, "depends_on"),
         ({"container": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, "limits['nvidia.com/gpu']"),
-        (
-            {
-                "container": {
-                    "env": [{"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "1"}}}]
-                }
-            },
-            "env[0].value_source",
-        ),
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_by_field(

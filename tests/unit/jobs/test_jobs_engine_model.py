@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow, JobKey
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Counts, ExecutionState, TaskState
 from jubako.core.events import NoEvents
+from jubako.identity.secrets import SecretStore
 from jubako.runtime.port import AttemptEvent, AttemptSpec, Capabilities, Ended, Reason, Sink, Started
 from jubako.store.migrations import load
 from jubako.store.port import Tx
@@ -147,7 +149,7 @@ class EngineModel(RuleBasedStateMachine):
 
     def _restart(self) -> None:
         self.runtime.is_deaf = False
-        settings_ = LaunchSettings(slots=SLOTS, output_root="/out")
+        settings_ = LaunchSettings(slots=SLOTS, output_root="/out", vault=SecretStore(Path("/nowhere")))
         self.engine = JobsEngine(self.store, self.runtime, settings_, self._finish, NoEvents(), self.faults)
         self._deliver()
         self._run(self.engine.recover())
@@ -345,9 +347,8 @@ class EngineModel(RuleBasedStateMachine):
             self._run(self.engine.step())
             self.runtime.start_next()
             for known in list(self.runtime.live):
-                self.runtime.end(
-                    known, Reason.CANCELLED if known in self.runtime.told_to_end else Reason.EXITED, 0
-                )
+                is_told = known in self.runtime.told_to_end
+                self.runtime.end(known, Reason.CANCELLED if is_told else Reason.EXITED, 0)
             self._deliver()
             if all(row.state in EXECUTION_FINAL for row, _ in self._read_all().values()):
                 return
@@ -383,11 +384,8 @@ class EngineModel(RuleBasedStateMachine):
 
 
 def hold(examples: int, steps: int) -> None:
-    checks = list(HealthCheck)
-    plan = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks
-    )
-    run_state_machine_as_test(EngineModel, settings=plan)
+    plan = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    run_state_machine_as_test(EngineModel, settings=settings(plan, suppress_health_check=list(HealthCheck)))
 
 
 def test_the_engine_agrees_with_a_model_whatever_dies_and_when() -> None:

@@ -83,7 +83,7 @@ def test_the_final_states_are_these() -> None:
     ],
 )
 def test_what_follows_an_attempt(event: Ended, retries: int, policy: Policy, follows: TaskEvent) -> None:
-    assert states.after_attempt(retries, event, policy) is follows
+    assert states.after_attempt(Task(index=0, retries=retries, attempt=retries), event, policy) is follows
 
 
 @pytest.mark.parametrize("attempt", [0, 2])
@@ -119,7 +119,18 @@ def test_a_task_has_at_most_retries_plus_one_attempts_but_for_lost_ones(
     assert attempts - losses <= retries_max + 1
     assert task.retries <= retries_max
     if task.state is TaskState.FAILED:
-        assert attempts - losses == retries_max + 1
+        assert attempts - losses == retries_max + 1 or losses == states.LOSSES_MAX + 1
+
+
+def test_a_task_that_is_lost_again_and_again_comes_to_an_end_that_says_so() -> None:
+    task = Task(index=0)
+    for _ in range(states.LOSSES_MAX + 1):
+        assert task.state is TaskState.PENDING
+        claimed = replace(task, state=states.move_task(task.state, TaskEvent.CLAIM))
+        task = states.end(states.start(claimed, task.attempt, 1), task.attempt, LOST, 2, ACTIVE)
+    assert task.state is TaskState.FAILED
+    assert task.outcome is not None
+    assert task.outcome.detail.startswith(f"{states.LOSSES_MAX + 1} attempts")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ Sources of limits: core/limits; for variables Cloud Run, "Configure environment 
 from collections.abc import Mapping
 from datetime import timedelta
 
+from jubako.boxes.jobs import secrets
 from jubako.boxes.jobs.launch import RESERVED_PREFIXES, quantity
 from jubako.boxes.jobs.resources import ExecutionTemplate, Job, RunJobRequest, TaskTemplate
 from jubako.core.errors import FailedPrecondition, InvalidArgument
@@ -102,7 +103,7 @@ _CONTAINER_FIELDS_REFUSED = (
 
 def container(path: str, resource: Container) -> None:
     """Check the one container of a job. Raises as ``job`` does."""
-    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved)
+    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved, secrets.check)
     _limits(f"{path}.resources.limits", resource.resources.limits if resource.resources else {})
 
 
@@ -127,7 +128,7 @@ def overrides(given: RunJobRequest.Overrides) -> None:
         raise invalid(path, "has more entries than the job has containers, 1.")
     for override in given.container_overrides:
         run_checks.words(f"{path}[0].args", override.args)
-        run_checks.variables(f"{path}[0].env", override.env, _is_reserved)
+        run_checks.variables(f"{path}[0].env", override.env, _is_reserved, secrets.check)
         if override.args and override.clear_args:
             raise invalid(f"{path}[0].clear_args", "is set together with args.")
 

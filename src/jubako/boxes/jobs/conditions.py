@@ -68,6 +68,8 @@ def how_it_ended(outcome: Outcome, timeout: timedelta) -> str:
         Reason.NOT_STARTED: f"It could not be started: {outcome.detail.rstrip('.') or 'no reason is known'}.",
         Reason.LOST: "It was lost: what ran it died or the machine was restarted, and it was ended with it.",
     }
+    if outcome.reason is Reason.LOST and outcome.detail:
+        return f"{sentences[Reason.LOST]} ({outcome.detail.rstrip('.')}.)"
     return sentences[outcome.reason]
 
 

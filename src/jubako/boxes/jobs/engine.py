@@ -8,10 +8,11 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
-from jubako.boxes.jobs import moves, task_rows
+from jubako.boxes.jobs import moves, secrets, task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
 from jubako.boxes.jobs.moves import Finish
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
@@ -19,11 +20,21 @@ from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
-from jubako.runtime.port import AttemptEvent, AttemptSpec, Runtime
+from jubako.identity.secrets import SecretRef
+from jubako.runtime.port import AttemptEvent, AttemptSpec, Ended, Reason, Runtime
 from jubako.store.port import Store, Tx
 
 SUBMIT_BATCH = 512
 _LAUNCHES_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Attempts, ready to be handed over."""
+
+    specs: list[AttemptSpec] = field(default_factory=list)
+    impossible: dict[str, str] = field(default_factory=dict)
+    """Why attempts cannot be started, by id."""
 
 
 class JobsEngine:
@@ -63,11 +74,11 @@ class JobsEngine:
         async with self._turn:
             await self._cancel_attempts()
             if self._is_behind:
-                await self._hand_over(_waiting(await self._store.read(task_rows.under_way)))
+                await self._hand_over(_waiting(await self._store.read(task_rows.under_way)), are_new=False)
             claimed = await self._store.write(partial(task_rows.claim, slots=self._settings.slots))
             if claimed:
                 self._faults.point("jobs.claim.after_commit")
-                await self._hand_over(claimed)
+                await self._hand_over(claimed, are_new=True)
                 self._faults.point("jobs.submit.after")
 
     def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
@@ -86,9 +97,11 @@ class JobsEngine:
             attempts = await self._store.read(task_rows.under_way)
             self._asked_to_cancel.clear()
             # What is being cancelled and never reached the runtime is Lost to it, and so becomes cancelled.
-            await self._runtime.reconcile([a.id for a in attempts if a.has_started or a.is_cancelled])
+            prepared = await self._prepare(_waiting(attempts))
+            agreed = [a.id for a in attempts if a.has_started or a.is_cancelled]
+            await self._runtime.reconcile([*agreed, *prepared.impossible])
             self._faults.point("jobs.recover.before_submit")
-            await self._submit(await self._specs(_waiting(attempts)))
+            await self._submit(prepared.specs)
             self._is_behind = False
         if attempts:
             self._events.emit("jobs.recovered", attempts=len(attempts))
@@ -106,11 +119,25 @@ class JobsEngine:
             self._asked_to_cancel.add(uid)
             self._events.emit("execution.cancel_requested", uid=uid, attempts=len(attempts))
 
-    async def _hand_over(self, attempts: Sequence[Attempt]) -> None:
+    async def _hand_over(self, attempts: Sequence[Attempt], *, are_new: bool) -> None:
         # Whatever breaks off in here, the next step or recovery hands over what is still queued.
         self._is_behind = True
-        specs = await self._specs(attempts)
-        self._is_behind = not await self._reach(self._submit(specs))
+        prepared = await self._prepare(attempts)
+        is_there = True
+        if prepared.impossible and are_new:
+            await self._store.write(partial(self._refuse, prepared.impossible))
+        elif prepared.impossible:
+            # The runtime may have them since before the server died: only it can say that they are not alive.
+            is_there = await self._reach(self._runtime.reconcile(list(prepared.impossible)))
+        self._is_behind = not (is_there and await self._reach(self._submit(prepared.specs)))
+
+    def _refuse(self, reasons: Mapping[str, str], tx: Tx) -> None:
+        """End attempts that nobody but us has seen yet."""
+        ended = (
+            Ended(id=attempt, time=tx.now, reason=Reason.NOT_STARTED, detail=reason)
+            for attempt, reason in reasons.items()
+        )
+        moves.apply(tx, ended, self._settings.slots, self._finish)
 
     async def _reach(self, call: Awaitable[None]) -> bool:
         """Make a call to the runtime; if that is away, ``recover`` makes up for the call after the reconnect."""
@@ -125,19 +152,35 @@ class JobsEngine:
         for first in range(0, len(specs), SUBMIT_BATCH):
             await self._runtime.submit(specs[first : first + SUBMIT_BATCH])
 
-    async def _specs(self, attempts: Sequence[Attempt]) -> list[AttemptSpec]:
-        """Return attempts as the runtime takes them, but for executions that are unreadable or were deleted."""
-        await self._load_launches({attempt.execution_uid for attempt in attempts})
-        launches = ((self._launches.get(attempt.execution_uid), attempt) for attempt in attempts)
-        return [launch.spec(attempt) for launch, attempt in launches if launch is not None]
+    async def _prepare(self, attempts: Sequence[Attempt]) -> _Prepared:
+        """Return attempts as the runtime takes them; those of executions that were deleted are left out."""
+        unreadable = await self._load_launches({attempt.execution_uid for attempt in attempts})
+        prepared, launches = _Prepared(), self._launches
+        values = await secrets.read(
+            self._settings.vault, _refs(launches.get(a.execution_uid) for a in attempts)
+        )
+        for attempt in attempts:
+            launch = launches.get(attempt.execution_uid)
+            if launch is None:
+                if attempt.execution_uid in unreadable:
+                    prepared.impossible[attempt.id] = unreadable[attempt.execution_uid]
+                continue
+            missing = [values.missing[ref] for ref in launch.secrets.values() if ref in values.missing]
+            if missing:
+                prepared.impossible[attempt.id] = missing[0]
+            else:
+                prepared.specs.append(launch.spec(attempt, values.found))
+        return prepared
 
-    async def _load_launches(self, uids: set[str]) -> None:
+    async def _load_launches(self, uids: set[str]) -> Mapping[str, str]:
+        """Have the launches of these executions at hand; return why some cannot be had, by uid."""
         missing = sorted(uids - self._launches.keys())
         if len(self._launches) + len(missing) > _LAUNCHES_MAX:
             self._launches.clear()
             missing = sorted(uids)
+        unreadable: dict[str, str] = {}
         if not missing:
-            return
+            return unreadable
         for row in await self._store.read(partial(_executions, missing)):
             try:
                 self._launches[row.uid] = await launch_of(row, self._settings)
@@ -146,6 +189,12 @@ class JobsEngine:
                 self._events.emit(
                     "execution.unreadable", "ERROR", execution=str(row.key), error=error.message
                 )
+                unreadable[row.uid] = f"The stored execution cannot be read: {error.message}"
+        return unreadable
+
+
+def _refs(launches: Iterable[Launch | None]) -> set[SecretRef]:
+    return {ref for launch in launches if launch is not None for ref in launch.secrets.values()}
 
 
 def _waiting(attempts: Sequence[Attempt]) -> list[Attempt]:

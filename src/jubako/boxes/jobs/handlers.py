@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from jubako.boxes.jobs import checks, operations, retention, rows, views
+from jubako.boxes.jobs import checks, operations, retention, rows, secrets, views
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
     CreateJobRequest,
@@ -34,6 +34,7 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
+from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.store.port import Store, Tx
 from jubako.wire import codec, idempotency
 from jubako.wire.codec import invalid
@@ -56,6 +57,7 @@ class HandlerPorts:
     ids: IdSource
     outputs: retention.Outputs
     faults: Faults
+    secrets: SecretStore
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     executions_kept: int = EXECUTIONS_KEPT
@@ -193,6 +195,7 @@ class JobHandlers:
         idem = idempotency.key_of(caller, "RunJob", str(key), request)
         uid, operation = self._ports.ids.uid(), self._operation(key)
         draws = draw_names(key, self._ports.ids)
+        await self._require_secrets(request, key, idem)
 
         def fn(tx: Tx) -> tuple[Operation, list[str]]:
             if (known := idempotency.find(tx, idem)) is not None:
@@ -212,6 +215,21 @@ class JobHandlers:
             self._ports.faults.point("jobs.run.after_commit")
             await retention.forget(self._store, self._ports.outputs, pruned)
         return result
+
+    async def _require_secrets(
+        self, request: RunJobRequest, key: JobKey, idem: idempotency.Key | None
+    ) -> None:
+        """Refuse to run a job with a secret that does not exist; a repeated request was accepted before."""
+
+        def fn(tx: Tx) -> list[SecretRef]:
+            row = rows.find_job(tx, key)
+            if row is None or idempotency.find(tx, idem) is not None:
+                return []
+            template = execution_of(codec.decode(Job, row.document), request.overrides, "").template
+            assert template is not None, key
+            return list(secrets.refs_of(template.containers[0], key.project).values())
+
+        await secrets.require(self._ports.secrets, await self._store.read(fn))
 
     def _operation(self, key: JobKey) -> str:
         return operation_name(key.project, key.location, self._ports.ids.uid())

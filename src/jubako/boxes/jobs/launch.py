@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from jubako.boxes.jobs import states
+from jubako.boxes.jobs import secrets, states
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
 from jubako.identity.environment import Environments, NoEnvironments, under
+from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
 from jubako.wire.codec import invalid
@@ -35,6 +36,8 @@ class LaunchSettings:
     """Of the machine; None = do not look at what tasks ask for."""
     output_root: str
     """Absolute directory; every attempt gets ``EXECUTION_UID/INDEX-ATTEMPT`` in it."""
+    vault: SecretStore
+    """Where variables get their values that come from secrets."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of every task (PATH, HOME, LANG); its identity's come over them, and the job's own win over both."""
     environments: Environments = field(default_factory=NoEnvironments)
@@ -60,9 +63,11 @@ class Launch:
     cpus: float | None = None
     preload: str | None = None
     """See AttemptSpec."""
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    """Where the variables get their values that come from secrets."""
 
-    def spec(self, attempt: Attempt) -> AttemptSpec:
-        """Return what to hand to the runtime for one attempt."""
+    def spec(self, attempt: Attempt, values: Mapping[SecretRef, str]) -> AttemptSpec:
+        """Return what to hand to the runtime for one attempt; ``values`` has all that ``secrets`` names."""
         return AttemptSpec(
             id=attempt.id,
             group=self.uid,
@@ -70,6 +75,7 @@ class Launch:
             argv=self.argv,
             env={
                 **self.environment,
+                **{name: values[ref] for name, ref in self.secrets.items()},
                 "CLOUD_RUN_TASK_INDEX": str(attempt.index),
                 "CLOUD_RUN_TASK_ATTEMPT": str(attempt.number),
             },
@@ -152,4 +158,5 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         memory_bytes=int(quantity(limits["memory"])) if "memory" in limits else None,
         cpus=quantity(limits["cpu"]) if "cpu" in limits else None,
         preload=document.annotations.get(WARM_START) or None,
+        secrets=secrets.refs_of(container, execution.key.project),
     )

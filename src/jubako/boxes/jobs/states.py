@@ -3,7 +3,8 @@
 1. A task moves by ``TASK_MOVES``, an execution by ``EXECUTION_MOVES``; nothing else changes a state.
 2. An attempt is numbered from 0. A failed attempt is followed by the next one while the retry budget lasts
    (Cloud Run jobs, "maxRetries": retries per task, 3 if unset). An attempt that was lost - its supervisor died, or
-   it was ended by our own shutdown - is followed by the next one too, but is not charged to the budget.
+   it was ended by our own shutdown - is followed by the next one too, but is not charged to the budget. After
+   ``LOSSES_MAX`` losses the next one fails the task: a task that kills what runs it must come to an end.
 3. A task that exhausts its budget does not stop the others: the execution is failed after all tasks have ended
    (Cloud Run, "Create jobs": the execution is marked failed after all tasks have run).
 4. A cancelled execution retries nothing. Tasks that no process was claimed for are cancelled at once, the others
@@ -22,6 +23,10 @@ CLAIM_AHEAD_MAX = 512
 CLAIM_AHEAD_MIN = 16
 CLAIM_AHEAD_TOTAL = 8_192
 """Shared by all active executions: bounds what the runtime must remember."""
+
+
+LOSSES_MAX = 20
+"""How many attempts of one task may be lost and followed by another."""
 
 
 class TaskState(StrEnum):
@@ -133,6 +138,11 @@ class Task:
     """Of the last attempt that ended."""
 
     @property
+    def losses(self) -> int:
+        """How many attempts were lost and followed by another: those that no retry was charged for."""
+        return self.attempt - self.retries
+
+    @property
     def is_carried_over(self) -> bool:
         """Whether its end was taken over from the execution that this one repeats in part."""
         return self.scheduled_us is None and self.outcome is not None
@@ -216,11 +226,14 @@ def end(task: Task, attempt: int, ended: Ended, time_us: int, policy: Policy) ->
     """Return ``task`` after ``attempt`` ended; unchanged if that attempt is not under way (late, told twice)."""
     if task.attempt != attempt or task.state not in TASK_CLAIMED:
         return task
-    event = after_attempt(task.retries, ended, policy)
+    event = after_attempt(task, ended, policy)
     state = move_task(task.state, event)
     outcome = Outcome(
         reason=ended.reason, exit_code=ended.exit_code, term_signal=ended.term_signal, detail=ended.detail
     )
+    if event is TaskEvent.EXHAUST and is_loss(ended):
+        detail = f"{task.losses + 1} attempts of this task were lost, and that is enough"
+        outcome = Outcome(reason=Reason.LOST, detail=detail)
     if state is not TaskState.PENDING:
         return replace(task, state=state, completed_us=time_us, outcome=outcome)
     return replace(
@@ -233,24 +246,31 @@ def end(task: Task, attempt: int, ended: Ended, time_us: int, policy: Policy) ->
     )
 
 
-def after_attempt(retries: int, ended: Ended, policy: Policy) -> TaskEvent:
+def is_loss(ended: Ended) -> bool:
+    """Say whether an attempt ended through no fault of its own."""
+    # A runtime that shuts down cancels what runs: nobody asked for it, so it is a loss and not a failure.
+    return ended.reason in {Reason.LOST, Reason.CANCELLED}
+
+
+def after_attempt(task: Task, ended: Ended, policy: Policy) -> TaskEvent:
     """Decide what follows an attempt that ended.
 
     Args:
-        retries: How many retries of this task are used up.
+        task: Before its end.
         ended: How it ended; exit code 0 by itself is the only success.
         policy: Of the execution.
 
     """
     if ended.reason is Reason.EXITED and ended.exit_code == 0:
         return TaskEvent.SUCCEED
-    # A runtime that shuts down cancels what runs: nobody asked for it, so it is a loss and not a failure.
-    is_failure = ended.reason not in {Reason.LOST, Reason.CANCELLED}
-    if is_failure and retries >= policy.retries_max:
+    has_failed = not is_loss(ended)
+    if has_failed and task.retries >= policy.retries_max:
         return TaskEvent.EXHAUST
     if policy.is_cancelling:
         return TaskEvent.CANCEL
-    return TaskEvent.RETRY if is_failure else TaskEvent.LOSE
+    if not has_failed and task.losses >= LOSSES_MAX:
+        return TaskEvent.EXHAUST
+    return TaskEvent.RETRY if has_failed else TaskEvent.LOSE
 
 
 def verdict(counts: Counts) -> ExecutionEvent | None:

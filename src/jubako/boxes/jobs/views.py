@@ -10,6 +10,7 @@ import msgspec
 from jubako.boxes.jobs import conditions, states
 from jubako.boxes.jobs.resources import Execution, ExecutionReference, Job, Task, TaskTemplate
 from jubako.boxes.jobs.rows import ExecutionRow, JobRow
+from jubako.core.errors import InvalidArgument
 from jubako.core.limits import TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import from_micros
 from jubako.wire import codec
@@ -43,6 +44,15 @@ def job(row: JobRow, latest: ExecutionRow | None) -> Job:
     return resource
 
 
+def stored(document: str) -> Execution:
+    """Return an execution's document; one that cannot be read is told as such, so that it can end and be deleted."""
+    try:
+        return codec.decode(Execution, document)
+    except InvalidArgument as error:
+        note = {"jubako.dev/unreadable": error.message}
+        return Execution(annotations=note, template=TaskTemplate())
+
+
 def _reference(row: ExecutionRow) -> ExecutionReference:
     return ExecutionReference(
         name=row.key.execution,
@@ -54,7 +64,7 @@ def _reference(row: ExecutionRow) -> ExecutionReference:
 
 def execution(row: ExecutionRow, failed: states.Task | None, base_url: str) -> Execution:
     """Return the execution; ``failed`` is its task ``failed_task``, if there is one."""
-    resource = codec.decode(Execution, row.document)
+    resource = stored(row.document)
     counts = row.counts
     resource.name = str(row.key)
     resource.uid = row.uid
@@ -129,7 +139,7 @@ def instant(time_us: int | None) -> datetime | None:
 @lru_cache(maxsize=32)
 def _parsed(document: str) -> tuple[Execution, TaskTemplate]:
     """Return an execution's document and its template; a page of tasks shares them, and nobody changes them."""
-    parent = codec.decode(Execution, document)
+    parent = stored(document)
     assert parent.template is not None, document
     return parent, parent.template
 
