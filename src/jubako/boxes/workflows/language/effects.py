@@ -143,6 +143,11 @@ def _await(args: dict[str, Any]) -> dict[str, Any]:
     return {"callback": {"url": url}, "timeout": seconds}
 
 
+def _env(args: dict[str, Any]) -> dict[str, Any]:
+    text(args["name"], "name")
+    return args
+
+
 _KINDS = {
     "sys.sleep": EffectKind.SLEEP,
     "sys.sleep_until": EffectKind.SLEEP,
@@ -157,6 +162,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "sys.sleep": _sleep,
     "sys.sleep_until": _sleep_until,
     "sys.log": _log,
+    "sys.get_env": _env,
     "events.create_callback_endpoint": _endpoint,
     "events.await_callback": _await,
 }
