@@ -29,6 +29,9 @@ def register(top: Group, word: str, summary: str) -> None:
     up.add_argument(
         "--state", metavar="DIR", default=argparse.SUPPRESS, help="state directory (JUBAKO_STATE, ./.jubako)"
     )
+    up.add_argument(
+        "--offline", action="store_true", help="keep programs of `exec` and tasks from names not served here"
+    )
     up.add_argument("--log-json", action="store_true", help="write the server's own log as JSON lines")
 
 
@@ -39,7 +42,12 @@ def serve(args: argparse.Namespace, context: Context) -> int:
 
     http, grpc = _ports(args)
     config = Config(
-        state_dir=context.state, host=args.host, port=http, grpc_port=grpc, log_json=args.log_json
+        state_dir=context.state,
+        host=args.host,
+        port=http,
+        grpc_port=grpc,
+        log_json=args.log_json,
+        offline=args.offline,
     )
     try:
         code = main(config, announce=_announce)

@@ -20,6 +20,8 @@ class Config:
     grpc_port: int | None = None
     """None: gRPC is on ``port`` too. 0: any free one."""
     log_json: bool = False
+    offline: bool = False
+    """Whether programs that come in by the CONNECT front are kept from names that are not served here."""
 
     def checked(self) -> "Config":
         """Return this configuration if it can work.

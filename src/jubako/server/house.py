@@ -14,12 +14,13 @@ from jubako.server import boxes
 from jubako.server.attempts import AttemptStream
 from jubako.server.config import Config
 from jubako.server.ground import Ground
-from jubako.server.identities import Identities, connect_door, dialer
+from jubako.server.identities import Identities, connect_door
 from jubako.server.runtime_directory import remove, socket_in
 from jubako.server.services import Loop, keep_running
 from jubako.store.outbox import Outbox
 from jubako.store.timers import Timers
 from jubako.wire.connect import Inside
+from jubako.wire.dial import Dialer
 from jubako.wire.discovery_routes import DiscoveryRoutes
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extras
@@ -37,8 +38,8 @@ DRAIN = timedelta(seconds=3)
 class House:
     """One server, wired; ``open``, then ``run``, then ``close``."""
 
-    def __init__(self, ground: Ground, identities: Identities, environ: Mapping[str, str]) -> None:
-        """``environ`` says how this machine reaches the outside."""
+    def __init__(self, ground: Ground, identities: Identities, dial: Dialer | None) -> None:
+        """``dial`` leads programs to names that are not served here; None: they reach none."""
         self._ground = ground
         self.grpc_port: int | None = None
         access, self._homes = identities.access, identities.homes
@@ -90,7 +91,7 @@ class House:
             served, access, access, ground.events, partial(socket_in, ground.sockets, "grpc.sock")
         )
         inside = Inside(http=self._accept_http, h2=grpc.accept)
-        connect = connect_door(ground, identities, services.gateway, inside, dialer(ground, environ))
+        connect = connect_door(ground, identities, services.gateway, inside, dial)
         self._listener = Listener(Front(doors, ground.events), [grpc, connect])
         self._grpc, self._grpc_listener = grpc, Listener(None, [grpc])
 

@@ -18,7 +18,7 @@ from jubako.server.config import DEFAULT_PORT, Config
 from jubako.server.environment import inherited
 from jubako.server.ground import Ground
 from jubako.server.house import House, agreed_port
-from jubako.server.identities import identities
+from jubako.server.identities import dialer, identities
 from jubako.server.runtime_directory import runtime_directory
 from jubako.server.state_dir import StateDirectory
 from jubako.store import facts
@@ -67,7 +67,9 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         environment=inherited(os.environ),
         working_dir=str(state.path.parent),
     )
-    house = House(ground, identities(ground, os.environ), os.environ)
+    house = House(
+        ground, identities(ground, os.environ), None if config.offline else dialer(ground, os.environ)
+    )
     try:
         await house.open(config, port)
         await store.write(partial(facts.put, name=PORT, value=str(port)))

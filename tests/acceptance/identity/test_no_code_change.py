@@ -210,6 +210,16 @@ def test_env_is_read_by_a_shell(run: Run, server: ServerProcess) -> None:
     assert json.loads(run("env", "--format", "json").stdout)["https_proxy"] == server.address
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_curl_gets_http1_and_apis_that_are_not_served_end_here(run: Run) -> None:
+    page = ["curl", "-sS", "-w", " %{http_version} %{http_code}"]
+    served = run("exec", "--", *page, f"https://run.googleapis.com/v2/{PARENT}/operations")
+    assert served.stdout.endswith(" 1.1 200"), served.stderr
+    missing = run("exec", "--", *page, "https://storage.googleapis.com/storage/v1/b")
+    assert "storage.googleapis.com is not served here" in missing.stdout
+    assert missing.stdout.endswith(" 1.1 404")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="needs gcloud")
 def test_the_real_gcloud_reaches_this_server_and_nothing_of_the_persons(run: Run, home: Path) -> None:
