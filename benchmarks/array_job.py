@@ -4,6 +4,8 @@ Usage: python benchmarks/array_job.py [--tasks 10000] [--parallelism 4]
 """
 
 import argparse
+import contextlib
+import os
 import subprocess
 import tempfile
 import time
@@ -47,6 +49,22 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
+def processor_us(pid: int) -> float:
+    """Return the processor time of a process so far, in microseconds; load of others does not change it much."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
+
+
+def supervisor_of(state: Path) -> int:
+    """Return the pid of the process that holds the lock of the supervisor of a state directory."""
+    wanted = str(state / "supervisor" / "lock")
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if str(descriptor.readlink()) == wanted:
+                return int(descriptor.parts[2])
+    raise LookupError(wanted)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
@@ -55,13 +73,18 @@ def main() -> None:
     before = xargs_rate(given.tasks, given.parallelism)
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder) / "state").start()
+        pids = {"server": server.pid, "supervisor": supervisor_of(Path(folder).resolve() / "state")}
+        began = {name: processor_us(pid) for name, pid in pids.items()}
         rate = jubako_rate(server, given.tasks, given.parallelism)
+        used = {name: (processor_us(pid) - began[name]) / given.tasks for name, pid in pids.items()}
         peak = resident_mb(server.pid)
         server.stop()
     after = xargs_rate(given.tasks, given.parallelism)
     peer = (before + after) / 2
     print(f"xargs -P {given.parallelism}: {before:,.0f} and {after:,.0f} tasks/s (before and after)")
     print(f"jubako:     {rate:,.0f} tasks/s, {rate / peer:.2f} of xargs; server peak {peak:.0f} MB")
+    told = ", ".join(f"{name} {micros:.0f} us" for name, micros in used.items())
+    print(f"processor time per task: {told}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
