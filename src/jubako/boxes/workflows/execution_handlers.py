@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from jubako.boxes.workflows import execution_rows, rows
+from jubako.boxes.workflows.backlog import Backlog
 from jubako.boxes.workflows.execution_filters import Filter, is_oldest_first, parse_filter
 from jubako.boxes.workflows.language.limits import ARGUMENT_BYTES_MAX
 from jubako.boxes.workflows.resources import (
@@ -36,7 +37,8 @@ _EARLIEST = (-1, "")
 class Executions:
     """Handlers of the Workflow Executions API."""
 
-    def __init__(self, store: Store, ids: IdSource) -> None:
+    def __init__(self, store: Store, ids: IdSource, backlog: Backlog | None = None) -> None:
+        self._backlog = backlog or Backlog()
         self._store = store
         self._ids = ids
 
@@ -74,7 +76,7 @@ class Executions:
         execution = Execution(
             name=f"{parent}/executions/{uid}",
             start_time=tx.now,
-            state=Execution.State.ACTIVE,
+            state=Execution.State[self._backlog.state_of_new(tx)],
             argument=given.argument or "null",
             workflow_revision_id=stored.document.revision_id,
             call_log_level=given.call_log_level,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from jubako.boxes.workflows import backlog
 from jubako.boxes.workflows.resources import Execution, Workflow
 from jubako.boxes.workflows.rows import find_revision
 from jubako.boxes.workflows.states import Event, State, after
@@ -47,15 +48,17 @@ def execution_topic(execution: str) -> str:
 
 
 def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
-    """Add an ACTIVE execution; the engine is woken."""
+    """Add an execution that is ACTIVE or QUEUED; the engine is woken."""
+    state = State(execution.state.name)
     name = WORKFLOW_EXECUTION.parse(execution.name)
     tx.run(
         "INSERT INTO workflow_executions (project, location, workflow, execution, workflow_uid, state, needs_engine, "
         "start_time, document, current_steps, snapshot, snapshot_seq) "
-        "VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, '[]', NULL, 0)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', NULL, 0)",
         *name.values(),
         workflow_uid,
-        State.ACTIVE,
+        state,
+        int(state is State.ACTIVE),
         to_micros(tx.now),
         _json(execution),
     )
@@ -63,6 +66,7 @@ def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
         "INSERT INTO workflow_execution_labels (execution, key, value) VALUES (?, ?, ?)",
         [(name["execution"], key, value) for key, value in execution.labels.items()],
     )
+    backlog.count_active(tx, int(state is State.ACTIVE))
     tx.wake(TOPIC)
 
 
@@ -211,6 +215,8 @@ def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:
 def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) -> None:
     """Record a final state; ``needs_engine`` if it must still clean up behind it."""
     name = WORKFLOW_EXECUTION.parse(execution.name)
+    if state_of(tx, name["execution"]) is State.ACTIVE:
+        _make_room(tx)
     tx.run(
         "UPDATE workflow_executions SET state = ?, needs_engine = ?, document = ?, current_steps = '[]' "
         "WHERE execution = ?",
@@ -223,6 +229,24 @@ def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) ->
     tx.wake(execution_topic(name["execution"]))
 
 
+def _make_room(tx: Tx) -> None:
+    """One that was active ends: the next one in the backlog begins in its place."""
+    following = backlog.next_queued(tx)
+    if following is None:
+        backlog.count_active(tx, -1)
+        return
+    execution = by_id(tx, following)
+    state = after(State(execution.state.name), Event.BEGIN, execution.name)
+    execution.state, execution.start_time = Execution.State[state], tx.now
+    tx.run(
+        "UPDATE workflow_executions SET state = ?, needs_engine = 1, document = ? WHERE execution = ?",
+        state,
+        _json(execution),
+        following,
+    )
+    tx.wake(execution_topic(following))
+
+
 def cancel(tx: Tx, name: str) -> Execution:
     """Cancel an execution at once; it stays open until the engine has cancelled what it started.
 
@@ -232,17 +256,19 @@ def cancel(tx: Tx, name: str) -> Execution:
 
     """
     execution = find_execution(tx, name)
-    state = after(State(execution.state.name), Event.CANCEL, name)
+    before = State(execution.state.name)
+    state = after(before, Event.CANCEL, name)
     execution.state = Execution.State[state]
-    finish(tx, ended(execution, tx.now), state, needs_engine=True)
+    finish(tx, ended(execution, tx.now), state, needs_engine=before is State.ACTIVE)
     return execution
 
 
 def cancel_all(tx: Tx, workflow_uid: str) -> None:
-    """Cancel every active execution of a workflow."""
+    """Cancel every execution of a workflow that has not ended: those in the backlog first, lest they begin."""
     rows = tx.all(
-        "SELECT document FROM workflow_executions WHERE workflow_uid = ? AND state = ?",
+        "SELECT document FROM workflow_executions WHERE workflow_uid = ? AND state IN (?, ?) ORDER BY state DESC",
         workflow_uid,
+        State.QUEUED,
         State.ACTIVE,
     )
     for row in rows:

@@ -12,6 +12,8 @@ from jubako.core.errors import FailedPrecondition
 class State(StrEnum):
     """Where an execution stands."""
 
+    QUEUED = "QUEUED"
+    """Waits until fewer are active."""
     ACTIVE = "ACTIVE"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
@@ -21,12 +23,17 @@ class State(StrEnum):
 class Event(StrEnum):
     """What can happen to an execution."""
 
+    BEGIN = "begin"
     RETURN = "return"
     RAISE = "raise"
     CANCEL = "be cancelled"
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.QUEUED: {
+        Event.BEGIN: State.ACTIVE,
+        Event.CANCEL: State.CANCELLED,
+    },
     State.ACTIVE: {
         Event.RETURN: State.SUCCEEDED,
         Event.RAISE: State.FAILED,
