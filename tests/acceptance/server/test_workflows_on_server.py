@@ -232,3 +232,29 @@ def test_a_callback_that_was_taken_outlives_a_kill(own_server: ServerProcess) ->
     own_server.start()
     assert json.loads(ended(own_server, execution)["result"]) == {"n": 1}
     assert called(f"{own_server.address}/v1/{endpoint['name']}", {"n": 3}) == 404
+
+
+def test_a_wait_of_a_year_outlives_kills_and_costs_nothing(own_server: ServerProcess) -> None:
+    deploy(own_server, "year", "- nap: {call: sys.sleep, args: {seconds: 31536000}}\n- done: {return: late}")
+    execution = begin(own_server, "year")
+    for _ in range(2):
+        while (told := own_server.get(execution))["status"].get("currentSteps") != [
+            {"routine": "main", "step": "nap"}
+        ]:
+            assert told["state"] == "ACTIVE"
+        own_server.kill()
+        own_server.start()
+    assert own_server.get(execution)["state"] == "ACTIVE"
+    assert own_server.post(f"{execution}:cancel", {})["state"] == "CANCELLED"
+
+
+def test_executions_are_filtered_over_http(server: ServerProcess) -> None:
+    deploy(server, "listed", "- a: {return: 1}")
+    for _ in range(3):
+        ended(server, begin(server, "listed"))
+    found = server.get(
+        f"{PLACE}/workflows/listed/executions?filter=state%3DSUCCEEDED&orderBy=startTime&pageSize=2"
+    )
+    assert len(found["executions"]) == 2
+    assert found["nextPageToken"]
+    assert server.get(f"{PLACE}/workflows/listed/executions?filter=state%3DFAILED") == {}
