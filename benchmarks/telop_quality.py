@@ -2,15 +2,20 @@
 
 python benchmarks/telop_quality.py            all three: EN recognised, EN script, JA script
 python benchmarks/telop_quality.py --text     the same with the telops' true texts: reconciliation alone
+python benchmarks/telop_quality.py --sentences   planted errors in held-back sentences: script, noisy transcript, and
+                                                 English really spoken, without and with asking the sound again
 """
 
 import argparse
 import io
 import json
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +27,10 @@ from jubako_apps.telop.pipeline import RealStages
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.score import SAME_KIND, Score, score
-from jubako_apps.telop.telops import Telop, Transcript, Utterance, telop_from_json
-from telop_sentences import cases, noisy
+from jubako_apps.telop.telops import Source, Telop, Transcript, Utterance, telop_from_json
+from jubako_apps.telop.verify import SphinxEar
+from telop_sentences import Case, cases, noisy
+from telop_spoken import Spoken, spoken
 
 CLIPS = Path(jubako_apps.telop.__file__).parent / "clips"
 CASES = (("en", "asr"), ("en", "script"), ("ja", "script"))
@@ -110,47 +117,96 @@ def reception_of(clip: Path, language: str) -> Reception:
 
 SEEDS = range(1, 9)
 NOISES = (("script", 0.0), ("asr", 0.05), ("asr", 0.10))
+SPOKEN_SEEDS = range(1, 4)
+BINS = (0.4, 0.6, 0.8, 0.9, 1.01)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """One row of the table: whose transcript, and over which seeds."""
+
+    language: str
+    source: str
+    noise: float = 0.0
+    spoken: Spoken | None = None
+    ear: SphinxEar | None = None
+
+    @property
+    def seeds(self) -> range:
+        return SPOKEN_SEEDS if self.spoken else SEEDS
+
+    @property
+    def name(self) -> str:
+        return f"{self.language} {self.source} {self.noise or ''}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run came to: the score, remarks, each finding's confidence and whether it was right."""
+
+    score: Score
+    remarks: list[str]
+    sure: list[tuple[float, bool]]
+
+
+def materials(*, held_back: bool) -> Iterator[Material]:
+    yield from (Material(language="en", source=source, noise=noise) for source, noise in NOISES)
+    if shutil.which("flite"):
+        said = spoken(held_back=held_back)
+        yield Material(language="en", source="spoken", spoken=said)
+        yield Material(language="en", source="verified", spoken=said, ear=SphinxEar(said.sound))
+    yield from (Material(language="ja", source=source, noise=noise) for source, noise in NOISES)
 
 
 def measure_sentences(*, held_back: bool) -> None:
-    """Print precision and recall over all seeds, and recall by class."""
+    """Print one table: three operating points, recall by class and calibration, over all seeds."""
     print("held-back half" if held_back else "tuning half")
     print(
         f"{'transcript':17}{'mode':11}{'precision':>10}{'recall':>8}{'kind':>9}{'found':>7}{'missed':>8}{'made up':>9}"
     )
-    for language in ("en", "ja"):
-        for source, noise in NOISES:
-            for mode in THRESHOLDS:
-                runs = [run(language, source, noise, seed, mode, held_back=held_back) for seed in SEEDS]
-                total = Score(
-                    found=sum(r.found for r, _ in runs),
-                    missed=sum(r.missed for r, _ in runs),
-                    wrong=sum(r.wrong for r, _ in runs),
-                    right_kind=sum(r.right_kind for r, _ in runs),
-                )
-                print(f"{language} {source:7}{noise:<7}{mode:11}{line(total)}")
-                if mode == "balanced":
-                    print(f"    {by_kind(runs)}")
-                    if not held_back and noise == 0:
-                        for _, texts in runs[:3]:
-                            print("".join(f"    {text}\n" for text in texts), end="")
+    for material in materials(held_back=held_back):
+        for mode in THRESHOLDS:
+            runs = [run(material, seed, mode, held_back=held_back) for seed in material.seeds]
+            print(f"{material.name:17}{mode:11}{line(summed([one.score for one in runs]))}", flush=True)
+            if mode == "balanced":
+                print(f"    {by_kind(runs)}")
+                if not held_back and material.source != "asr":
+                    print(
+                        "".join(
+                            f"    {text}\n" for one in runs[:3] for text in one.remarks if text[0] != "#"
+                        ),
+                        end="",
+                    )
+            if mode == "sensitive":
+                print(f"    {calibration([pair for one in runs for pair in one.sure])}")
 
 
-def run(
-    language: str, source: str, noise: float, seed: int, mode: str, *, held_back: bool
-) -> tuple[Score, list[str]]:
-    made = cases(language, seed, held_back=held_back)
-    rng = random.Random(f"{seed} {noise}")
-    spoken = [noisy(case.spoken, language, noise, rng) if source == "asr" else case.spoken for case in made]
-    said = Transcript(
-        source="asr" if source == "asr" else "script",
-        language=language,
-        utterances=tuple(
-            Utterance(id=n, start=5.0 * n, end=5.0 * n + 4.5, text=text, words=())
-            for n, text in enumerate(spoken)
-        ),
+def summed(scores: list[Score]) -> Score:
+    return Score(
+        found=sum(one.found for one in scores),
+        missed=sum(one.missed for one in scores),
+        wrong=sum(one.wrong for one in scores),
+        right_kind=sum(one.right_kind for one in scores),
     )
-    telops = [plain_telop(n, 5.0 * n + 0.3, 5.0 * n + 4.3, case.telop) for n, case in enumerate(made)]
+
+
+def calibration(sure: list[tuple[float, bool]]) -> str:
+    """Return, for each range of confidence, how many findings claimed it and which part of them was right."""
+    parts = []
+    for low, high in pairwise(BINS):
+        inside = [right for confidence, right in sure if low <= confidence < high]
+        if inside:
+            parts.append(f"{low:.1f}-{min(high, 1.0):.1f}: {sum(inside) / len(inside):.2f} of {len(inside)}")
+    return "right by confidence: " + ", ".join(parts)
+
+
+def run(material: Material, seed: int, mode: str, *, held_back: bool) -> Outcome:
+    made = cases(material.language, seed, held_back=held_back)
+    said, times = transcript(material, made, seed)
+    telops = [
+        plain_telop(n, start + 0.3, end - 0.2, case.telop)
+        for n, (case, (start, end)) in enumerate(zip(made, times, strict=True))
+    ]
     truth: dict[str, Any] = {
         "telops": [{"start": t.start, "end": t.end, "text": t.text} for t in telops],
         "errors": [
@@ -159,8 +215,29 @@ def run(
             if case.error is not None
         ],
     }
-    findings = reconcile(telops, said, mode)
-    return score(findings, truth), [*notes(findings, truth), *kinds_of(findings, truth)]
+    findings = reconcile(telops, said, mode, ear=material.ear)
+    sure = [(finding.confidence, not score([finding], truth).wrong) for finding in findings]
+    return Outcome(score(findings, truth), [*notes(findings, truth), *kinds_of(findings, truth)], sure)
+
+
+def transcript(
+    material: Material, made: list[Case], seed: int
+) -> tuple[Transcript, list[tuple[float, float]]]:
+    """Return what is "heard", and when each sentence is said."""
+    if material.spoken:
+        return material.spoken.heard, material.spoken.times
+    rng = random.Random(f"{seed} {material.noise}")
+    source: Source = "asr" if material.source == "asr" else "script"
+    texts = [
+        noisy(case.spoken, material.language, material.noise, rng) if source == "asr" else case.spoken
+        for case in made
+    ]
+    times = [(5.0 * n, 5.0 * n + 4.5) for n in range(len(made))]
+    utterances = tuple(
+        Utterance(id=n, start=start, end=end, text=text, words=())
+        for n, (text, (start, end)) in enumerate(zip(texts, times, strict=True))
+    )
+    return Transcript(source=source, language=material.language, utterances=utterances), times
 
 
 def kinds_of(findings: list[Finding], truth: dict[str, Any]) -> Iterator[str]:
@@ -169,14 +246,16 @@ def kinds_of(findings: list[Finding], truth: dict[str, Any]) -> Iterator[str]:
         yield f"#{error['kind']} {missed}"
 
 
-def by_kind(runs: list[tuple[Score, list[str]]]) -> str:
+def by_kind(runs: list[Outcome]) -> str:
     counts: dict[str, list[int]] = {}
-    for _, texts in runs:
-        for text in texts:
+    for one in runs:
+        for text in one.remarks:
             if text.startswith("#"):
                 kind, missed = text[1:].split()
                 counts.setdefault(kind, []).append(1 - int(missed))
-    return ", ".join(f"{kind} {sum(hits)}/{len(hits)}" for kind, hits in sorted(counts.items()))
+    return "recall by class: " + ", ".join(
+        f"{kind} {sum(hits)}/{len(hits)}" for kind, hits in sorted(counts.items())
+    )
 
 
 def plain_telop(number: int, start: float, end: float, text: str) -> Telop:

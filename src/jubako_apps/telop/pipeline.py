@@ -80,6 +80,7 @@ class Found:
     telops: "list[Telop]"
     findings: "list[Finding]"
     missing: Sequence[Missing] = ()
+    script_offset: float = 0.0
 
 
 class RealStages:
@@ -115,15 +116,18 @@ class RealStages:
         """See Stages."""
         from jubako_apps.telop.merge import merge  # noqa: PLC0415
         from jubako_apps.telop.reconcile import reconcile  # noqa: PLC0415
+        from jubako_apps.telop.reconcile.offset import moved, offset  # noqa: PLC0415
 
         telops = merge(_telops_of(part) for part in results.segments)
         if not telops:
             raise Unusable(f"No captions were found in {reception.name}.")
         said = _transcript_of(results.speech, reception.language)
+        off = offset(said, telops)
+        said = moved(said, off) if off else said
         with _sentences(video, reception.name):
             lists = _lists_of(reception, results)
             findings = reconcile(telops, said, reception.mode, lists, _ear(video, said))
-            found = Found(telops=telops, findings=findings, missing=results.missing)
+            found = Found(telops=telops, findings=findings, missing=results.missing, script_offset=off)
             return publication(reception, video, said, found)
 
 
@@ -170,6 +174,7 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
         fps=media.probe(video).fps or 25.0,
         crops=crops(video, found.telops, found.findings),
         missing=found.missing,
+        script_offset=found.script_offset,
     )
     return [
         ("speech/transcript.json", encode_json(transcript_to_json(said))),

@@ -5,7 +5,7 @@
     schema         "telop-report/1"; grows by adding keys
     schemaVersion  "1.1"
     video          {name, duration (seconds), language, fps}
-    speech         {source: script | asr | none, utterances: how many}
+    speech         {source: script | asr | none, utterances: how many, offset: seconds it was moved by}
     mode           strict | balanced | sensitive
     complete       whether everything was looked at
     missing        what was not, each {stage, part, parts, start, end, reason}
@@ -54,6 +54,8 @@ class Check:
     crops: Mapping[int, bytes] = field(default_factory=dict)
     """A JPEG for each telop that is to have a picture, by telop id."""
     missing: Sequence[Missing] = ()
+    script_offset: float = 0.0
+    """By how many seconds the script was moved, because its times were off."""
 
 
 def report_json(check: Check) -> dict[str, Any]:
@@ -67,7 +69,11 @@ def report_json(check: Check) -> dict[str, Any]:
             "language": check.language,
             "fps": check.fps,
         },
-        "speech": {"source": check.transcript.source, "utterances": len(check.transcript.utterances)},
+        "speech": {
+            "source": check.transcript.source,
+            "utterances": len(check.transcript.utterances),
+            "offset": check.script_offset,
+        },
         "mode": check.mode,
         "complete": not check.missing,
         "missing": [asdict(one) for one in check.missing],
@@ -91,7 +97,7 @@ def report_html(check: Check) -> bytes:
     headline = "Nothing suspicious found" if not count else f"{count} suspicious {_telops(count)}"
     facts = (
         f"{len(check.telops)} {_telops(len(check.telops))} in {timecode(check.duration)}, compared with "
-        f"{SOURCES[check.transcript.source]}. Mode: {check.mode}."
+        f"{SOURCES[check.transcript.source]}. Mode: {check.mode}.{_moved(check.script_offset)}"
     )
     rows = "\n".join(
         f"<tr><td><time>{timecode(telop.start)}</time></td><td>{_text(telop.text)}</td></tr>"
@@ -124,6 +130,13 @@ def report_html(check: Check) -> bytes:
 </html>
 """
     return page.encode("utf-8", "replace")
+
+
+def _moved(offset: float) -> str:
+    if not offset:
+        return ""
+    way = "early" if offset > 0 else "late"
+    return f" The script's times were {abs(offset):.1f} s too {way}; they were moved."
 
 
 def _gaps(missing: Sequence[Missing]) -> str:

@@ -31,6 +31,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _UNLIKELY = re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
 """Half-width kana and private characters: what one old Japanese encoding looks like when read as the other."""
 
+_EAST_ASIAN = re.compile("[\u3041-\u30ff\u3400-\u9fff]")
+_TELLING = 40
+"""So many letters tell a script's language."""
+
 _LONG = {"ja": 60, "en": 120}
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _OLD = {"ja": ("cp932", "euc_jp"), "en": ("cp1252",)}
@@ -58,7 +62,7 @@ def parse(data: bytes, kind: str, language: str, spoken: Sequence[Span]) -> Tran
             needs them.
 
     Raises:
-        ScriptError: It is no text, or holds no words.
+        ScriptError: It is no text, holds no words, or those of another language.
 
     """
     text = decode(data, language)
@@ -66,6 +70,7 @@ def parse(data: bytes, kind: str, language: str, spoken: Sequence[Span]) -> Tran
     if not cues:
         what = "words" if kind == ".txt" else "timed captions (lines like 00:00:01,000 --> 00:00:03,000)"
         raise ScriptError(f"The script holds no {what}.")
+    _check_language("".join(cue.text for cue in cues), language)
     ordered = sorted(cues, key=lambda cue: (cue.start, cue.end))
     utterances = tuple(
         Utterance(
@@ -74,6 +79,19 @@ def parse(data: bytes, kind: str, language: str, spoken: Sequence[Span]) -> Tran
         for n, c in enumerate(ordered)
     )
     return Transcript(source="script", language=language, utterances=utterances)
+
+
+def _check_language(text: str, language: str) -> None:
+    letters = sum(char.isalpha() for char in text)
+    east_asian = len(_EAST_ASIAN.findall(text))
+    if language == "en" and east_asian > letters / 2:
+        raise ScriptError(
+            "The script is in Japanese, but the language was given as en: say ja, or send another."
+        )
+    if language == "ja" and letters >= _TELLING and east_asian < letters / 20:
+        raise ScriptError(
+            "The script is not in Japanese, but the language was given as ja: say en, or send another."
+        )
 
 
 def decode(data: bytes, language: str) -> str:

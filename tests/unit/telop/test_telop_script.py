@@ -133,3 +133,20 @@ def test_a_long_paragraph_is_cut_into_sentences():
     japanese = parse(("これはひとつの文です。" * 20).encode(), ".txt", "ja", WHOLE)
     assert len(japanese.utterances) == 20
     assert all(one.end <= other.start + 1e-6 for one, other in pairwise(japanese.utterances))
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("明日は全国的に晴れて気温が高くなる見込みです。", "en", "is in Japanese"),
+        ("The weather will stay dry until the end of the week, they said.", "ja", "not in Japanese"),
+    ],
+)
+def test_a_script_in_another_language_is_refused_with_a_sentence(text, language, words):
+    with pytest.raises(ScriptError, match=words):
+        parse(text.encode(), ".txt", language, [(0.0, 5.0)])
+
+
+def test_a_few_foreign_words_are_no_other_language():
+    assert parse(b"Tokyo 2020 OK", ".txt", "ja", [(0.0, 5.0)]).utterances
+    assert parse("He said 東京 is big and beautiful".encode(), ".txt", "en", [(0.0, 5.0)]).utterances
