@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from jubako.wire.extras import Extra, Extras
 from jubako.wire.front import Doors, Front
 from jubako.wire.gateway import ServiceCall, ServiceName
 from jubako.wire.google_types import LaunchStage, Operation
+from jubako.wire.grpc_door import GrpcDoor
 from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
 from jubako.wire.listener import Listener
 from jubako.wire.method import Api, Caller
@@ -157,6 +159,13 @@ class Place:
     jobs: ToyJobs
     gateway: ToyGateway
     events: RecordedEvents
+    doors: Doors
+    apis: list[Api]
+
+    def grpc(self, socket: Path, apis: list[Api] | None = None) -> GrpcDoor:
+        """What serves the same jobs over gRPC."""
+        callers, access = self.doors.callers, OpenAccess()
+        return GrpcDoor(self.apis if apis is None else apis, access, callers, self.events, lambda: socket)
 
 
 async def whoami(request: HttpRequest, variables: Mapping[str, str], caller: Caller) -> HttpResponse:
@@ -176,7 +185,8 @@ async def place() -> AsyncIterator[Place]:
         handlers=jobs.handlers(),
     )
     handlers = OperationsHandlers(store, clock, "run", {"job": jobs.describe})
-    router = Router([api, operations_api(handlers, "v2", api.hosts)], access, events)
+    apis = [api, operations_api(handlers, "v2", api.hosts)]
+    router = Router(apis, access, events)
     extra = Extra(verb="POST", template="/jubako/v1/whoami/{name}", permission="x.y.z", handler=whoami)
     doors = Doors(
         router=router,
@@ -187,7 +197,7 @@ async def place() -> AsyncIterator[Place]:
     )
     listener = Listener(Front(doors, events))
     port = await listener.start("127.0.0.1", 0)
-    yield Place(port, listener, router, jobs, gateway, events)
+    yield Place(port, listener, router, jobs, gateway, events, doors, apis)
     await listener.close()
     await asyncio.gather(*jobs.finishing)
     await store.close()

@@ -10,7 +10,8 @@ import pytest
 from jubako.boxes.jobs import methods
 from jubako.boxes.jobs.resources import CreateJobRequest, GetJobRequest, Job
 from jubako.wire import sniffer
-from jubako.wire.grpc_door import PREFACE, GrpcDoor
+from jubako.wire.front import Front
+from jubako.wire.grpc_door import PREFACE
 from jubako.wire.listener import Listener
 from jubako.wire.method import Api
 from jubako.wire.protobuf_codec import encode
@@ -36,9 +37,8 @@ async def port(place, tmp_path) -> AsyncIterator[int]:
 
     handlers = {**place.jobs.handlers(), "google.cloud.run.v2.Jobs.GetJob": hooked}
     api = Api(name="run", version="v2", hosts=(), methods=methods.JOBS, handlers=handlers)
-    callers, access = place.listener._config.app._doors.callers, place.router._dispatch._access
-    door = GrpcDoor([api], access, callers, place.events, lambda: tmp_path / "g.sock")
-    listener = Listener(place.listener._config.app, [door])
+    door = place.grpc(tmp_path / "g.sock", [api])
+    listener = Listener(Front(place.doors, place.events), [door])
     yield await listener.start("127.0.0.1", 0)
     await listener.close(timedelta(seconds=2))
     assert door._splices == set()
@@ -144,11 +144,12 @@ async def test_a_read_ends_at_the_deadline(port, place) -> None:
         finally:
             ended.set()
 
-    place.jobs.get_hook = endless
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         get = channel.unary_unary("/google.cloud.run.v2.Jobs/GetJob")
+        await asyncio.gather(get(b""), return_exceptions=True)  # the server has started
+        place.jobs.get_hook = endless
         with pytest.raises(grpc.RpcError) as caught:
-            await get(encode(GetJobRequest(name="endless")), timeout=0.2)
+            await get(encode(GetJobRequest(name="endless")), timeout=1)
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         async with asyncio.timeout(DEADLINE_S):
             await ended.wait()

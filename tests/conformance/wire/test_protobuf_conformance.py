@@ -1,5 +1,7 @@
 """Our protobuf bytes against the official packages': the same messages are the same bytes, both ways."""
 
+import subprocess
+import sys
 from datetime import UTC, timedelta
 from functools import cache
 from typing import Any
@@ -140,3 +142,19 @@ def test_a_real_job_of_the_official_package_is_read() -> None:
         timedelta(seconds=90.5),
         "",
     )
+
+
+PROGRAM = """
+from jubako.boxes.jobs.resources import Job
+from jubako.wire.protobuf_codec import encode, decode
+{first}
+{second}
+"""
+OURS = "assert decode(Job, encode(Job(name='n'))).name == 'n'"
+THEIRS = "from google.cloud import run_v2; assert run_v2.Job(name='n').name == 'n'"
+
+
+@pytest.mark.parametrize(("first", "second"), [(OURS, THEIRS), (THEIRS, OURS)])
+def test_googles_packages_may_be_in_the_same_process(first: str, second: str) -> None:
+    program = PROGRAM.format(first=first, second=second)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)

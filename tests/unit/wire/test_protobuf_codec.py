@@ -1,7 +1,5 @@
 """Protobuf bytes that no official client writes: broken, hostile, newer than we are."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,20 +109,3 @@ def test_types_are_found_by_their_url() -> None:
     assert message_type("type.googleapis.com/google.cloud.run.v2.Job") is Job
     assert message_type("google.cloud.run.v2.Job") is Job
     assert message_type("type.googleapis.com/google.cloud.run.v2.Nothing") is None
-
-
-PROGRAM = """
-from jubako.boxes.jobs.resources import Job
-from jubako.wire.protobuf_codec import encode, decode
-{first}
-{second}
-"""
-OURS = "assert decode(Job, encode(Job(name='n'))).name == 'n'"
-THEIRS = "from google.cloud import run_v2; assert run_v2.Job(name='n').name == 'n'"
-
-
-@pytest.mark.parametrize(("first", "second"), [(OURS, THEIRS), (THEIRS, OURS)])
-def test_googles_packages_may_be_in_the_same_process(first: str, second: str) -> None:
-    pytest.importorskip("google.cloud.run_v2")
-    program = PROGRAM.format(first=first, second=second)
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
