@@ -11,6 +11,7 @@ from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts as JobPorts
 from jubako.boxes.jobs.handlers import JobHandlers
 from jubako.boxes.jobs.krm_routes import KrmRoutes as JobKrmRoutes
+from jubako.boxes.jobs.log_entries import JobLogEntries
 from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
@@ -48,6 +49,7 @@ from jubako.identity.secrets import SecretStore
 from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.store.port import Tx
+from jubako.wire import logging_api
 from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
 from jubako.wire.method import Api
@@ -58,7 +60,14 @@ RUN_HOSTS = ("run.googleapis.com",)
 WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
 WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
 API_HOSTS = frozenset(
-    {*RUN_HOSTS, *WORKFLOWS_HOSTS, *WORKFLOW_EXECUTIONS_HOSTS, *USAGE_HOSTS, *PROJECT_HOSTS}
+    {
+        *RUN_HOSTS,
+        *WORKFLOWS_HOSTS,
+        *WORKFLOW_EXECUTIONS_HOSTS,
+        *USAGE_HOSTS,
+        *PROJECT_HOSTS,
+        *logging_api.HOSTS,
+    }
 )
 MIGRATED = (
     "jubako.store",
@@ -253,4 +262,5 @@ def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
         operations_api(run, "v2", RUN_HOSTS),
         operations_api(workflows, "v1", WORKFLOWS_HOSTS),
         *Projects(sorted(API_HOSTS)).apis(),
+        logging_api.LoggingApi([JobLogEntries(ground.store, Outputs(ground.state.attempts / "jobs"))]).api(),
     ]

@@ -34,6 +34,15 @@ class Mismatch(Exception):
         self.path = list(path)
 
 
+_NEWER: Mapping[str, frozenset[str]] = {
+    "google.cloud.workflows.executions.v1.Execution": frozenset(
+        {"disableConcurrencyQuotaOverflowBuffering", "executionHistoryLevel"}
+    )
+}
+"""Fields that newer clients than our messages send in every request, unset: gcloud 528 does."""
+_UNSET = (False, None, "", "EXECUTION_HISTORY_LEVEL_UNSPECIFIED")
+
+
 @cache
 def reader(cls: type[Message]) -> Callable[[Any], Any]:
     """Return the function that turns a JSON object into a ``cls``, or raises Mismatch."""
@@ -45,7 +54,8 @@ def reader(cls: type[Message]) -> Callable[[Any], Any]:
         for key, value in _object(tree).items():
             row = rows.get(key)
             if row is None:
-                raise Mismatch("no such field.", shown(key))
+                _check_unknown(cls, key, value)
+                continue
             name, of_value = row
             if value is None:
                 continue
@@ -68,6 +78,11 @@ def of_field(shape: Shape) -> Read:
     if shape.label is Label.MAP:
         return partial(_map, one)
     return one
+
+
+def _check_unknown(cls: type[Message], key: str, value: object) -> None:
+    if value not in _UNSET or key not in _NEWER.get(cls.__proto__, ()):
+        raise Mismatch("no such field.", shown(key))
 
 
 def of_value(shape: Shape) -> Read:

@@ -136,7 +136,7 @@ class LogRoutes:
         del request, caller
         key, index = _task_of(variables["name"])
         row, task, past, spans = await self._store.read(lambda tx: _attempt_rows(tx, key, index))
-        statuses = await self._outputs.statuses([_source(row, span) for span in spans])
+        statuses = await self._outputs.statuses([source_of(row, span) for span in spans])
         shown = _attempts(row, task, past)
         by_number = {span.number: status for span, status in zip(spans, statuses, strict=True)}
         for attempt in shown:
@@ -187,7 +187,7 @@ def _find(tx: Tx, key: ExecutionKey, index: int | None, attempt: int | None) -> 
     if index is not None and index >= row.task_count:
         raise NotFound(f"Execution {str(key)!r} has {row.task_count} tasks, and none with the index {index}.")
     spans = task_rows.spans(tx, row.uid, index)
-    sources = [_source(row, span) for span in spans if attempt in {None, span.number}]
+    sources = [source_of(row, span) for span in spans if attempt in {None, span.number}]
     until = 2**62 if row.state in EXECUTION_FINAL else to_micros(tx.now - HOLD_BACK)
     return _Found(execution=row, sources=sources, until_us=until)
 
@@ -224,7 +224,8 @@ def _attempts(row: ExecutionRow, task: Task, past: Sequence[task_rows.PastAttemp
     return shown
 
 
-def _source(row: ExecutionRow, span: task_rows.AttemptSpan) -> Source:
+def source_of(row: ExecutionRow, span: task_rows.AttemptSpan) -> Source:
+    """Return where the output of an attempt is."""
     return Source(
         execution_uid=row.uid,
         index=span.index,
@@ -244,10 +245,10 @@ def _overall(statuses: Sequence[Status]) -> str:
 
 def _shown(execution: ExecutionRow, lines: Sequence[Line], query: _Query) -> list[dict[str, Any]]:
     read = ((line, log_lines.read(line.data)) for line in lines)
-    return [_entry(execution, line, content) for line, content in read if query.wants(line, content)]
+    return [entry_of(execution, line, content) for line, content in read if query.wants(line, content)]
 
 
-def _entry(execution: ExecutionRow, line: Line, content: log_lines.Content) -> dict[str, Any]:
+def entry_of(execution: ExecutionRow, line: Line, content: log_lines.Content) -> dict[str, Any]:
     """Return a line in the shape of Cloud Logging's LogEntry, with the task beside it."""
     at = line.position
     what: dict[str, Any] = {"textPayload": content.text}
