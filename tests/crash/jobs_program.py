@@ -60,7 +60,7 @@ class Program:
         packages = ("jubako.store", "jubako.wire", "jubako.boxes.jobs")
         self.store = SqliteStore(state / "state.db", self.clock, load(*packages), faults)
         self.runtime = ProcessRuntime(state, NoEvents(), idle_s=5, tree_kill_max="subreaper")
-        self.operations = ExecutionOperations("http://127.0.0.1:1")
+        self.operations = ExecutionOperations("http://127.0.0.1:1", self.runtime.capabilities)
         vault = SecretStore(state / "secrets")
         settings = LaunchSettings(
             vault=vault,
@@ -80,6 +80,7 @@ class Program:
             outputs=Outputs(state / "output"),
             faults=faults,
             secrets=vault,
+            capabilities=self.runtime.capabilities,
             base_url="http://127.0.0.1:1",
         )
         self.jobs, self.executions = JobHandlers(ports), ExecutionHandlers(ports)

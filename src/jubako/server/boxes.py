@@ -1,8 +1,9 @@
 """The boxes, put together: each function wires one and says what of it the server must serve and run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jubako.boxes.jobs import launch as jobs_launch
 from jubako.boxes.jobs import rows as job_rows
@@ -17,6 +18,7 @@ from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
+from jubako.boxes.jobs.retention import keep_swept
 from jubako.boxes.services import launch as services_launch
 from jubako.boxes.services import rows as service_rows
 from jubako.boxes.services.admission import Admission
@@ -87,6 +89,8 @@ class Jobs:
     api: Api
     describers: Describers
     extras: Sequence[Extra]
+    sweeping: Callable[[], Awaitable[None]]
+    """Loop that removes what deleted executions left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,7 @@ class Services:
 def jobs(ground: Ground, environments: Environments) -> Jobs:
     """Return the Jobs box."""
     root = ground.state.attempts / "jobs"
-    operations = ExecutionOperations(ground.base_url)
+    operations = ExecutionOperations(ground.base_url, ground.runtime.capabilities)
     vault = SecretStore(ground.state.path / "secrets")
     settings = jobs_launch.LaunchSettings(
         vault=vault,
@@ -122,6 +126,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
         outputs=outputs,
         faults=ground.faults,
         secrets=vault,
+        capabilities=ground.runtime.capabilities,
         base_url=ground.base_url,
     )
     handlers = {
@@ -145,6 +150,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
             *RerunRoutes(ports).routes(),
             *SecretRoutes(vault).routes(),
         ],
+        sweeping=partial(keep_swept, ground.store, outputs, ground.clock),
     )
 
 

@@ -62,6 +62,7 @@ class House:
             "homes": self._homes.run,
             "attempts": self._attempts.run,
             "jobs": jobs.engine.run,
+            "jobs.retention": jobs.sweeping,
             "services": services.engine.run,
             "workflows": workflows.run,
             "timers": Timers(

@@ -49,7 +49,7 @@ class Box:
         self.runtime = FakeRuntime(self.clock)
         self.output_root = folder / "output"
         self.outputs = Outputs(self.output_root)
-        self.execution_operations = ExecutionOperations(BASE_URL)
+        self.execution_operations = ExecutionOperations(BASE_URL, self.runtime.capabilities)
         self.ids = SeededIds()
         self.vault = SecretStore(folder / "secrets")
         self.access = LoopbackAccess()
@@ -63,6 +63,7 @@ class Box:
             outputs=self.outputs,
             faults=NoFaults(),
             secrets=self.vault,
+            capabilities=self.runtime.capabilities,
             base_url=BASE_URL,
             executions_kept=executions_kept,
         )

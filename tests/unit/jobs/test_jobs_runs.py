@@ -38,6 +38,8 @@ async def test_a_run_goes_from_pending_to_succeeded_and_ends_its_operation(box: 
     assert condition(ended, "Completed")["state"] == "CONDITION_SUCCEEDED"
     assert "executionReason" not in condition(ended, "Completed")
     assert {"completionTime", "startTime", "logUri"} <= ended.keys()
+    how = condition(ended, "ResourcesAvailable")["message"]
+    assert f"ended by {box.runtime.capabilities().tree_kill}" in how
     result = await box.operation(operation["name"])
     assert result["done"]
     assert result["response"]["succeededCount"] == 3

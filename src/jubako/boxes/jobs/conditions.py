@@ -12,7 +12,7 @@ from jubako.boxes.jobs.resources import ExecutionReference, TaskAttemptResult
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.states import Counts, ExecutionState, Outcome, Task, TaskState
 from jubako.core.timestamps import format_duration, from_micros
-from jubako.runtime.port import Reason
+from jubako.runtime.port import Capabilities, Reason
 from jubako.wire.google_types import Status
 from jubako.wire.run_types import Condition
 
@@ -83,11 +83,30 @@ def attempt_result(outcome: Outcome, timeout: timedelta) -> TaskAttemptResult:
     )
 
 
-def execution_conditions(execution: ExecutionRow, failed: Task | None, timeout: timedelta) -> list[Condition]:
-    """Return the conditions of an execution; ``failed`` is the first task that exhausted its retries."""
+def how_it_runs(capabilities: Capabilities) -> str:
+    """Return what is enforced for tasks, in honest words."""
+    limits = " and ".join(capabilities.enforced)
+    return (
+        f"Runs as local processes. Process trees are ended by {capabilities.tree_kill}; "
+        f"{f'limits of {limits} are enforced' if limits else 'no limits of memory or cpu are enforced'}."
+    )
+
+
+def execution_conditions(
+    execution: ExecutionRow, failed: Task | None, timeout: timedelta, how: str
+) -> list[Condition]:
+    """Return the conditions of an execution.
+
+    Args:
+        execution: The execution.
+        failed: Its first task that exhausted its retries.
+        timeout: Of an attempt.
+        how: What is enforced for its tasks.
+
+    """
     return [
         _execution_completed(execution, failed, timeout),
-        _ready("ResourcesAvailable", execution.created_us, "Runs as local processes."),
+        _ready("ResourcesAvailable", execution.created_us, how),
         _started(execution.started_us, execution.created_us, "execution"),
         _ready("ContainerReady", execution.created_us, ""),
     ]

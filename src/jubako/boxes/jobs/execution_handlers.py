@@ -33,7 +33,7 @@ class ExecutionHandlers:
     def __init__(self, ports: HandlerPorts) -> None:
         self._ports = ports
         self._store = ports.store
-        self._operations = ExecutionOperations(ports.base_url)
+        self._operations = ExecutionOperations(ports.base_url, ports.capabilities)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""

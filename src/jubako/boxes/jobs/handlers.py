@@ -35,6 +35,7 @@ from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
 from jubako.identity.secrets import SecretRef, SecretStore
+from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
 from jubako.wire import codec, idempotency
 from jubako.wire.codec import invalid
@@ -58,6 +59,8 @@ class HandlerPorts:
     outputs: retention.Outputs
     faults: Faults
     secrets: SecretStore
+    capabilities: Callable[[], Capabilities]
+    """Of the runtime, as they are now."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     executions_kept: int = EXECUTIONS_KEPT
@@ -94,7 +97,7 @@ class JobHandlers:
     def __init__(self, ports: HandlerPorts) -> None:
         self._ports = ports
         self._store = ports.store
-        self._operations = ExecutionOperations(ports.base_url)
+        self._operations = ExecutionOperations(ports.base_url, ports.capabilities)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""

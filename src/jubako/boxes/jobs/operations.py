@@ -7,12 +7,15 @@
 3. ``CancelExecution``'s operation ends when the execution is final: every process tree is gone by then.
 """
 
+from collections.abc import Callable
+
 from jubako.boxes.jobs import task_rows, views
 from jubako.boxes.jobs.resources import Execution, Job
 from jubako.boxes.jobs.rows import ExecutionRow, find_execution
 from jubako.boxes.jobs.states import ExecutionState
 from jubako.core.errors import JubakoError
 from jubako.core.names import OPERATION
+from jubako.runtime.port import Capabilities
 from jubako.store.port import Tx
 from jubako.wire import operations
 from jubako.wire.google_types import Operation
@@ -24,14 +27,15 @@ TARGET_KIND = "run.execution"
 class ExecutionOperations:
     """Knows executions as resources: what ``base_url`` their logs are under."""
 
-    def __init__(self, base_url: str) -> None:
-        """Take where this server is reached, such as ``http://127.0.0.1:8123``."""
+    def __init__(self, base_url: str, capabilities: Callable[[], Capabilities]) -> None:
+        """Take where this server is reached, such as ``http://127.0.0.1:8123``, and what its runtime can do."""
         self._base_url = base_url
+        self._capabilities = capabilities
 
     def resource(self, tx: Tx, row: ExecutionRow) -> Execution:
         """Return the execution as it is now."""
         failed = None if row.failed_task is None else task_rows.get_task(tx, row.uid, row.failed_task)
-        return views.execution(row, failed, self._base_url)
+        return views.execution(row, failed, self._base_url, self._capabilities())
 
     def describe(self, tx: Tx, target: str) -> Execution | None:
         """Return the metadata of an operation on the execution with the uid ``target``: see wire's Describer."""

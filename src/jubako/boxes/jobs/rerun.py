@@ -47,7 +47,7 @@ class RerunRoutes:
 
     def __init__(self, ports: HandlerPorts) -> None:
         self._ports = ports
-        self._operations = ExecutionOperations(ports.base_url)
+        self._operations = ExecutionOperations(ports.base_url, ports.capabilities)
 
     def routes(self) -> list[Extra]:
         """Return the route."""

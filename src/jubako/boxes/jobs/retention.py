@@ -6,10 +6,14 @@
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+from jubako.core.clock import Clock
 from jubako.store.port import Store, Tx
+
+SWEEP_EVERY = timedelta(days=1)
 
 
 class Outputs(Protocol):
@@ -30,6 +34,13 @@ async def forget(store: Store, outputs: Outputs, execution_uids: Iterable[str]) 
     for uid in uids:
         await store.write(partial(_delete_tasks, uid))
     await outputs.remove(uids)
+
+
+async def keep_swept(store: Store, outputs: Outputs, clock: Clock) -> None:
+    """Sweep now and once a day, until cancelled."""
+    while True:
+        await sweep(store, outputs)
+        await clock.sleep_until(clock.now() + SWEEP_EVERY)
 
 
 async def sweep(store: Store, outputs: Outputs) -> list[str]:

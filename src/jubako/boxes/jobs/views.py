@@ -13,6 +13,7 @@ from jubako.boxes.jobs.rows import ExecutionRow, JobRow
 from jubako.core.errors import InvalidArgument
 from jubako.core.limits import TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import from_micros
+from jubako.runtime.port import Capabilities
 from jubako.wire import codec
 from jubako.wire.run_types import Condition
 
@@ -62,7 +63,9 @@ def _reference(row: ExecutionRow) -> ExecutionReference:
     )
 
 
-def execution(row: ExecutionRow, failed: states.Task | None, base_url: str) -> Execution:
+def execution(
+    row: ExecutionRow, failed: states.Task | None, base_url: str, capabilities: Capabilities
+) -> Execution:
     """Return the execution; ``failed`` is its task ``failed_task``, if there is one."""
     resource = stored(row.document)
     counts = row.counts
@@ -82,7 +85,9 @@ def execution(row: ExecutionRow, failed: states.Task | None, base_url: str) -> E
     resource.cancelled_count = counts.cancelled
     resource.retried_count = counts.retried
     resource.reconciling = row.state not in states.EXECUTION_FINAL
-    resource.conditions = conditions.execution_conditions(row, failed, _timeout(resource.template))
+    resource.conditions = conditions.execution_conditions(
+        row, failed, _timeout(resource.template), conditions.how_it_runs(capabilities)
+    )
     resource.log_uri = f"{base_url}{LOGS_PATH}/{row.key}/logs"
     resource.etag = etag(row.uid, row.generation, row.updated_us)
     return resource
