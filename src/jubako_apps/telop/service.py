@@ -7,6 +7,7 @@
     GET    /receptions                                             -> {"receptions": [..]}
     GET    /receptions/ID                                          -> state, progress, result
     DELETE /receptions/ID                                          -> 202 cancelling, 200 when it has ended
+    GET    /receptions/ID/events                                   -> server-sent events, until it has ended
     GET    /receptions/ID/report.json, report.html                 -> the result
 
 Fields of a video: ``name``, ``language`` (en, ja), ``script``, ``glossary``, ``ng_words``, ``mode`` (strict, balanced,
@@ -29,11 +30,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from jubako_apps.telop import receptions
 from jubako_apps.telop.desk import FINAL, Desk, Status
+from jubako_apps.telop.events import telling
 from jubako_apps.telop.google_api import Api, ApiError, Jobs, Workflow
 from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
 from jubako_apps.telop.page import POLICY
@@ -72,6 +74,7 @@ class Counter:
             Route("/receptions", self.list, methods=["GET"]),
             Route("/receptions/{id}", self.get, methods=["GET"]),
             Route("/receptions/{id}", self.delete, methods=["DELETE"]),
+            Route("/receptions/{id}/events", self.events, methods=["GET"]),
             Route("/receptions/{id}/{report:str}", self.report, methods=["GET"]),
         ]
 
@@ -129,6 +132,12 @@ class Counter:
         return JSONResponse(
             await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request, up="../"))
         )
+
+    async def events(self, request: Request) -> Response:
+        """Tell how far one reception is until it has ended."""
+        reception = await self._find(request)
+        told = telling(self._sink, reception, lambda: self._settled(reception))
+        return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def delete(self, request: Request) -> Response:
         """End one reception's run."""

@@ -276,3 +276,13 @@ def test_lists_of_words_are_uploaded_first_and_decide_on_what_is_the_same(client
     assert place.get(record.glossary) == b"term\nJubako\n"
     assert record.ng_words is not None
     assert record.speech_parts == min(record.segments, 4)
+
+
+def test_events_tell_how_far_it_is_until_it_has_ended(client, place):
+    reception = upload(client).json()["id"]
+    receptions.finish(place, reception, "FAILED", "clip.mp4 is cut off.")
+    answer = client.get(f"/receptions/{reception}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("event: progress\n")
+    assert answer.text.endswith('event: end\ndata: {"state": "FAILED", "reason": "clip.mp4 is cut off."}\n\n')
+    assert client.get(f"/receptions/r-{'9' * 24}/events").status_code == 404
