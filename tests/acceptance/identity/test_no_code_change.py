@@ -163,6 +163,27 @@ def test_a_job_opts_out_by_setting_the_variable(server: ServerProcess) -> None:
     assert "[None, 'http://10.0.0.1:3128']" in logs_of(server, operation["metadata"]["name"])
 
 
+def test_a_service_answers_at_its_run_app_address(server: ServerProcess, python: Python) -> None:
+    code = (
+        "import http.server, os\n"
+        "class H(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        '        body = f\'{self.headers[chr(72) + "ost"]} {os.environ["GCE_METADATA_HOST"]}\'.encode()\n'
+        "        self.send_response(200); self.send_header('content-length', str(len(body))); self.end_headers()\n"
+        "        self.wfile.write(body)\n"
+        "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve_forever()"
+    )
+    container = {"command": [sys.executable], "args": ["-c", code]}
+    template = {"containers": [container], "serviceAccount": "web"}
+    server.call("PATCH", f"/v2/{PARENT}/services/web?allowMissing=true", {"template": template})
+    uri = server.get(f"/v2/{PARENT}/services/web")["uri"]
+    environment = server.get(
+        "/jubako/v1/environment?project=local&location=asia-northeast1&serviceAccount=web"
+    )["set"]
+    told = python(f"import urllib.request; print(urllib.request.urlopen({uri!r}).read().decode())")
+    assert told == f"{uri.removeprefix('https://')} {environment['GCE_METADATA_HOST']}"
+
+
 def test_ports_and_keys_survive_a_kill(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "state") as server:
         query = "/jubako/v1/environment?project=p&location=l&serviceAccount=a"
