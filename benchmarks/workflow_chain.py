@@ -18,8 +18,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +43,7 @@ PEERS_SCRIPT = Path(__file__).with_name("workflow_peers.py")
 WARM = 3
 STEP_BUDGET_MS = 0.7
 FAN_OUT, FAN_STEPS = 1_000, 20
+CONNECTIONS = 32
 FAN_SOURCE = f"""
 main:
   steps:
@@ -68,6 +71,10 @@ class Jubako:
     def __init__(self, server: ServerProcess) -> None:
         self._connection = http.client.HTTPConnection(server.address.removeprefix("http://"))
         self._server = server
+
+    def another(self) -> "Jubako":
+        """Return a client with a connection of its own."""
+        return Jubako(self._server)
 
     def call(self, path: str, body: object) -> dict[str, object]:
         """Return the answer of a POST."""
@@ -192,6 +199,19 @@ def commit_rate(folder: Path, rows: int, group: int) -> float:
     return rows / seconds
 
 
+def start_many(client: Jubako, name: str, count: int) -> list[str]:
+    """Start executions from many connections at once, so that their commits can share."""
+    clients = threading.local()
+
+    def start(_number: int) -> str:
+        if not hasattr(clients, "own"):
+            clients.own = client.another()
+        return clients.own.start(name)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return list(pool.map(start, range(count)))
+
+
 def fan(client: Jubako, port: int, folder: Path) -> None:
     """Print the rate of many executions at once: of calls, and of steps that are only written down."""
     steps = FAN_OUT * FAN_STEPS
@@ -203,7 +223,7 @@ def fan(client: Jubako, port: int, folder: Path) -> None:
     for name, source in sources.items():
         client.deploy(f"fan-{name}", source)
         begun = time.perf_counter()
-        executions = [client.start(f"fan-{name}") for _ in range(FAN_OUT)]
+        executions = start_many(client, f"fan-{name}", FAN_OUT)
         started = time.perf_counter() - begun
         for execution in executions:
             ended = client.call(f"/jubako/v1/{execution}:wait", {"timeout": "60s"})
