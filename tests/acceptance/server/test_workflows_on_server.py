@@ -258,3 +258,15 @@ def test_executions_are_filtered_over_http(server: ServerProcess) -> None:
     assert len(found["executions"]) == 2
     assert found["nextPageToken"]
     assert server.get(f"{PLACE}/workflows/listed/executions?filter=state%3DFAILED") == {}
+
+
+def test_run_v1_jobs_are_run_and_waited_for(server: ServerProcess) -> None:
+    template = {"containers": [{"command": ["/bin/sh", "-c", "true"]}], "maxRetries": 0}
+    server.post(f"{PLACE.replace('/v1/', '/v2/')}/jobs?jobId=quick", {"template": {"template": template}})
+    call = "{call: googleapis.run.v1.namespaces.jobs.run, args: ARGS, result: r}"
+    params = "connector_params: {polling_policy: {initial_delay: 0.1}}"
+    args = f"{{name: namespaces/p/jobs/quick, location: asia-northeast1, {params}}}"
+    deploy(
+        server, "kube", f"- a: {call}\n- b: {{return: '${{r.status.succeededCount}}'}}".replace("ARGS", args)
+    )
+    assert json.loads(ended(server, begin(server, "kube"))["result"]) == 1

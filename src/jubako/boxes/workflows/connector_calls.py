@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jubako.boxes.workflows import children
-from jubako.boxes.workflows.connectors import Connector, ConnectorRequest, request_of
+from jubako.boxes.workflows.connectors import RUN_DOCUMENT, Connector, ConnectorRequest, request_of
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed
 from jubako.boxes.workflows.language.library.retries import (
     default_retry_predicate,
@@ -102,6 +102,8 @@ class ConnectorCalls:
             raise Refused(failure_map("ValueError", request))
         response = await self._patiently(request, errand.caller, errand.deadline)
         answer = answer_of(response)
+        if connector.name == RUN_DOCUMENT and not errand.parameters.skip_polling:
+            return await self._document(errand, request, answer)
         if connector.is_long_running and not errand.parameters.skip_polling:
             return await self._operation(errand, connector, answer)
         return answer
@@ -161,6 +163,24 @@ class ConnectorCalls:
             )
         return _without_type(operation.get("response"))
 
+    async def _document(self, errand: Errand, request: ConnectorRequest, execution: Any) -> Any:
+        """Return a Kubernetes-shaped execution when it has ended, looking as the polling policy says."""
+        get = ConnectorRequest("GET", _execution_url(request.url, execution), None)
+        delay = errand.parameters.initial_delay
+        while True:
+            state = _completed(execution)
+            if state == "True":
+                return execution
+            if state == "False":
+                raise Refused(failure_map("OperationError", "the execution failed", operation=execution))
+            if self._clock.now() >= errand.deadline:
+                problem = f"{errand.effect.function} did not end in time; it goes on"
+                raise Refused(failure_map("TimeoutError", problem, operation=execution))
+            again = self._clock.now() + timedelta(seconds=delay)
+            await self._clock.sleep_until(min(again, errand.deadline))
+            delay = min(delay * errand.parameters.multiplier, errand.parameters.max_delay)
+            execution = answer_of(await self._patiently(get, errand.caller, None))
+
     async def _waiting(self, request: ConnectorRequest, caller: Caller) -> HttpResponse:
         return await self._patiently(request, Caller(principal=caller.principal), None)
 
@@ -216,6 +236,9 @@ class ConnectorCalls:
         response = await self._send(request, caller, REQUEST_LIMIT)
         if response.status >= 400:  # refused when it was made, and so never started
             return
+        if connector.is_document:
+            await self._cancel(_execution_url(request.url, json.loads(response.body)), caller)
+            return
         execution = json.loads(response.body)["metadata"]["name"]
         host = connector.url.partition("{}")[0]
         await self._cancel(f"{host}{execution}", caller)
@@ -242,6 +265,18 @@ class ConnectorCalls:
         headers = {"content-type": "application/json"} if body else {}
         call = Call(method=request.verb, url=request.url, headers=headers, body=body, timeout=limit)
         return await self._outgoing.send(call, caller)
+
+
+def _execution_url(run: str, execution: Any) -> str:
+    """Return the URL of an execution that the URL ``run`` of a job has started."""
+    return f"{run.partition('/jobs/')[0]}/executions/{execution['metadata']['name']}"
+
+
+def _completed(execution: Any) -> str:
+    """Return the status of the condition that says whether an execution has ended: True, False or Unknown."""
+    conditions = execution.get("status", {}).get("conditions", [])
+    found = [condition["status"] for condition in conditions if condition["type"] == "Completed"]
+    return found[0] if found else "Unknown"
 
 
 def stop_message(caller: Caller, effect: Effect, parent: str) -> str:

@@ -16,6 +16,17 @@ from jubako.wire.method import Api, HttpRule, Method
 _VARIABLE = re.compile(r"\{([\w.]+)=([^}]*)\}")
 _STANDARD = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 _PARAMETERS = "connector_params"
+_LOCATION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+\Z")
+_DOCUMENT = re.compile(r"(/apis/[\w.]+/(v\w+)/)namespaces/\{\w+\}/(\w+)(/\{\w+\})?(?::(\w+))?\Z")
+_DOCUMENT_VERBS = {
+    ("GET", False): "list",
+    ("POST", False): "create",
+    ("GET", True): "get",
+    ("PUT", True): "replace",
+    ("DELETE", True): "delete",
+}
+RUN_DOCUMENT = "googleapis.run.v1.namespaces.jobs.run"
+"""Starts an execution of a job and waits for its end."""
 RUN_WORKFLOW = "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run"
 """A helper beside the methods: it starts a child workflow and waits for its result (children.py)."""
 
@@ -32,6 +43,8 @@ class Connector:
     """The argument that holds the resource name: ``name`` or ``parent``."""
     is_long_running: bool
     version: str
+    is_document: bool = False
+    """Whether it is one of the Kubernetes-shaped methods (run v1), whose region is the argument ``location``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ def connectors(apis: Sequence[Api]) -> Mapping[str, Connector]:
                 connector = _connector(api, method, rule)
                 if connector is not None:
                     found[connector.name] = connector
+        found |= _documents(api)
     if any(name.rpartition(".")[0] == RUN_WORKFLOW.rpartition(".")[0] for name in found):
         found[RUN_WORKFLOW] = Connector(
             name=RUN_WORKFLOW, verb="POST", url="", resource="", is_long_running=True, version="v1"
@@ -64,12 +78,14 @@ def request_of(connector: Connector, args: Mapping[str, Any]) -> ConnectorReques
     resource = args.get(connector.resource)
     if not isinstance(resource, str) or not resource:
         return f"{connector.name} needs the argument {connector.resource!r}, a resource name."
-    query = {
-        key: value
-        for key, value in args.items()
-        if key not in {connector.resource, "body", _PARAMETERS} and value is not None
-    }
+    location = args.get("location") if connector.is_document else None
+    if location is not None and not (isinstance(location, str) and _LOCATION.match(location)):
+        return f"{connector.name}: location must be the name of a region."
+    taken = {connector.resource, "body", _PARAMETERS} | ({"location"} if connector.is_document else set())
+    query = {key: value for key, value in args.items() if key not in taken and value is not None}
     url = connector.url.format(quote(resource, safe="/-_.~"))
+    if location is not None:
+        url = url.replace("https://", f"https://{location}-", 1)
     return ConnectorRequest(
         connector.verb, url + (f"?{urlencode(query, doseq=True)}" if query else ""), args.get("body")
     )
@@ -92,6 +108,31 @@ def _connector(api: Api, method: Method, rule: HttpRule) -> Connector | None:
         is_long_running=method.long_running is not None,
         version=api.version,
     )
+
+
+def _documents(api: Api) -> dict[str, Connector]:
+    """Return the connectors of routes such as ``/apis/run.googleapis.com/v1/namespaces/{p}/jobs/{name}:run``."""
+    found = {}
+    for route in api.documents:
+        match = _DOCUMENT.match(route.template)
+        if match is None:
+            continue
+        base, version, collection, item, custom = match.groups()
+        verb = custom or _DOCUMENT_VERBS[route.verb, bool(item)]
+        if verb == "replace":  # the one whose name says of what
+            verb += collection.removesuffix("s").capitalize()
+        name = f"googleapis.{api.name}.{version}.namespaces.{collection}.{verb}"
+        tail = (":" + custom if custom else "") if item else "/" + collection
+        found[name] = Connector(
+            name=name,
+            verb=route.verb,
+            url=f"https://{api.hosts[0]}{base}{{}}{tail}",
+            resource="name" if item else "parent",
+            is_long_running=False,
+            version=version,
+            is_document=True,
+        )
+    return found
 
 
 def _standard(rule: HttpRule, tail: str) -> str:

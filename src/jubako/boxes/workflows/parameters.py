@@ -12,6 +12,8 @@ from jubako.core.errors import InvalidArgument
 
 TIMEOUT_DEFAULT_S = 1800.0
 TIMEOUT_MAX_S = 366 * 86_400.0
+DELAY_MIN_S = 0.05
+"""Ours: nobody is asked more often."""
 _KNOWN = frozenset({"timeout", "polling_policy", "skip_polling", "scopes", "scope"})
 _POLLING = frozenset({"initial_delay", "multiplier", "max_delay"})
 
@@ -20,11 +22,15 @@ _POLLING = frozenset({"initial_delay", "multiplier", "max_delay"})
 class Parameters:
     """What a call is told besides its arguments.
 
-    A polling policy is checked and then not needed: this server says when an operation is done, and is not polled.
+    The polling policy is for Kubernetes-shaped methods; of operations this server says when they are done.
     """
 
     timeout: timedelta
     skip_polling: bool
+    initial_delay: float
+    """In seconds, as ``max_delay`` is."""
+    max_delay: float
+    multiplier: float
 
 
 def parameters_of(args: Mapping[str, Any]) -> Parameters:
@@ -38,13 +44,17 @@ def parameters_of(args: Mapping[str, Any]) -> Parameters:
     _known(given, "connector_params", _KNOWN)
     policy = given.get("polling_policy") or {}
     _known(policy, "connector_params.polling_policy", _POLLING)
-    for name in policy:
-        _number(policy, name, 1.0)
     skip = given.get("skip_polling", False)
     if not isinstance(skip, bool):
         raise InvalidArgument("connector_params.skip_polling must be a boolean.")
     seconds = _number(given, "timeout", TIMEOUT_DEFAULT_S)
-    return Parameters(timedelta(seconds=min(seconds, TIMEOUT_MAX_S)), skip)
+    return Parameters(
+        timeout=timedelta(seconds=min(seconds, TIMEOUT_MAX_S)),
+        skip_polling=skip,
+        initial_delay=max(_number(policy, "initial_delay", 1.0), DELAY_MIN_S),
+        max_delay=max(_number(policy, "max_delay", 60.0), DELAY_MIN_S),
+        multiplier=max(_number(policy, "multiplier", 1.25), 1.0),
+    )
 
 
 def _known(given: Any, name: str, known: frozenset[str]) -> None:
