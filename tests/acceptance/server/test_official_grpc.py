@@ -214,7 +214,7 @@ def test_the_operation_survives_a_killed_server(own_server: ServerProcess) -> No
 
     with grpc.insecure_channel(own_server.address.removeprefix("http://")) as channel:
         jobs = run_v2.JobsClient(transport=JobsGrpcTransport(channel=channel))
-        job = job_of("import time; time.sleep(1)")
+        job = job_of("import threading; threading.Event().wait(1)")
         name = jobs.create_job(parent=PARENT, job=job, job_id=fresh("j")).result().name
         operation = jobs.run_job(name=name)
         own_server.kill()
