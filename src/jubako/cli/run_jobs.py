@@ -18,6 +18,7 @@ from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.krm import with_krm
 from jubako.cli.parsing import Group
 from jubako.cli.resources import create_or_update, delete
+from jubako.cli.secret_flags import add_secret_flags, edit_secrets
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
 
@@ -37,6 +38,7 @@ def register(run: Group) -> None:
         deploy.set_defaults(must_exist=word == "update")
         deploy.add_argument("name", metavar="JOB")
         add_container_flags(deploy)
+        add_secret_flags(deploy)
         _add_task_flags(deploy)
         add_waiting_flags(deploy, "--execute-now")
     execute = jobs.command(
@@ -101,7 +103,7 @@ def edit_job(job: Job, args: argparse.Namespace) -> Job:
     execution = dict(job.get("template", {}))
     task = dict(execution.get("template", {}))
     containers = task.get("containers") or [{}]
-    first = edit_container(containers[0], args)
+    first = edit_secrets(edit_container(containers[0], args), args)
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The job has nothing to run.",

@@ -218,3 +218,72 @@ def test_only_the_failed_task_of_an_execution_runs_again(jubako: Any, tmp_path: 
     assert "no task that did not succeed" in nothing_left.err
     assert jubako("run", "jobs", "executions", "rerun", name, "--tasks", "7-3").code == 1
     assert jubako("run", "jobs", "executions", "rerun", name, "--tasks", "1", "--failed").code == 2
+
+
+def test_a_task_gets_a_secret_that_no_command_shows(jubako: Any, tmp_path: Path) -> None:
+    value = tmp_path / "value"
+    value.write_text("hush-4711")
+    assert jubako("secrets", "create", "token", "--data-file", str(value)).code == 0
+    assert "versions/1" in jubako("secrets", "versions", "list", "token", "--format=value(name)").out
+    length = "import os; print(len(os.environ['TOKEN']))"
+    deploy = ("run", "jobs", "deploy", "hushed", *python(length), "--set-secrets")
+    assert jubako(*deploy, "TOKEN=token:latest", "--execute-now", "--wait").code == 0
+    assert jubako("run", "jobs", "logs", "read", "hushed").out.split()[-1] == "9"
+    shown = jubako("run", "jobs", "describe", "hushed")
+    assert "TOKEN=" in shown.out
+    assert "hush" not in shown.out.replace("hushed", "")
+    assert jubako("run", "jobs", "deploy", "hushed", "--update-secrets", "TOKEN=token").code == 2
+    assert jubako("run", "jobs", "deploy", "hushed", "--update-secrets", "TOKEN=nothing:1").code == 0
+    refused = jubako("run", "jobs", "execute", "hushed")
+    assert refused.code == 1
+    assert "projects/local/secrets/nothing/versions/1" in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+    assert jubako("secrets", "delete", "token").code == 0
+
+
+BAD_JOBS = (
+    (("--command", "true", "--tasks", "0"), 2, "--tasks"),
+    (("--command", "true", "--tasks", "10001"), 1, "10000"),
+    (("--command", "true", "--tasks", "2", "--parallelism", "3"), 1, "parallelism"),
+    (("--command", "true", "--set-env-vars", "=x"), 2, "--set-env-vars"),
+    (("--command", "true", "--args", "x" * 1_000_001), 1, "args"),
+    (("--command", "true", "--workdir", "here"), 1, "working_dir"),
+)
+
+
+@pytest.mark.parametrize(("flags", "code", "named"), BAD_JOBS, ids=range(len(BAD_JOBS)))
+def test_a_bad_job_leaves_nothing_and_one_helpful_line(
+    jubako: Any, flags: tuple[str, ...], code: int, named: str
+) -> None:
+    ran = jubako("run", "jobs", "deploy", "badly", *flags)
+    assert ran.code == code
+    assert ran.err.startswith("ERROR: ")
+    assert named in ran.err
+    assert len(ran.err) < 1_000
+    assert "NOT_FOUND" in jubako("run", "jobs", "describe", "badly").err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--command", "/no/such/program"), "/no/such/program"),
+        (("--command", "true", "--workdir", "/no/such/directory"), "/no/such/directory"),
+    ],
+)
+def test_what_cannot_be_started_fails_with_its_name(jubako: Any, flags: tuple[str, ...], said: str) -> None:
+    assert jubako("run", "jobs", "deploy", f"absent{len(flags)}", *flags, "--max-retries", "0").code == 0
+    ran = jubako("run", "jobs", "execute", f"absent{len(flags)}", "--wait")
+    assert ran.code == 1
+    assert said in ran.err
+
+
+def test_a_name_that_is_no_label_and_a_delete_while_it_runs_are_refused(jubako: Any) -> None:
+    named = jubako("run", "jobs", "deploy", "Not_A_Label", "--command", "true")
+    assert named.code == 1
+    assert "jobId" in named.err
+    jubako("run", "jobs", "deploy", "busy", "--command", "sleep", "--args", "600")
+    name = jubako("run", "jobs", "execute", "busy", "--format=value(metadata.name)").out.strip()
+    refused = jubako("run", "jobs", "delete", "busy", "--quiet")
+    assert refused.code == 1
+    assert "1 executions under way" in refused.err
+    assert jubako("run", "jobs", "executions", "cancel", name).code == 0
