@@ -8,6 +8,7 @@ from typing import Any
 
 from jubako.cli.flags import EnvEdit, Merge, add_env_flags, pairs, words
 
+LOCAL_IMAGE = "local"
 Container = dict[str, Any]
 """A ``google.cloud.run.v2.Container`` as JSON."""
 
@@ -16,7 +17,10 @@ def add_container_flags(parser: argparse.ArgumentParser) -> None:
     """Add ``--image``, ``--command`` and the rest of the family."""
     family = parser.add_argument_group("what runs")
     family.add_argument(
-        "--image", metavar="NAME", help="container image; without one the command is a local program"
+        "--image",
+        metavar="NAME",
+        type=_image,
+        help="container image; without one, or with local, the command is a local program",
     )
     family.add_argument(
         "--command", dest="entry", metavar="WORD,...", type=words, help="program and its first words"
@@ -31,6 +35,11 @@ def add_container_flags(parser: argparse.ArgumentParser) -> None:
     )
     family.add_argument("--clear-labels", action="store_true", help="take all labels away first")
     add_env_flags(parser)
+
+
+def _image(name: str) -> str:
+    """Return the image as v2 has it: empty for ``local``, the word that gcloud needs (wire/krm_containers)."""
+    return "" if name == LOCAL_IMAGE else name
 
 
 def edit_container(container: Container, args: argparse.Namespace) -> Container:

@@ -101,8 +101,9 @@ class KrmRoutes:
 
     async def replace_job(self, request: DocumentRequest, caller: Caller) -> Document:
         """Replace a job that exists; a resourceVersion that is not the newest is refused with 409."""
-        key = await self._job(request)
         job, given = documents.read_job(request.body)
+        request = replace(request, location=request.location or given.location or None)
+        key = await self._job(request)
         if given.name and given.name != key.job:
             raise invalid("metadata.name", f"{given.name[:100]!r} is not the name in the path.")
         job.name = str(key)
