@@ -14,6 +14,7 @@ from jubako.core.events import NoEvents
 from jubako.runtime.port import AttemptSpec, Ended, Reason
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.supervisor import proc
+from jubako.runtime.supervisor.main import _mark
 from jubako.testing.attempts import CollectedAttempts
 from jubako.testing.processes import Fifo, gone, is_alive
 
@@ -89,10 +90,13 @@ class Bench:
         self.go.close()
 
     def marked(self, attempt_id: str) -> list[int]:
+        # Also by the state directory: the same ids live elsewhere when tests run in parallel.
+        own = {
+            b"JUBAKO_ATTEMPT": attempt_id.encode(),
+            b"JUBAKO_SUPERVISOR": _mark(self.runtime._state_dir).encode(),
+        }
         return [
-            pid
-            for pid in proc.processes()
-            if proc.environment(pid).get(b"JUBAKO_ATTEMPT") == attempt_id.encode() and is_alive(pid)
+            pid for pid in proc.processes() if own.items() <= proc.environment(pid).items() and is_alive(pid)
         ]
 
 
