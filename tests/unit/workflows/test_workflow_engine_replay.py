@@ -43,9 +43,9 @@ class Fickle:
 
     async def _a_while(self) -> None:
         for _ in range(self.chance.randrange(1, 40)):
-            future = asyncio.get_running_loop().create_future()
-            asyncio.get_running_loop().call_soon(future.set_result, None)
-            await future
+            turn = asyncio.Event()
+            asyncio.get_running_loop().call_soon(turn.set)
+            await turn.wait()
 
 
 class Maker:
