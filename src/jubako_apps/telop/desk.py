@@ -13,6 +13,7 @@ from typing import Any, Literal
 from jubako_apps.telop import receptions
 from jubako_apps.telop.google_api import ApiError, Jobs, Workflow
 from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.webhook import Webhook
 from jubako_sdk import Sink, log
 
 State = Literal["RECEIVED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -47,11 +48,14 @@ class Status:
 class Desk:
     """Starts, watches and ends the runs of receptions."""
 
-    def __init__(self, sink: Sink, workflow: Workflow, jobs: Jobs, output_uri: str) -> None:
+    def __init__(
+        self, sink: Sink, workflow: Workflow, jobs: Jobs, output_uri: str, webhook: Webhook | None = None
+    ) -> None:
         self._sink = sink
         self._workflow = workflow
         self._jobs = jobs
         self._output_uri = output_uri
+        self._webhook = webhook
         self._executions: dict[str, str] = {}
         # One at a time per reception: of two racing requests the second finds what the first has started.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -158,6 +162,8 @@ class Desk:
         return await self._finish(reception.id, "CANCELLED", None)
 
     async def _finish(self, reception: str, state: State, reason: str | None) -> Status:
+        if self._webhook is not None:
+            await asyncio.to_thread(self._webhook.note, reception)
         outcome = await asyncio.to_thread(receptions.finish, self._sink, reception, state, reason)
         self._executions.pop(reception, None)
         return Status(state=outcome["state"], reason=outcome["reason"])

@@ -41,6 +41,7 @@ from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
 from jubako_apps.telop.page import POLICY
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.settings import BadSettings, Settings, from_environment
+from jubako_apps.telop.webhook import Webhook
 from jubako_apps.telop.wishes import Refused, wish_from
 from jubako_sdk import ObjectNotFound, Sink, SinkError, log, sink
 
@@ -189,12 +190,13 @@ def application(settings: Settings, reader: Reader, *, sweep_seconds: float = SW
         Api(client, settings.executions_base), f"{settings.parent}/workflows/{settings.workflow}"
     )
     jobs = Jobs(Api(client, settings.run_base), settings.parent, settings.jobs)
-    desk = Desk(place, workflow, jobs, settings.output_uri)
+    webhook = Webhook(place, client, settings.webhook_url, settings.webhook_secret)
+    desk = Desk(place, workflow, jobs, settings.output_uri, webhook)
     counter = Counter(place, settings, Intake(place, settings, reader), desk)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep_for_ever(desk, sweep_seconds))
+        sweeping = asyncio.create_task(_sweep_for_ever(desk, webhook, sweep_seconds))
         try:
             yield
         finally:
@@ -220,10 +222,11 @@ def main() -> None:
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
-async def _sweep_for_ever(desk: Desk, seconds: float) -> None:
+async def _sweep_for_ever(desk: Desk, webhook: Webhook, seconds: float) -> None:
     while True:
         try:
             await desk.sweep()
+            await webhook.deliver()
         except (OSError, SinkError, ValueError, LookupError, TypeError) as error:
             # A record or an answer of an unexpected shape must not end all later sweeps.
             log("ERROR", f"the sweep failed: {error!r}")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _GIB = 1024**3
@@ -26,6 +26,8 @@ class Settings:
         upload_bytes_max: ``TELOP_UPLOAD_BYTES_MAX``, default 8 GiB.
         input_root: ``TELOP_INPUT_ROOT``: videos and scripts named by path must lie here; default ``/``.
         segment_seconds: ``TELOP_SEGMENT_SECONDS``, default 60.
+        webhook_url: ``TELOP_WEBHOOK_URL``: told when a check has ended; empty: nobody is.
+        webhook_secret: ``TELOP_WEBHOOK_SECRET``: signs those messages; needed with the address.
         jobs: ``TELOP_JOBS``, comma-separated ids; the jobs that a cancelled reception must not leave running.
 
     """
@@ -39,6 +41,8 @@ class Settings:
     upload_bytes_max: int = 8 * _GIB
     input_root: Path = Path("/")
     segment_seconds: float = 60.0
+    webhook_url: str = ""
+    webhook_secret: str = field(default="", repr=False)
     jobs: tuple[str, ...] = ("telop-ocr", "telop-speech", "telop-report")
 
     @property
@@ -71,7 +75,12 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
             problems.append(f"{name} is {env.get(name)!r}; it must be a number above 0")
         return value
 
+    webhook_url = env.get("TELOP_WEBHOOK_URL", "")
+    if webhook_url and not webhook_url.startswith(("https://", "http://")):
+        problems.append("TELOP_WEBHOOK_URL must begin with https:// or http://")
     settings = Settings(
+        webhook_url=webhook_url,
+        webhook_secret=needed("TELOP_WEBHOOK_SECRET") if webhook_url else "",
         output_uri=needed("OUTPUT_URI"),
         project=needed("GOOGLE_CLOUD_PROJECT"),
         location=needed("GOOGLE_CLOUD_LOCATION"),
