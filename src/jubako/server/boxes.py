@@ -26,6 +26,7 @@ from jubako.boxes.services.engine import ServicesEngine
 from jubako.boxes.services.gateway import ServicesGateway
 from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
+from jubako.boxes.services.krm_routes import KrmRoutes as ServiceKrmRoutes
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
 from jubako.boxes.workflows.authorization import TokenSource
@@ -175,6 +176,7 @@ def services(ground: Ground, environments: Environments) -> Services:
             hosts=RUN_HOSTS,
             methods=(*SERVICES, *REVISIONS),
             handlers=ServiceHandlers(ports).methods(),
+            documents=ServiceKrmRoutes(ports).routes(),
         ),
     )
 

@@ -1,0 +1,156 @@
+"""The real gcloud, unmodified, under ``jubako exec``, where it is on the PATH; nobody's own folder is touched."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jubako.testing.server import ServerProcess
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),  # gcloud takes a second or more to start, and is started about ten times a test
+    pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not on the PATH"),
+]
+REGION = ("--region", "asia-northeast1")
+LOCATION = ("--location", "asia-northeast1")
+TIMEOUT_S = 90
+DEPLOY = (
+    "run", "jobs", "deploy", "batch-convert", "--image",
+    "asia-northeast1-docker.pkg.dev/PROJECT_ID/repo/convert:latest", *REGION, "--tasks", "100", "--parallelism", "20",
+    "--max-retries", "3", "--task-timeout", "3600s", "--service-account", "batch@PROJECT_ID.iam.gserviceaccount.com",
+)  # fmt: skip
+"""The article's command, word for word."""
+
+
+class Gcloud:
+    def __init__(self, server: ServerProcess, home: Path) -> None:
+        self._environ = {**os.environ, "HOME": str(home), "JUBAKO_SERVER": server.address}
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "jubako", "exec", "--", "gcloud", *words]
+        return subprocess.run(
+            argv, env=self._environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+
+    def ok(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words, "--format", "json"))
+
+
+@pytest.fixture(scope="module")
+def gcloud(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcloud]:
+    home = tmp_path_factory.mktemp("home")
+    yield Gcloud(server, home)
+    assert not (home / ".config").exists()
+
+
+def deploy(gcloud: Gcloud, name: str, *command: str, tasks: int = 1) -> None:
+    program, *words = command
+    arguments = f"--args=^|^{'|'.join(words)}"
+    gcloud.ok(
+        "run", "jobs", "deploy", name, "--image", "local", "--command", program, arguments, *REGION,
+        "--tasks", str(tasks), "--max-retries", "0",
+    )  # fmt: skip
+
+
+def test_the_articles_job_is_deployed_described_and_updated(gcloud: Gcloud) -> None:
+    gcloud.ok(*DEPLOY)
+    gcloud.ok(*DEPLOY)
+    job = gcloud.json("run", "jobs", "describe", "batch-convert", *REGION)
+    spec = job["spec"]["template"]["spec"]
+    assert (spec["taskCount"], spec["parallelism"], job["metadata"]["generation"]) == (100, 20, 2)
+    assert spec["template"]["spec"]["timeoutSeconds"] == "3600"
+    names = [one["metadata"]["name"] for one in gcloud.json("run", "jobs", "list")]
+    assert "batch-convert" in names
+    refused = gcloud.run("run", "jobs", "execute", "batch-convert", *REGION)
+    assert refused.returncode == 1
+    assert "cannot run images" in refused.stderr
+
+
+def test_a_job_is_executed_awaited_read_and_deleted(gcloud: Gcloud) -> None:
+    deploy(gcloud, "hello", "sh", "-c", "echo hello $CLOUD_RUN_TASK_INDEX", tasks=3)
+    gcloud.ok("run", "jobs", "execute", "hello", *REGION, "--wait")
+    (execution,) = gcloud.json("run", "jobs", "executions", "list", "--job", "hello", *REGION)
+    name = execution["metadata"]["name"]
+    described = gcloud.json("run", "jobs", "executions", "describe", name, *REGION)
+    assert described["status"]["succeededCount"] == 3
+    lines = gcloud.ok("run", "jobs", "logs", "read", "hello", *REGION)
+    assert [line.split(" ", 2)[2] for line in lines.splitlines()] == ["hello 0", "hello 1", "hello 2"]
+    gcloud.ok("run", "jobs", "executions", "delete", name, *REGION)
+    gcloud.ok("run", "jobs", "delete", "hello", *REGION)
+    assert gcloud.run("run", "jobs", "describe", "hello", *REGION).returncode == 1
+
+
+def test_a_failed_execution_is_an_exit_code_and_a_running_one_is_cancelled(gcloud: Gcloud) -> None:
+    deploy(gcloud, "failing", "false")
+    failed = gcloud.run("run", "jobs", "execute", "failing", *REGION, "--wait")
+    assert failed.returncode == 1
+    assert "The execution failed" in failed.stderr
+    deploy(gcloud, "slow", "sleep", "60")
+    name = gcloud.ok("run", "jobs", "execute", "slow", *REGION, "--format", "value(metadata.name)")
+    gcloud.ok("run", "jobs", "executions", "cancel", name, *REGION)
+    ended = gcloud.json("run", "jobs", "executions", "describe", name, *REGION)
+    assert ended["status"]["cancelledCount"] == 1
+
+
+def test_a_job_is_replaced_from_its_own_export_and_given_a_policy(gcloud: Gcloud, tmp_path: Path) -> None:
+    deploy(gcloud, "replaced", "true")
+    file = tmp_path / "job.yaml"
+    file.write_text(gcloud.ok("run", "jobs", "describe", "replaced", *REGION, "--format", "export"))
+    file.write_text(file.read_text().replace("taskCount: 1", "taskCount: 7"))
+    gcloud.ok("run", "jobs", "replace", str(file), *REGION)
+    job = gcloud.json("run", "jobs", "describe", "replaced", *REGION)
+    assert job["spec"]["template"]["spec"]["taskCount"] == 7
+    member = ("--member", "user:a@example.com", "--role", "roles/run.invoker")
+    gcloud.ok("run", "jobs", "add-iam-policy-binding", "replaced", *REGION, *member)
+    policy = gcloud.json("run", "jobs", "get-iam-policy", "replaced", *REGION)
+    assert policy["bindings"] == [{"members": ["user:a@example.com"], "role": "roles/run.invoker"}]
+
+
+def test_a_workflow_is_deployed_run_and_cancelled(gcloud: Gcloud, tmp_path: Path) -> None:
+    source = tmp_path / "workflow.yaml"
+    source.write_text("main:\n  params: [args]\n  steps:\n  - r: {return: '${args.n + 1}'}\n")
+    gcloud.ok("workflows", "deploy", "adder", "--source", str(source), *LOCATION)
+    ran = gcloud.json("workflows", "run", "adder", *LOCATION, "--data", '{"n":1}')
+    assert (ran["state"], ran["result"]) == ("SUCCEEDED", "2")
+    described = gcloud.json("workflows", "executions", "describe", ran["name"])
+    assert described["state"] == "SUCCEEDED"
+    source.write_text("main:\n  steps:\n  - wait: {call: sys.sleep, args: {seconds: 600}}\n")
+    gcloud.ok("workflows", "deploy", "sleeper", "--source", str(source), *LOCATION)
+    started = gcloud.json("workflows", "execute", "sleeper", *LOCATION)
+    gcloud.ok("workflows", "executions", "cancel", started["name"])
+    (listed,) = gcloud.json("workflows", "executions", "list", "sleeper", *LOCATION)
+    assert listed["state"] == "CANCELLED"
+
+
+def test_a_service_is_deployed_updated_listed_and_deleted(gcloud: Gcloud) -> None:
+    gcloud.ok(
+        "run",
+        "deploy",
+        "web",
+        "--image",
+        "local",
+        "--command",
+        "/bin/web",
+        *REGION,
+        "--allow-unauthenticated",
+    )
+    gcloud.ok("run", "services", "update", "web", "--update-env-vars", "A=1", *REGION)
+    service = gcloud.json("run", "services", "describe", "web", *REGION)
+    assert service["status"]["latestReadyRevisionName"].startswith("web-00002-")
+    assert len(gcloud.json("run", "revisions", "list", "--service", "web", *REGION)) == 2
+    policy = gcloud.json("run", "services", "get-iam-policy", "web", *REGION)
+    assert policy["bindings"] == [{"members": ["allUsers"], "role": "roles/run.invoker"}]
+    assert "web" in [one["metadata"]["name"] for one in gcloud.json("run", "services", "list")]
+    gcloud.ok("run", "services", "delete", "web", *REGION)
