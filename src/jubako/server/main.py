@@ -11,6 +11,7 @@ from jubako.boxes.jobs import task_rows
 from jubako.boxes.services import instance_rows
 from jubako.core.faults import NoFaults
 from jubako.runtime import loopback
+from jubako.runtime.port import Capabilities
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.system import SystemClock, SystemIds
 from jubako.server.boxes import MIGRATED
@@ -74,15 +75,19 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         await house.open(config, port)
         await store.write(partial(facts.put, name=PORT, value=str(port)))
         state.tell_address(ground.base_url)
-        enforced = runtime.capabilities().tree_kill
         grpc = "" if house.grpc_port is None else f"gRPC at {config.host}:{house.grpc_port}, "
-        announce(
-            f"Jubako is ready at {ground.base_url} ({grpc}state in {state.path}, tasks are ended by {enforced})"
-        )
+        enforced = _enforced(runtime.capabilities())
+        announce(f"Jubako is ready at {ground.base_url} ({grpc}state in {state.path}, {enforced})")
         await _until_stopped(house, stopping)
     finally:
         await house.close()
     return 0
+
+
+def _enforced(capabilities: Capabilities) -> str:
+    """Return what this machine lets us enforce, for people."""
+    limits = ", ".join(capabilities.enforced) or "none"
+    return f"tasks are ended by {capabilities.tree_kill}, limits enforced: {limits}"
 
 
 async def _until_stopped(house: House, stopping: asyncio.Event) -> None:
