@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from jubako.boxes.jobs import moves, operations, retention, rows, states, task_rows, views
-from jubako.boxes.jobs.handlers import HandlerPorts, write
+from jubako.boxes.jobs.handlers import HandlerPorts
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
     CancelExecutionRequest,
@@ -21,6 +21,7 @@ from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow, JobKey
 from jubako.core import names
 from jubako.core.errors import Aborted, FailedPrecondition, NotFound
 from jubako.store.port import Tx
+from jubako.store.rehearsal import write
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
 from jubako.wire.method import Caller, Handler

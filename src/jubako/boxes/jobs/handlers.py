@@ -37,6 +37,7 @@ from jubako.core.timestamps import to_micros
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
+from jubako.store.rehearsal import write
 from jubako.wire import codec, idempotency
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
@@ -65,30 +66,6 @@ class HandlerPorts:
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     executions_kept: int = EXECUTIONS_KEPT
     """How many final executions of a job are kept; older ones go with their output."""
-
-
-class _Rehearsed(Exception):
-    """Takes a transaction back and hands its result on."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__()
-        self.result = result
-
-
-async def write(store: Store, fn: Callable[[Tx], T], *, is_rehearsal: bool) -> T:
-    """Run ``fn`` in a transaction; a rehearsal is taken back and only its result or error remains."""
-    if not is_rehearsal:
-        return await store.write(fn)
-
-    def rehearse(tx: Tx) -> None:
-        raise _Rehearsed(fn(tx))
-
-    try:
-        await store.write(rehearse)
-    except _Rehearsed as rehearsed:
-        result: T = rehearsed.result  # type: ignore[assignment] # what fn returned
-        return result
-    raise AssertionError("a rehearsal always raises")
 
 
 class JobHandlers:

@@ -8,7 +8,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from jubako.boxes.services import deploying, instance_rows, rows, views
@@ -34,6 +33,7 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
 from jubako.store.port import Store, Tx
+from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
@@ -198,25 +198,7 @@ class ServiceHandlers:
         return deploying.done(tx, row.key, change.draw.operation_id, self._view(tx, row))
 
     async def _write(self, fn: Callable[[Tx], T], *, is_rehearsal: bool) -> T:
-        """Run ``fn`` in a transaction; a rehearsal is taken back and only its result or error remains."""
+        result = await write(self._store, fn, is_rehearsal=is_rehearsal)
         if not is_rehearsal:
-            result = await self._store.write(fn)
             self._ports.faults.point("services.change.after_commit")
-            return result
-        try:
-            await self._store.write(partial(_rehearse, fn))
-        except _Rehearsed as rehearsed:
-            return rehearsed.result  # type: ignore[return-value] # what fn returned
-        raise AssertionError("a rehearsal always raises")
-
-
-class _Rehearsed(Exception):
-    """Takes a transaction back and hands its result on."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__()
-        self.result = result
-
-
-def _rehearse(fn: Callable[[Tx], object], tx: Tx) -> None:
-    raise _Rehearsed(fn(tx))
+        return result
