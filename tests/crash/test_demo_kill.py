@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from jubako.testing.server import PARENT, ApiError, ServerProcess
+from jubako.testing.telop import first_seconds
 
-av = pytest.importorskip("av", reason="needs the telop extra")
+pytest.importorskip("av", reason="needs the telop extra")
 pytest.importorskip("rapidocr", reason="needs the telop extra")
 pytest.importorskip("sudachipy", reason="needs the telop extra")
 
@@ -29,14 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the first seconds of the bundled clip, cut without re-encoding."""
-    path = tmp_path_factory.mktemp("clip") / "short.mp4"
-    with av.open(str(CLIPS / "en.mp4")) as source, av.open(str(path), "w") as target:
-        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
-        for packet in source.demux():
-            if packet.dts is not None and packet.pts * packet.time_base < SECONDS:
-                packet.stream = streams[packet.stream.index]
-                target.mux(packet)
-    return path
+    return first_seconds(CLIPS / "en.mp4", tmp_path_factory.mktemp("clip") / "short.mp4", SECONDS)
 
 
 @pytest.fixture

@@ -85,3 +85,16 @@ class TelopOnServer:
             operation = self.server.post(f"/v2/{operation['name']}:wait", {"timeout": "60s"})
         execution: dict[str, Any] = operation["metadata"]
         return execution
+
+
+def first_seconds(source: Path, target: Path, seconds: float) -> Path:
+    """Write the first ``seconds`` of a video to ``target``, cut without re-encoding; needs PyAV."""
+    import av  # noqa: PLC0415 - belongs to the telop extra
+
+    with av.open(str(source)) as whole, av.open(str(target), "w") as part:
+        streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None and packet.pts * packet.time_base < seconds:
+                packet.stream = streams[packet.stream.index]
+                part.mux(packet)
+    return target
