@@ -1,7 +1,8 @@
 """Server, supervisor and tasks killed at random under load: nothing is lost, and no index has two live attempts.
 
 The checker trusts the operation's answer and what the tasks did themselves: each holds a lock of its index while it
-lives, and appends to one file. ``JUBAKO_KILL_SEED`` repeats a run; ``JUBAKO_KILL_SECONDS`` makes it longer.
+lives, and appends to one file. ``JUBAKO_KILL_SEED`` repeats a run; ``JUBAKO_KILL_SECONDS`` and
+``JUBAKO_KILL_TASKS`` make it longer.
 """
 
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from jubako.testing.server import PARENT, ServerProcess
 
-TASKS = 400
+TASKS = int(os.environ.get("JUBAKO_KILL_TASKS", "400"))
 PAUSE = Event()
 """Never set: the instant of a kill is what is random here."""
 SCRIPT = """

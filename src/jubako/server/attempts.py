@@ -4,13 +4,13 @@ The runtime's position is stored in the same transaction as what the events chan
 effect exactly once whatever dies when.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from jubako.core.clock import Clock
-from jubako.core.errors import Unavailable
+from jubako.core.errors import ResourceExhausted, Unavailable
 from jubako.core.events import Events
 from jubako.runtime.port import AttemptEvent, Runtime
 from jubako.store import facts
@@ -44,6 +44,8 @@ class AttemptStream:
         self._clock = clock
         self._owners = owners
         self._events = events
+        self._is_connected = False
+        """False also after an event could not take effect: what was not stored is delivered again."""
 
     async def connect(self) -> None:
         """Connect, take all events that were missed, and let every box recover."""
@@ -51,24 +53,28 @@ class AttemptStream:
         await self._runtime.start(position or "", self._take)
         for owner in self._owners.values():
             await owner.recover()
+        self._is_connected = True
 
     async def run(self) -> None:
-        """Reconnect whenever the connection breaks, until cancelled; ``connect`` came first."""
-        while True:
-            await self._runtime.wait_disconnected()
-            self._events.emit("runtime.disconnected", "WARNING")
-            await self._until_available(self.connect)
-            self._events.emit("runtime.reconnected")
+        """Reconnect whenever the connection breaks, until cancelled.
 
-    async def _until_available(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        It breaks also when what an event changes cannot be stored (a full disk): the runtime keeps the event.
+        """
         while True:
             try:
-                await attempt()
-            except Unavailable as error:
+                await self._connected()
+            except (Unavailable, ResourceExhausted) as error:
                 self._events.emit("runtime.unavailable", "ERROR", error=error.message)
                 await self._clock.sleep_until(self._clock.now() + RECONNECT_PAUSE)
-            else:
-                return
+
+    async def _connected(self) -> None:
+        """Connect if need be, and return when the connection broke."""
+        if not self._is_connected:
+            await self.connect()
+            self._events.emit("runtime.reconnected")
+        self._is_connected = False
+        await self._runtime.wait_disconnected()
+        self._events.emit("runtime.disconnected", "WARNING")
 
     async def _take(self, events: Sequence[AttemptEvent], position: str) -> None:
         await self._store.write(partial(self._apply, events=events, position=position))

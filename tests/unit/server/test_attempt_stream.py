@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jubako.core.errors import ResourceExhausted
 from jubako.runtime.port import AttemptEvent, Ended, Reason, Sink
-from jubako.server.attempts import POSITION, AttemptStream
+from jubako.server.attempts import POSITION, RECONNECT_PAUSE, AttemptStream
 from jubako.store import facts
 from jubako.store.migrations import load
 from jubako.store.port import Tx
@@ -107,3 +108,54 @@ async def test_after_a_broken_connection_it_begins_behind_what_was_taken(store: 
     running.cancel()
     assert runtime.positions == ["", "p1"]
     assert jobs.recovered == 2
+
+
+class FailingSinkRuntime(ScriptedRuntime):
+    """Breaks the connection with what the sink raised, as the real one does, and delivers the event again."""
+
+    async def start(self, position: str, sink: Sink) -> None:
+        await super().start(position, sink)
+        self.failure: Exception | None = None
+        if len(self.positions) > 1:
+            await sink([ended("jobs/a/0/0")], "p1")
+
+    async def deliver(self) -> None:
+        assert self.sink is not None
+        try:
+            await self.sink([ended("jobs/a/0/0")], "p1")
+        except Exception as error:  # noqa: BLE001 - as the real one
+            self.failure = error
+            self.broken.set()
+
+    async def wait_disconnected(self) -> None:
+        await super().wait_disconnected()
+        if self.failure is not None:
+            raise self.failure
+
+
+class FullBox(Box):
+    def apply(self, tx: Tx, events: Sequence[AttemptEvent]) -> None:
+        if self.fail:
+            raise ResourceExhausted("The disk is full.")
+        super().apply(tx, events)
+
+
+async def test_what_a_full_disk_kept_from_taking_effect_takes_effect_when_there_is_room(
+    store: SqliteStore,
+) -> None:
+    runtime, jobs, events, clock = FailingSinkRuntime(), FullBox(), RecordedEvents(), FakeClock()
+    stream = AttemptStream(store, runtime, clock, {"jobs": jobs}, events)
+    await stream.connect()
+    running = asyncio.ensure_future(stream.run())
+    jobs.fail = True
+    async with asyncio.timeout(10):
+        await runtime.deliver()
+        for count in (1, 2, 3):
+            await events.wait_for("runtime.unavailable", count)
+            await clock.wait_for_sleepers(1)
+            jobs.fail = count < 3
+            await clock.advance(RECONNECT_PAUSE)
+        await events.wait_for("runtime.reconnected")
+    running.cancel()
+    assert jobs.got == ["jobs/a/0/0"]
+    assert await store.read(lambda tx: facts.get(tx, POSITION)) == "p1"
