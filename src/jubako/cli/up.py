@@ -32,6 +32,13 @@ def register(top: Group, word: str, summary: str) -> None:
     up.add_argument(
         "--offline", action="store_true", help="keep programs of `exec` and tasks from names not served here"
     )
+    up.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=at_least(0),
+        default=10,
+        help="how long tasks and instances may take between SIGTERM and SIGKILL (10)",
+    )
     up.add_argument("--log-json", action="store_true", help="write the server's own log as JSON lines")
 
 
@@ -48,6 +55,7 @@ def serve(args: argparse.Namespace, context: Context) -> int:
         grpc_port=grpc,
         log_json=args.log_json,
         offline=args.offline,
+        grace_s=args.grace,
     )
     try:
         code = main(config, announce=_announce)

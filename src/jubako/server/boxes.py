@@ -115,6 +115,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
         environment=ground.environment,
         environments=environments,
         working_dir=ground.working_dir,
+        grace=ground.grace,
         memory_bytes=machine_memory(),
     )
     engine = JobsEngine(
@@ -162,6 +163,7 @@ def services(ground: Ground, environments: Environments) -> Services:
         environment=ground.environment,
         environments=environments,
         working_dir=ground.working_dir,
+        grace=ground.grace,
     )
     readiness = Readiness(ground.store, ground.clock, ground.events)
     engine = ServicesEngine(ground.store, ground.runtime, settings, readiness, ground.events, ground.faults)

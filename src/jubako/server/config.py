@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jubako.core.errors import InvalidArgument
+from jubako.core.limits import STOP_GRACE
 
 DEFAULT_PORT = 8123
+GRACE_S_MAX = 3_600
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -22,6 +24,8 @@ class Config:
     log_json: bool = False
     offline: bool = False
     """Whether programs that come in by the CONNECT front are kept from names that are not served here."""
+    grace_s: int = int(STOP_GRACE.total_seconds())
+    """Between SIGTERM and SIGKILL, for tasks and instances."""
 
     def checked(self) -> "Config":
         """Return this configuration if it can work.
@@ -44,6 +48,8 @@ class Config:
             problems.append(
                 f"grpc_port: {self.grpc_port} is the port of HTTP; leave it out and both are there"
             )
+        if not 0 <= self.grace_s <= GRACE_S_MAX:
+            problems.append(f"grace: {self.grace_s} s is not between 0 and {GRACE_S_MAX}")
         if problems:
             raise InvalidArgument("; ".join(problems) + ".")
         return self

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from jubako.core.clock import Clock
@@ -30,4 +31,6 @@ class Ground:
     """Such as ``http://127.0.0.1:8123``."""
     environment: Mapping[str, str]
     """What every task and instance finds in its environment."""
+    grace: timedelta
+    """Between SIGTERM and SIGKILL, for tasks and instances."""
     working_dir: str

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from jubako.boxes.jobs import task_rows
@@ -66,6 +67,7 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         sockets=runtime_directory(state.path, os.environ),
         base_url=f"http://{config.host}:{port}",
         environment=inherited(os.environ),
+        grace=timedelta(seconds=config.grace_s),
         working_dir=str(state.path.parent),
     )
     house = House(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,12 +21,20 @@ PARENT = "projects/local/locations/asia-northeast1"
 class ServerProcess:
     """``jubako up`` on a state directory; use as a context manager, or start and stop it by hand."""
 
-    def __init__(self, state_dir: Path, *, port: int = 0, environment: dict[str, str] | None = None) -> None:
-        """Say where its state is; ``environment`` is added to the process's own."""
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Say where its state is; ``environment`` is added to the process's own, ``flags`` to those of ``up``."""
         self.state_dir = state_dir
         self.address = ""
         self._port = port
         self._environment = environment or {}
+        self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -46,6 +55,7 @@ class ServerProcess:
                     str(self.state_dir),
                     "--port",
                     str(self._port),
+                    *self._flags,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -22,7 +22,7 @@ class Jobs:
 
     def deploy(self, name: str, command: Sequence[str], *, container: Any = None, **fields: Any) -> None:
         """Store a job; ``fields`` named maxRetries and timeout belong to its tasks, others to its executions."""
-        inner = {
+        inner: dict[str, Any] = {
             "maxRetries": 0,
             **{key: fields.pop(key) for key in ("maxRetries", "timeout") if key in fields},
         }
@@ -84,8 +84,8 @@ def until_fixture() -> Callable[[Callable[[], Any]], Any]:
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    """The jobs of a server that all tests of a module share."""
-    with ServerProcess(tmp_path_factory.mktemp("jobs") / "state") as server:
+    """The jobs of a server that all tests of a module share; it gives a second between SIGTERM and SIGKILL."""
+    with ServerProcess(tmp_path_factory.mktemp("jobs") / "state", flags=["--grace", "1"]) as server:
         yield Jobs(server)
 
 
