@@ -1,7 +1,6 @@
-"""English sentences with planted errors, really spoken (flite) and really recognised (pocketsphinx).
+"""English sentences really spoken (flite) and really recognised (pocketsphinx), for `telop_quality.py`.
 
-The material of ``telop_quality.py --spoken``. Sentences are those of `telop_sentences`; odd ones are said by one voice,
-even ones by the other, half a second apart.
+Odd sentences are said by one voice, even ones by the other, half a second apart.
 """
 
 import subprocess
@@ -15,7 +14,7 @@ import numpy as np
 from jubako_apps.telop import speech
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
 from jubako_apps.telop.telops import Transcript
-from telop_sentences import cases
+from telop_sentences import Half, sentences
 
 VOICES = ("slt", "rms")
 PAUSE_S = 0.5
@@ -26,21 +25,21 @@ class Spoken:
     """The sound of all sentences of one half, when each is said, and what was recognised."""
 
     sound: Pcm
-    times: list[tuple[float, float]]
+    times: dict[str, tuple[float, float]]
     heard: Transcript
 
 
-def spoken(*, held_back: bool) -> Spoken:
+def spoken(half: Half) -> Spoken:
     """Say all sentences of one half and listen to them."""
     parts: list[Pcm] = []
-    times, now = [], 0.0
+    times, now = {}, 0.0
     pause = np.zeros(round(PAUSE_S * SAMPLE_RATE), dtype=np.int16)
-    for number, case in enumerate(cases("en", 1, held_back=held_back)):
-        voice = _say(case.spoken, VOICES[number % len(VOICES)])
+    for number, sentence in enumerate(sentences("en", half)):
+        voice = _say(sentence.said, VOICES[number % len(VOICES)])
         parts += [pause, voice]
         now += PAUSE_S
-        times.append((now, now + len(voice) / SAMPLE_RATE))
-        now = times[-1][1]
+        times[sentence.id] = (now, now + len(voice) / SAMPLE_RATE)
+        now = times[sentence.id][1]
     sound = np.concatenate([*parts, pause])
     return Spoken(sound, times, speech.listen(sound, "en", speech.PocketSphinx()))
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,14 @@ class Lexicon:
             return True
         stem = word.removesuffix("'s").removesuffix("s'")
         return stem in self._sounds or (word.endswith("s") and word[:-1] in self._sounds)
+
+    def entries(self) -> Iterable[str]:
+        """Return all words of the dictionary."""
+        return self._sounds.keys()
+
+    def sounds(self, word: str) -> frozenset[str]:
+        """Return the ways in which the word is said, each as phones with spaces; none if nobody knows."""
+        return frozenset(self._sounds.get(word, ()))
 
     def sounds_same(self, one: str, other: str) -> bool:
         """Say whether two different words can be said alike."""
