@@ -1,0 +1,142 @@
+"""How well telops are detected and read from pictures: rows of `telop_quality.py`.
+
+Each set is drawn (`telop_pictures`), encoded, and read as the application would, in segments whose ends cut telops; a
+telop that appears twice because of such an end is a duplicate. Errors of reading are counted in signs, spaces aside.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import gettempdir
+
+from rapidfuzz.distance import Levenshtein
+
+from jubako_apps.telop import media
+from jubako_apps.telop.extract import extract
+from jubako_apps.telop.merge import merge
+from jubako_apps.telop.ocr import Line, RapidEngine, Rgb
+from jubako_apps.telop.telops import Telop
+from telop_pictures import INTERLACED, PROGRESSIVE, Film, Shown, film, schedule
+from telop_sentences import Half, cases
+
+FOLDER = Path(gettempdir()) / "telop-quality"
+SEED = 1
+SEGMENT_S = 17.0
+_ALIKE = 0.5
+_SLACK_S = 0.6
+INTERLACED_TELOPS = 36
+
+
+class Counting:
+    """An engine that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self._engine = RapidEngine()
+        self.calls = 0
+
+    def read(self, image: Rgb) -> list[Line]:
+        """See `jubako_apps.telop.ocr.Engine`."""
+        self.calls += 1
+        return self._engine.read(image)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What one set came to."""
+
+    telops: int = 0
+    detected: int = 0
+    exact: int = 0
+    signs: int = 0
+    wrong_signs: int = 0
+    doubled: int = 0
+    made_up: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    manners: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+
+def measure(half: Half, *, remarks: bool = False) -> None:
+    """Print the rows."""
+    print(
+        f"{'pictures':14}{'telops':>7}{'recall':>8}{'CER':>8}{'exact':>7}{'doubled':>9}{'made up':>9}"
+        f"{'calls/telop':>13}{'CPU s':>7}"
+    )
+    for language in ("en", "ja"):
+        for how in (PROGRESSIVE, INTERLACED):
+            result = read(language, half, how)
+            print(
+                f"{f'{language} {how.name}':14}{result.telops:>7}{result.detected / result.telops:>8.3f}"
+                f"{result.wrong_signs / max(1, result.signs):>8.4f}{result.exact:>7}{result.doubled:>9}"
+                f"{result.made_up:>9}{result.calls / result.telops:>13.2f}{result.seconds:>7.0f}",
+                flush=True,
+            )
+            lost = ", ".join(
+                f"{name} {n} of {result.manners[name]}" for name, n in sorted(result.missed.items())
+            )
+            print(f"    missed by manner: {lost or 'none'}")
+            if remarks:
+                print("".join(f"    {text}\n" for text in result.remarks), end="")
+
+
+def read(language: str, half: Half, how: Film) -> Reading:
+    """Draw one set if it is not there yet, read it, and compare."""
+    made = cases(language, SEED, half)
+    if how.interlaced:
+        made = made[:INTERLACED_TELOPS]
+    shown = schedule(made, language, how, SEED)
+    path = FOLDER / f"{language}.{half}.{how.name}.{'ts' if how.interlaced else 'mp4'}"
+    if not path.exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        draft = path.with_stem("draft." + path.stem)
+        film(draft, shown, how, SEED)
+        draft.rename(path)
+    engine, begun = Counting(), time.process_time()
+    parts = media.segments(media.probe(path).duration, SEGMENT_S)
+    telops = merge([extract(path, part, engine) for part in parts])
+    result = compared(shown, telops)
+    result.calls, result.seconds = engine.calls, time.process_time() - begun
+    return result
+
+
+def compared(shown: Sequence[Shown], telops: Sequence[Telop]) -> Reading:
+    """Match what was read with what was shown: in time, and alike."""
+    result = Reading(telops=len(shown))
+    taken: set[int] = set()
+    for one in shown:
+        result.manners[one.manner] += 1
+        found = [telop for telop in telops if _is_same(one, telop)]
+        taken |= {telop.id for telop in found}
+        if not found:
+            result.missed[one.manner] += 1
+            result.remarks.append(f"missed: {one.manner} {one.start:.1f} {one.text!r}")
+            continue
+        best = min(found, key=lambda telop: Levenshtein.distance(_bare(one.text), _bare(telop.text)))
+        wrong = Levenshtein.distance(_bare(one.text), _bare(best.text))
+        result.detected += 1
+        result.exact += not wrong
+        result.doubled += len(found) - 1
+        result.signs += len(_bare(one.text))
+        result.wrong_signs += wrong
+        if wrong:
+            result.remarks.append(f"misread: {one.manner} {one.start:.1f} {one.text!r} as {best.text!r}")
+        if len(found) > 1:
+            result.remarks.append(f"doubled: {one.manner} {one.start:.1f} {[telop.text for telop in found]}")
+    others = [telop for telop in telops if telop.id not in taken]
+    result.made_up = len(others)
+    result.remarks += [f"made up: {telop.start} {telop.text!r} {telop.confidence}" for telop in others]
+    return result
+
+
+def _is_same(one: Shown, telop: Telop) -> bool:
+    if telop.start > one.end + _SLACK_S or telop.end < one.start - _SLACK_S:
+        return False
+    return Levenshtein.normalized_similarity(_bare(one.text), _bare(telop.text)) >= _ALIKE
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
