@@ -53,7 +53,9 @@ class AttemptSpec:
     output: str = ""
     """Directory that gets the files ``stdout``, ``stderr`` and ``index``; made if missing."""
     memory_bytes: int | None = None
-    """What the whole tree may use; more than that ends as OUT_OF_MEMORY. None = no limit. See Capabilities."""
+    """What the whole tree may use; more than that ends as OUT_OF_MEMORY. None = no limit. See Capabilities.
+
+    It starts when there is room for it beside what the live attempts may use."""
     cpus: float | None = None
     """Processor time per second that the whole tree may use; None = no limit."""
     pids_max: int | None = PIDS_MAX
@@ -101,6 +103,8 @@ class Capabilities:
     """Whether attempts go on while the server is down."""
     enforced: Sequence[str] = field(default_factory=tuple)
     """Which limits are enforced: of ``memory``, ``cpu``, ``pids``."""
+    memory_bytes: int | None = None
+    """How much memory the live attempts may ask for together; further ones wait. None = nobody looks at it."""
 
 
 class Runtime(Protocol):

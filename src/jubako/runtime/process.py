@@ -14,6 +14,7 @@ from jubako.core.events import Events
 from jubako.runtime import launch
 from jubako.runtime.follower import Follower
 from jubako.runtime.port import AttemptSpec, Capabilities, Sink
+from jubako.runtime.supervisor import memory
 from jubako.runtime.supervisor.main import IDLE_S
 from jubako.runtime.supervisor.protocol import encode, parse_position
 
@@ -48,13 +49,18 @@ class ProcessRuntime:
         self._sequence = itertools.count(1)
         self._tree_kill = "unknown"
         self._enforced: Sequence[str] = ()
+        self._memory_bytes = memory.for_attempts()
         self.supervisor_pid = 0
         """Of the supervisor last connected to; for operators and tests."""
 
     def capabilities(self) -> Capabilities:
         """See Runtime."""
         return Capabilities(
-            name="process", tree_kill=self._tree_kill, survives_restart=True, enforced=self._enforced
+            name="process",
+            tree_kill=self._tree_kill,
+            survives_restart=True,
+            enforced=self._enforced,
+            memory_bytes=self._memory_bytes,
         )
 
     async def start(self, position: str, sink: Sink) -> None:

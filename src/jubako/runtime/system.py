@@ -1,7 +1,6 @@
 """The real clock and the real source of ids."""
 
 import asyncio
-import os
 import secrets
 import string
 import uuid
@@ -36,8 +35,3 @@ class SystemIds:
     def suffix(self, length: int) -> str:
         """See IdSource."""
         return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def machine_memory() -> int:
-    """Return the bytes of memory that this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from jubako.boxes.jobs import secrets
-from jubako.boxes.jobs.launch import RESERVED_PREFIXES, quantity
+from jubako.boxes.jobs.launch import RESERVED_PREFIXES, in_gib, memory_of, quantity
 from jubako.boxes.jobs.resources import ExecutionTemplate, Job, RunJobRequest, TaskTemplate
 from jubako.core.errors import FailedPrecondition, InvalidArgument
 from jubako.core.limits import (
@@ -137,13 +137,19 @@ def _is_reserved(name: str) -> bool:
     return name.startswith(RESERVED_PREFIXES)
 
 
-def can_run(resource: Container) -> None:
-    """Check that the container can be run here.
+def can_run(resource: Container, memory_bytes: int | None) -> None:
+    """Check that the container can be run here, where tasks may ask for ``memory_bytes`` (None: nobody looks).
 
     Raises:
-        FailedPrecondition: It needs an image.
+        FailedPrecondition: It needs an image, or more memory than there is.
 
     """
+    asked = memory_of(resource)
+    if asked is not None and memory_bytes is not None and asked > memory_bytes:
+        raise FailedPrecondition(
+            f"job.template.template.containers[0].resources.limits['memory']: asks for {in_gib(asked)}, and this "
+            f"machine has {in_gib(memory_bytes)} for tasks."
+        )
     if resource.image:
         raise FailedPrecondition(
             f"The job's container has the image {resource.image!r}, and this version of Jubako cannot run images: "

@@ -8,13 +8,14 @@ carries no reason. Message texts are ours.
 from collections.abc import Mapping
 from datetime import timedelta
 
+from jubako.boxes.jobs.launch import in_gib, memory_of
 from jubako.boxes.jobs.resources import ExecutionReference, TaskAttemptResult
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.states import Counts, ExecutionState, Outcome, Task, TaskState
 from jubako.core.timestamps import format_duration, from_micros
 from jubako.runtime.port import Capabilities, Reason
 from jubako.wire.google_types import Status
-from jubako.wire.run_types import Condition
+from jubako.wire.run_types import Condition, Container
 
 State = Condition.State
 CommonReason = Condition.CommonReason
@@ -83,13 +84,23 @@ def attempt_result(outcome: Outcome, timeout: timedelta) -> TaskAttemptResult:
     )
 
 
-def how_it_runs(capabilities: Capabilities) -> str:
-    """Return what is enforced for tasks, in honest words."""
+def how_it_runs(capabilities: Capabilities, container: Container) -> str:
+    """Return what is enforced for tasks of ``container``, in honest words."""
     limits = " and ".join(capabilities.enforced)
     return (
         f"Runs as local processes. Process trees are ended by {capabilities.tree_kill}; "
         f"{f'limits of {limits} are enforced' if limits else 'no limits of memory or cpu are enforced'}."
+        f"{_room(capabilities, container)}"
     )
+
+
+def _room(capabilities: Capabilities, container: Container) -> str:
+    """Return how many tasks there is memory for, if they say what they need."""
+    asked = memory_of(container)
+    if asked is None or capabilities.memory_bytes is None:
+        return ""
+    there, fit = in_gib(capabilities.memory_bytes), max(1, capabilities.memory_bytes // asked)
+    return f" Of tasks that ask for {in_gib(asked)} each, {fit} fit at once into the {there} for tasks."
 
 
 def execution_conditions(

@@ -182,7 +182,10 @@ class JobHandlers:
                 return self._operations.get(tx, known), []
             job = rows.get_job(tx, key)
             _check_etag(request.etag, job)
-            document = execution_of(codec.decode(Job, job.document), request.overrides, account(caller))
+            memory = self._ports.capabilities().memory_bytes
+            document = execution_of(
+                codec.decode(Job, job.document), request.overrides, account(caller), memory
+            )
             row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
             pruned = []

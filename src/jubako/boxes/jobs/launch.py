@@ -33,7 +33,7 @@ class LaunchSettings:
     slots: int
     """How many tasks of an execution live at once if it does not say, and they ask for no more than one CPU each."""
     memory_bytes: int | None = None
-    """Of the machine; None = do not look at what tasks ask for."""
+    """That tasks may ask for together; None = do not look at what they ask for."""
     output_root: str
     """Absolute directory; every attempt gets ``EXECUTION_UID/INDEX-ATTEMPT`` in it."""
     vault: SecretStore
@@ -96,13 +96,29 @@ def output_directory(root: str, execution_uid: str, index: int, attempt: int) ->
 
 def slots_for(container: Container, settings: LaunchSettings) -> int:
     """Return how many tasks of this container the machine has room for at once, by what they ask for; at least 1."""
-    limits = container.resources.limits if container.resources else {}
-    slots = settings.slots
-    if "cpu" in limits:
-        slots = min(slots, int(settings.slots / max(quantity(limits["cpu"]), 0.001)))
-    if "memory" in limits and settings.memory_bytes is not None:
-        slots = min(slots, int(settings.memory_bytes / max(quantity(limits["memory"]), 1.0)))
+    slots, cpus, asked = settings.slots, cpus_of(container), memory_of(container)
+    if cpus is not None:
+        slots = min(slots, int(settings.slots / max(cpus, 0.001)))
+    if asked is not None and settings.memory_bytes is not None:
+        slots = min(slots, settings.memory_bytes // max(asked, 1))
     return max(1, slots)
+
+
+def memory_of(container: Container) -> int | None:
+    """Return the bytes of memory that a checked container asks for, and may use at most; None if it does not say."""
+    limits = container.resources.limits if container.resources else {}
+    return int(quantity(limits["memory"])) if "memory" in limits else None
+
+
+def cpus_of(container: Container) -> float | None:
+    """Return the processors that a checked container asks for, and may use at most; None if it does not say."""
+    limits = container.resources.limits if container.resources else {}
+    return quantity(limits["cpu"]) if "cpu" in limits else None
+
+
+def in_gib(size: int) -> str:
+    """Return a number of bytes for people, such as ``21.2 GiB``."""
+    return f"{size / 2**30:.1f} GiB"
 
 
 _SUFFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -138,7 +154,6 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         raise invalid("template", "is missing.")
     container = template.containers[0]
     slots = slots_for(container, settings)
-    limits = container.resources.limits if container.resources else {}
     own = {variable.name: variable.value or "" for variable in container.env}
     key = execution.key
     identity = await settings.environments.environment(key.project, key.location, template.service_account)
@@ -155,8 +170,8 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         timeout=template.timeout or TASK_TIMEOUT_DEFAULT,
         parallelism=states.effective_parallelism(execution.parallelism, execution.task_count, slots),
         settings=settings,
-        memory_bytes=int(quantity(limits["memory"])) if "memory" in limits else None,
-        cpus=quantity(limits["cpu"]) if "cpu" in limits else None,
+        memory_bytes=memory_of(container),
+        cpus=cpus_of(container),
         preload=document.annotations.get(WARM_START) or None,
         secrets=secrets.refs_of(container, execution.key.project),
     )

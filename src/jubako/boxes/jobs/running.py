@@ -12,8 +12,12 @@ from jubako.wire.run_types import Container, EnvVar
 Overrides = RunJobRequest.Overrides
 
 
-def execution_of(job: Job, overrides: Overrides | None, creator: str) -> Execution:
+def execution_of(
+    job: Job, overrides: Overrides | None, creator: str, memory_bytes: int | None = None
+) -> Execution:
     """Return the document of a new execution of ``job``, whose defaults are filled in.
+
+    ``memory_bytes`` is what a task can ask for here; None: anything.
 
     Raises:
         InvalidArgument: The overrides are wrong, by themselves or for this job.
@@ -24,7 +28,7 @@ def execution_of(job: Job, overrides: Overrides | None, creator: str) -> Executi
     assert template is not None, job.name
     tasks, count = template.template, template.task_count
     assert tasks is not None, job.name
-    checks.can_run(tasks.containers[0])
+    checks.can_run(tasks.containers[0], memory_bytes)
     if overrides is not None:
         checks.overrides(overrides)
         tasks = _overridden(tasks, overrides)

@@ -15,7 +15,7 @@ from jubako.core.limits import TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import from_micros
 from jubako.runtime.port import Capabilities
 from jubako.wire import codec
-from jubako.wire.run_types import Condition
+from jubako.wire.run_types import Condition, Container
 
 LOGS_PATH = "/jubako/v1"
 
@@ -68,6 +68,8 @@ def execution(
 ) -> Execution:
     """Return the execution; ``failed`` is its task ``failed_task``, if there is one."""
     resource = stored(row.document)
+    containers = resource.template.containers if resource.template else []
+    container = containers[0] if containers else Container()
     counts = row.counts
     resource.name = str(row.key)
     resource.uid = row.uid
@@ -86,7 +88,7 @@ def execution(
     resource.retried_count = counts.retried
     resource.reconciling = row.state not in states.EXECUTION_FINAL
     resource.conditions = conditions.execution_conditions(
-        row, failed, _timeout(resource.template), conditions.how_it_runs(capabilities)
+        row, failed, _timeout(resource.template), conditions.how_it_runs(capabilities, container)
     )
     resource.log_uri = f"{base_url}{LOGS_PATH}/{row.key}/logs"
     resource.etag = etag(row.uid, row.generation, row.updated_us)

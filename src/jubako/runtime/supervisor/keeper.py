@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jubako.runtime.supervisor import output
+from jubako.runtime.supervisor import memory, output
 from jubako.runtime.supervisor.attempt import WAITING, Attempt, Move, Phase
 from jubako.runtime.supervisor.groups import Groups
 from jubako.runtime.supervisor.journal import Journal
@@ -28,6 +28,8 @@ _STARTS_PER_ROUND_MAX = 64
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
 _STALLED_S = 0.2
 """How often a full disk is tried again."""
+_SHORT_S = 0.05
+"""How often it is looked whether there is memory again."""
 _EXPIRED, _GRACE_OVER, _SWEEP, _TRY = "expired", "grace", "sweep", "try"
 _TRIES_MAX, _TRY_AGAIN_S = 20, 0.1
 """A command that cannot be started for want of processes or memory is tried again after 0.1, 0.2 ... 2 s."""
@@ -50,7 +52,8 @@ class Keeper:
         """The leader was reaped and the rest of the tree is not known to be gone."""
         self._announced: list[Attempt] = []
         self._live: dict[str, Attempt] = {}
-        self._groups = Groups()
+        self._groups = Groups(memory.for_attempts())
+        self._free_memory = memory.FreeMemory()
         self._deadlines: list[tuple[float, int, str, Attempt]] = []
         self._ticket = itertools.count()
         self._indexer = output.Indexer()
@@ -134,7 +137,7 @@ class Keeper:
         if self._live:
             instants.append(self._indexer.next_at)
         if self._groups.has_ready and not self._is_closing:
-            return 0
+            return _SHORT_S if self._live and self._free_memory.is_short() else 0
         return max(0.0, min(instants) - time.monotonic()) if instants else None
 
     def _reap(self) -> None:
@@ -219,6 +222,8 @@ class Keeper:
     def _announce(self) -> None:
         if self._announced or self._is_closing:  # those of the last round still wait for the disk
             return
+        if self._live and self._free_memory.is_short():
+            return
         for attempt in self._groups.take(_STARTS_PER_ROUND_MAX):
             attempt.move(Move.ANNOUNCE)
             attempt.announced_us = boot_us()
@@ -248,6 +253,7 @@ class Keeper:
             self._trees.abandon(attempt)
             self._not_started(attempt, error)
             return
+        memory.first_to_go(attempt.pid)
         attempt.started_us = boot_us()
         attempt.move(Move.START)
         self._live[attempt.id] = self._by_pid[attempt.pid] = attempt
