@@ -9,6 +9,8 @@ from typing import Any
 
 from official_packages import WELL_KNOWN, is_enum, is_map, top, uses
 
+from jubako.wire.schema import REST_ONLY
+
 PLAIN = {
     "Timestamp": ("datetime", ""),
     "Duration": ("timedelta", ""),
@@ -23,6 +25,23 @@ SCALARS = {
     13: ("int", "uint32", "0"),
 }  # fmt: skip
 """By number of google.protobuf.FieldDescriptorProto.Type: Python type, Field.type, default."""
+
+REST_ONLY_FIELDS = {
+    "google.cloud.workflows.executions.v1.Execution": (
+        f"disable_concurrency_quota_overflow_buffering: Annotated[bool, Field({REST_ONLY + 1})] = False",
+        f"create_time: Annotated[datetime | None, Field({REST_ONLY + 2})] = None",
+        f"execution_history_level: Annotated[ExecutionHistoryLevel, Field({REST_ONLY + 3})] = "
+        "ExecutionHistoryLevel.EXECUTION_HISTORY_LEVEL_UNSPECIFIED",
+    )
+}
+"""Fields that the packages do not have, by message.
+
+Source: workflowexecutions.googleapis.com v1, discovery document, Execution.
+"""
+_BORROWED = {
+    "google.cloud.workflows.executions.v1.Execution": ["google.cloud.workflows.v1.ExecutionHistoryLevel"]
+}
+"""Types that such fields need, by message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +84,8 @@ def _ordered(found: Mapping[str, Any]) -> list[str]:
     done: list[str] = []
 
     def visit(name: str) -> None:
-        for used in sorted({top(u).full_name for u in uses(found[name])} - {name}):
+        needed = {top(u).full_name for u in uses(found[name])} | set(_BORROWED.get(name, ()))
+        for used in sorted(needed - {name}):
             if used in found and used not in done:
                 visit(used)
         if name not in done:
@@ -92,6 +112,7 @@ def _print(descriptor: Any, depth: int) -> str:
     for nested in _nested(descriptor):
         lines += [_print(nested, depth + 1), ""]
     lines += [pad + _field(item, descriptor) for item in sorted(descriptor.fields, key=lambda f: f.number)]
+    lines += [pad + extra for extra in REST_ONLY_FIELDS.get(descriptor.full_name, ())]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.parsing import Group
 from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
-from jubako.cli.workflow_timeline import tree
+from jubako.cli.workflow_live import tree
 
 Execution = dict[str, Any]
 """A ``google.cloud.workflows.executions.v1.Execution`` as JSON."""
@@ -143,10 +143,9 @@ def _follow(context: Context, name: str) -> Execution:
 
 def _progress(execution: Execution, context: Context) -> list[str]:
     """Return where the execution stands: one line, and below it the tree of its steps as far as the screen goes."""
-    columns = context.err.columns
-    chart = context.client.get(f"/jubako/v1/{execution['name']}:timeline")
     room = max(context.err.rows - 3, 1)
-    return [clip(_line(execution), columns - 1), *tree(chart, columns)[-room:]]
+    told = context.client.get(f"/jubako/v1/{execution['name']}:steps", query={"rows": str(room)})
+    return [clip(_line(execution), context.err.columns - 1), *tree(told["steps"], context.err, room)]
 
 
 def _line(execution: Mapping[str, Any]) -> str:

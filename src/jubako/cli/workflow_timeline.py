@@ -91,24 +91,6 @@ def span(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def tree(chart: Chart, columns: int) -> list[str]:
-    """Return the steps so far as an indented tree with their times, for a terminal of so many columns."""
-    lines: list[str] = []
-    before: list[str] = []
-    for step in chart["steps"]:
-        *above, own = step["name"].split("/")[1:]
-        same = 0
-        while same < min(len(above), len(before)) and above[same] == before[same]:
-            same += 1
-        lines += [f"{'  ' * depth}  {clean(above[depth])}" for depth in range(same, len(above))]
-        before = above
-        mark = _MARKS[step["state"]]
-        lines.append(f"{'  ' * len(above)}{mark} {clean(own)}  {span(step['seconds'])}")
-    return [clip(line, columns - 1) for line in lines]
-
-
-_MARKS = {"SUCCEEDED": "\N{CHECK MARK}", "FAILED": "\N{BALLOT X}", "IN_PROGRESS": "\N{HORIZONTAL ELLIPSIS}"}
-
 _ROW, _LEFT, _WIDTH = 22, 300, 640
 _SVG_STYLE = (
     "<style>text{font:12px sans-serif;fill:#222}.critical{fill:#d9822b}.step{fill:#8aa9d6}.failed{fill:#c0392b}"

@@ -33,9 +33,11 @@ from jubako.boxes.workflows.authorization import TokenSource
 from jubako.boxes.workflows.callback_routes import CallbackRoutes
 from jubako.boxes.workflows.connectors import connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
+from jubako.boxes.workflows.execution_documents import ExecutionDocuments
 from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.execution_routes import ExecutionRoutes
 from jubako.boxes.workflows.handlers import Workflows
+from jubako.boxes.workflows.histories import Histories
 from jubako.boxes.workflows.instant import Instant
 from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
 from jubako.boxes.workflows.methods import WORKFLOWS
@@ -43,12 +45,14 @@ from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
 from jubako.boxes.workflows.performer import Services as PerformerServices
+from jubako.boxes.workflows.step_entry_routes import StepEntryRoutes
 from jubako.core import names
 from jubako.identity.environment import Environments
 from jubako.identity.policies import Policies, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
+from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.store.port import Tx
 from jubako.wire import logging_api
@@ -115,7 +119,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
         environments=environments,
         working_dir=ground.working_dir,
         grace=ground.grace,
-        memory_bytes=ground.runtime.capabilities().memory_bytes,
+        memory_bytes=machine_memory(),
     )
     engine = JobsEngine(
         ground.store, ground.runtime, settings, operations.finish, ground.events, ground.faults
@@ -212,14 +216,19 @@ def with_policies(ground: Ground, access: Access, jobs: Api, services: Api) -> t
     )
 
 
-def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Api]:
+def workflow_apis(ground: Ground, callable_apis: Sequence[Api], histories: Histories) -> tuple[Api, Api]:
     """Return the APIs of the Workflows box; sources may call the methods of ``callable_apis`` and of these two."""
+    handlers = Executions(ground.store, ground.ids)
     executions = Api(
         name="workflowexecutions",
         version="v1",
         hosts=WORKFLOW_EXECUTIONS_HOSTS,
         methods=WORKFLOW_EXECUTIONS,
-        handlers=Executions(ground.store, ground.ids).handlers(),
+        handlers=handlers.handlers(),
+        documents=[
+            *StepEntryRoutes(histories).routes(),
+            *ExecutionDocuments(ground.store, handlers).routes(),
+        ],
     )
     bare = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
     known = frozenset(connectors([*callable_apis, executions, bare]))
@@ -233,11 +242,11 @@ def workflow_apis(ground: Ground, callable_apis: Sequence[Api]) -> tuple[Api, Ap
     return workflows, executions
 
 
-def workflow_extras(ground: Ground) -> list[Extra]:
+def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
     """Return the routes of the Workflows box that are no API methods."""
     return [
         *CallbackRoutes(ground.store, ground.clock).routes(),
-        *ExecutionRoutes(ground.store, ground.clock).routes(),
+        *ExecutionRoutes(ground.store, ground.clock, histories).routes(),
     ]
 
 

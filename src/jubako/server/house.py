@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
+from jubako.boxes.workflows.histories import Histories
 from jubako.core.errors import FailedPrecondition
 from jubako.identity.credentials_api import CredentialsHandlers
 from jubako.identity.environment_route import EnvironmentRoute
@@ -45,7 +46,8 @@ class House:
         access, self._homes = identities.access, identities.homes
         jobs, services = boxes.jobs(ground, self._homes), boxes.services(ground, self._homes)
         jobs_api, services_api, policies = boxes.with_policies(ground, access, jobs.api, services.api)
-        apis = [jobs_api, services_api, *boxes.workflow_apis(ground, [jobs_api, services_api])]
+        histories = Histories(ground.store)
+        apis = [jobs_api, services_api, *boxes.workflow_apis(ground, [jobs_api, services_api], histories)]
         credentials = CredentialsHandlers(identities.tokens, ground.clock).api()
         served = [*apis, policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
@@ -75,7 +77,7 @@ class House:
             extras=Extras(
                 [
                     *jobs.extras,
-                    *boxes.workflow_extras(ground),
+                    *boxes.workflow_extras(ground, histories),
                     *DiscoveryRoutes(served, ground.base_url).routes(),
                     *EnvironmentRoute(self._homes).routes(),
                     *KeyRoutes(ground.store).routes(),

@@ -18,6 +18,8 @@ DURATION = "google.protobuf.Duration"
 FIELD_MASK = "google.protobuf.FieldMask"
 ANY = "google.protobuf.Any"
 STRUCT = "google.protobuf.Struct"
+REST_ONLY = 100_000
+"""Numbers above it are ours: of these fields Google publishes the JSON name, but no number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from jubako.boxes.workflows.language.dependence import read_source
 from jubako.cli.main import main
 from jubako.cli.terminal import Terminal
 from jubako.cli.workflow_graph import draw
-from jubako.cli.workflow_timeline import gantt, span, tree
+from jubako.cli.workflow_live import tree
+from jubako.cli.workflow_timeline import gantt, span
 from jubako.cli.workflow_timeline import svg as chart_svg
 
 SOURCE = """
@@ -147,14 +148,29 @@ def test_a_chart_marks_the_critical_path_and_tells_what_was_saved() -> None:
     ET.fromstring(chart_svg(CHART))
 
 
-def test_the_live_tree_names_what_steps_stand_in_once() -> None:
-    assert tree(CHART, 80) == [
-        "  both",
-        "    left",
-        "    \N{CHECK MARK} a#0  10.0 s",
-        "    right",
-        "    \N{BALLOT X} b#0  4.0 s",
+def entry(step: str, depth: int, kind: str = "ASSIGN", **more: object) -> dict[str, object]:
+    base = {"step": step, "type": f"STEP_{kind}", "state": "STATE_SUCCEEDED", "depth": depth, "number": 0}
+    return {**base, "seconds": 0.0, **more}
+
+
+STEPS = [
+    entry("loop", 0, "FOR", state="STATE_IN_PROGRESS", seconds=3.0),
+    entry("loop", 1, "FOR_ITERATION", number=2, seconds=1.5),
+    entry("read", 2, "STD_LIB_CALL", state="STATE_FAILED", seconds=0.25),
+]
+
+
+def test_the_live_tree_shows_what_is_inside_of_what_with_times() -> None:
+    assert tree(STEPS, Terminal(io.StringIO(), {}), 10) == [
+        "  \N{BLACK RIGHT-POINTING TRIANGLE} loop  3.0 s",
+        "    \N{CHECK MARK} iteration 2  1.5 s",
+        "      \N{BALLOT X} read  250 ms",
     ]
+
+
+def test_a_tree_that_is_too_high_loses_its_top() -> None:
+    lines = tree(STEPS, Terminal(io.StringIO(), {}), 2)
+    assert lines == ["  \N{HORIZONTAL ELLIPSIS}", "      \N{BALLOT X} read  250 ms"]
 
 
 def test_spans_are_short() -> None:

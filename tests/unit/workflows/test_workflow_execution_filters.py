@@ -4,9 +4,20 @@ from typing import Any
 
 import pytest
 
-from jubako.boxes.workflows.execution_filters import is_oldest_first, parse_filter
-from jubako.boxes.workflows.resources import ListExecutionsRequest
-from jubako.core.errors import InvalidArgument
+from jubako.boxes.workflows.backlog import Backlog
+from jubako.boxes.workflows.execution_filters import (
+    filter_of_executions,
+    filter_of_workflows,
+    order_of_executions,
+)
+from jubako.boxes.workflows.execution_handlers import Executions
+from jubako.boxes.workflows.resources import (
+    CreateExecutionRequest,
+    Execution,
+    ListExecutionsRequest,
+    ListWorkflowsRequest,
+)
+from jubako.core.errors import InvalidArgument, ResourceExhausted
 from jubako.identity.access import LOCAL
 
 PARENT = "projects/p/locations/l/workflows/w"
@@ -69,7 +80,10 @@ async def test_times_are_compared_as_times(seven: Any) -> None:
     "text",
     [
         "state",
-        "state=A OR state=B",
+        "state=A OR",
+        "(state=A",
+        "NOT",
+        "(" * 30 + "state=A" + ")" * 30,
         "colour=red",
         "state<A",
         "startTime>yesterday",
@@ -80,9 +94,66 @@ async def test_times_are_compared_as_times(seven: Any) -> None:
 )
 def test_what_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
-        parse_filter(text)
+        filter_of_executions(text)
 
 
-def test_other_orders_are_refused() -> None:
+@pytest.mark.parametrize("text", ["colour", "state up", "labels.a", "stepName"])
+def test_what_has_no_order_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
-        is_oldest_first("state")
+        order_of_executions(text)
+
+
+async def test_any_field_gives_an_order_and_pages_follow_it(seven: Any) -> None:
+    by_state = await listed(seven, order="state desc, executionId", size=2)
+    states = ["SUCCEEDED"] * 3 + ["FAILED"] * 4
+    wanted = sorted(
+        zip(states, [*sorted(seven.names[1::2]), *sorted(seven.names[::2])], strict=True), key=str
+    )
+    assert by_state == [name for state, name in wanted if state == "SUCCEEDED"] + [
+        name for state, name in wanted if state == "FAILED"
+    ]
+
+
+async def test_or_and_not_and_stars_are_understood(seven: Any) -> None:
+    assert len(await listed(seven, "state=FAILED OR state=SUCCEEDED")) == 7
+    assert len(await listed(seven, "NOT state=FAILED")) == 3
+    assert len(await listed(seven, "-state=FAIL*")) == 3
+    # OR binds tighter than AND, as AIP-160 has it.
+    assert len(await listed(seven, "state=FAILED AND state=FAILED OR state=SUCCEEDED")) == 4
+    assert len(await listed(seven, "state=FAILED AND (state=SUCCEEDED)")) == 0
+
+
+async def test_a_page_that_stands_at_nothing_is_told(seven: Any) -> None:
+    reply = await seven.executions.list(
+        ListExecutionsRequest(parent=PARENT, order_by="state", page_size=1), LOCAL
+    )
+    await seven.store.write(lambda tx: tx.run("DELETE FROM workflow_executions"))
+    with pytest.raises(InvalidArgument, match="gone"):
+        await seven.executions.list(
+            ListExecutionsRequest(parent=PARENT, order_by="state", page_token=reply.next_page_token), LOCAL
+        )
+
+
+async def test_an_execution_that_is_not_to_wait_is_refused_where_others_wait(house: Any) -> None:
+    house.executions = Executions(house.store, house.ids, Backlog(active_max=0))
+    await house.deploy("[{a: {return: 1}}]")
+    given = Execution(disable_concurrency_quota_overflow_buffering=True)
+    with pytest.raises(ResourceExhausted):
+        await house.executions.create(CreateExecutionRequest(parent=PARENT, execution=given), LOCAL)
+    assert (await house.begin()).state is Execution.State.QUEUED
+
+
+async def test_workflows_are_filtered_and_ordered_too(house: Any) -> None:
+    for name in ("b", "a", "c"):
+        await house.deploy("[{a: {return: 1}}]", name)
+
+    async def names(**asked: Any) -> list[str]:
+        request = ListWorkflowsRequest(parent="projects/p/locations/l", **asked)
+        return [one.name[-1] for one in (await house.workflows.list(request, LOCAL)).workflows]
+
+    assert await names() == ["a", "b", "c"]
+    assert await names(order_by="name desc") == ["c", "b", "a"]
+    assert await names(filter="name=b OR name=c") == ["b", "c"]
+    assert await names(filter="state=UNAVAILABLE") == []
+    with pytest.raises(InvalidArgument):
+        filter_of_workflows("sourceContents=x")

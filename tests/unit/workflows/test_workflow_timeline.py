@@ -81,7 +81,7 @@ def test_an_outcome_nobody_waited_for_changes_nothing() -> None:
     program = compile_workflow(SOURCE)
     once = replay(program, None, at(0), OUTCOMES[:2])
     twice = replay(program, None, at(0), [*OUTCOMES[:2], (at(11), OUTCOMES[1][1])])
-    assert once == twice
+    assert (once.spans, once.last) == (twice.spans, twice.last)
 
 
 def of(source: str) -> dict[str, set[str]]:

@@ -20,8 +20,8 @@ class Backlog:
     queued_max: int = 100_000
     """Source: Workflows, "Quotas and limits", backlogged executions."""
 
-    def state_of_new(self, tx: Tx) -> State:
-        """Return in which state an execution begins.
+    def state_of_new(self, tx: Tx, *, may_wait: bool = True) -> State:
+        """Return in which state an execution begins; with ``may_wait`` false it begins at once or not at all.
 
         Raises:
             ResourceExhausted: There are as many as may be.
@@ -31,6 +31,10 @@ class Backlog:
         assert row is not None
         if row[0] < self.active_max:
             return State.ACTIVE
+        if not may_wait:
+            raise ResourceExhausted(
+                f"{row[0]} executions are active, and this one is not to wait for its turn."
+            )
         queued = tx.one("SELECT COUNT(*) FROM workflow_executions WHERE state = 'QUEUED'")
         assert queued is not None
         if queued[0] >= self.queued_max:

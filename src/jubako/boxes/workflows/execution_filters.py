@@ -1,128 +1,84 @@
-"""The ``filter`` and ``orderBy`` of executions: the part of AIP-160 that their fields need.
+"""What lists of executions and of workflows can be filtered and ordered by.
 
-``TERM [AND TERM]...``; a term is ``FIELD OPERATOR VALUE`` with ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
-Source: google/cloud/workflows/executions/v1/executions.proto, ListExecutionsRequest.filter and .order_by.
+Sources: google/cloud/workflows/executions/v1/executions.proto, ListExecutionsRequest; workflowexecutions.googleapis.com
+v1, discovery document, executions.list; google/cloud/workflows/v1/workflows.proto, ListWorkflowsRequest.
 """
 
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from jubako.boxes.workflows.resources import Execution
+from jubako.boxes.workflows.listing import Filter, Listed, Order, parse_filter, parse_order
+from jubako.boxes.workflows.resources import Execution, Workflow
 from jubako.core.timestamps import parse_duration, parse_timestamp
 from jubako.wire.codec import invalid
 
-_TERM = re.compile(
-    r"""\s*(?P<field>[A-Za-z_]+(?:\.(?:"[^"]*"|[\w./-]+))?)\s*(?P<operator><=|>=|!=|=|<|>)\s*
-        (?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s"()]+))\s*""",
-    re.VERBOSE,
-)
-_AND = re.compile(r"AND\b\s*")
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-_NEWEST_FIRST = frozenset({"", "starttime desc", "start_time desc"})
-_OLDEST_FIRST = frozenset({"starttime", "starttime asc", "start_time", "start_time asc"})
-FILTER_CHARS_MAX = 4096
+
+def filter_of_executions(text: str) -> Filter[Execution]:
+    """Return what a filter of executions asks for; raise InvalidArgument if it is none."""
+    return parse_filter(text, _EXECUTIONS, lambda execution: execution.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a filter asks for."""
-
-    labels: Mapping[str, str]
-    """Labels that must have these values: the store has an index for them."""
-    terms: Sequence[Callable[[Execution], bool]]
-
-    def matches(self, execution: Execution) -> bool:
-        """Return whether all terms hold; labels are not looked at."""
-        return all(term(execution) for term in self.terms)
+def order_of_executions(text: str) -> list[Order[Execution]]:
+    """Return the parts of an order of executions; raise InvalidArgument if it is none."""
+    return parse_order(text, _EXECUTIONS)
 
 
-def parse_filter(text: str) -> Filter:
-    """Return what ``text`` asks for.
-
-    Raises:
-        InvalidArgument: It is not of this language.
-
-    """
-    if len(text) > FILTER_CHARS_MAX:
-        raise invalid("filter", f"is longer than {FILTER_CHARS_MAX} characters.")
-    labels: dict[str, str] = {}
-    terms: list[Callable[[Execution], bool]] = []
-    at = 0
-    while text[at:].strip():
-        match = _TERM.match(text, at)
-        if match is None:
-            raise invalid(
-                "filter", f"{text[at:].strip()[:60]!r} is not understood; write FIELD=VALUE joined by AND."
-            )
-        value = match["bare"] if match["quoted"] is None else match["quoted"]
-        kind, _, key = match["field"].partition(".")
-        if kind in {"label", "labels"} and key and match["operator"] == "=":
-            labels[key.strip('"')] = value
-        else:
-            terms.append(_term(match["field"], match["operator"], value))
-        at = _behind_and(text, match.end())
-    return Filter(labels, terms)
+def filter_of_workflows(text: str) -> Filter[Workflow]:
+    """Return what a filter of workflows asks for; raise InvalidArgument if it is none."""
+    return parse_filter(text, _WORKFLOWS, lambda workflow: workflow.labels)
 
 
-def is_oldest_first(order_by: str) -> bool:
-    """Return which way ``orderBy`` goes: oldest or newest start first.
-
-    Raises:
-        InvalidArgument: It is another order.
-
-    """
-    order = " ".join(order_by.lower().split())
-    if order in _OLDEST_FIRST:
-        return True
-    if order in _NEWEST_FIRST:
-        return False
-    raise invalid("orderBy", "must be startTime, startTime desc or empty (newest first).")
+def order_of_workflows(text: str) -> list[Order[Workflow]]:
+    """Return the parts of an order of workflows; raise InvalidArgument if it is none."""
+    return parse_order(text, _WORKFLOWS)
 
 
-def _behind_and(text: str, at: int) -> int:
-    if not text[at:].strip():
-        return at
-    match = _AND.match(text, at)
-    if match is None or not text[match.end() :].strip():
-        raise invalid(
-            "filter", f"{text[at:][:60]!r} does not go on with AND and a term; OR and NOT are not supported."
-        )
-    return match.end()
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
-def _term(field: str, sign: str, value: str) -> Callable[[Execution], bool]:
-    name = field.replace("_", "").lower()
-    compare = _OPERATORS[sign]
-    if name in _TEXTS:
-        if sign not in {"=", "!="}:
-            raise invalid("filter", f"{field} can only be compared with = and !=.")
-        return lambda execution: compare(_TEXTS[name](execution), value)
-    if name not in _TIMES:
-        known = "state, startTime, endTime, duration, executionId, workflowRevisionId and labels.KEY"
-        raise invalid("filter", f"{field!r} is not one of {known}.")
-    read, parse = _TIMES[name]
-    wanted = parse(value, f"filter: {field}")
-
-    def holds(execution: Execution) -> bool:
-        found = read(execution)
-        return found is not None and compare(found, wanted)
-
-    return holds
+def _steps(execution: Execution) -> list[str]:
+    return [step.step for step in execution.status.current_steps] if execution.status else []
 
 
-_TEXTS: Mapping[str, Callable[[Execution], str]] = {
-    "state": lambda execution: execution.state.name,
-    "executionid": lambda execution: execution.name.rpartition("/")[2],
-    "name": lambda execution: execution.name,
-    "workflowrevisionid": lambda execution: execution.workflow_revision_id,
+def _truth(value: str, where: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise invalid(where, "must be true or false.")
+    return value.lower() == "true"
+
+
+def day_or_time(value: str, where: str) -> datetime:
+    """Return an instant; a bare day is its midnight in UTC, as Google's own examples have it."""
+    return parse_timestamp(f"{value}T00:00:00Z" if len(value) == len("2023-08-01") else value, where)
+
+
+_EXECUTIONS: Mapping[str, Listed[Execution]] = {
+    "executionid": Listed(lambda execution: _last(execution.name)),
+    "name": Listed(lambda execution: execution.name, is_ordered=False),
+    "state": Listed(lambda execution: execution.state.name),
+    "createtime": Listed(lambda execution: execution.create_time, day_or_time),
+    "starttime": Listed(lambda execution: execution.start_time, day_or_time),
+    "endtime": Listed(lambda execution: execution.end_time, day_or_time),
+    "duration": Listed(lambda execution: execution.duration, parse_duration),
+    "workflowrevisionid": Listed(lambda execution: execution.workflow_revision_id),
+    "stepname": Listed(_steps, is_ordered=False),
+    "disableconcurrencyquotaoverflowbuffering": Listed(
+        lambda execution: execution.disable_concurrency_quota_overflow_buffering, _truth, is_ordered=False
+    ),
 }
-_TIMES: Mapping[str, tuple[Callable[[Execution], Any], Callable[[str, str], Any]]] = {
-    "starttime": (lambda execution: execution.start_time, parse_timestamp),
-    "endtime": (lambda execution: execution.end_time, parse_timestamp),
-    "duration": (lambda execution: execution.duration, parse_duration),
+_WORKFLOWS: Mapping[str, Listed[Workflow]] = {
+    "name": Listed(lambda workflow: _last(workflow.name)),
+    "description": Listed(lambda workflow: workflow.description),
+    "state": Listed(lambda workflow: workflow.state.name),
+    "revisionid": Listed(lambda workflow: workflow.revision_id),
+    "serviceaccount": Listed(lambda workflow: workflow.service_account),
+    "createtime": Listed(lambda workflow: workflow.create_time, day_or_time),
+    "updatetime": Listed(lambda workflow: workflow.update_time, day_or_time),
+    "revisioncreatetime": Listed(lambda workflow: workflow.revision_create_time, day_or_time),
 }
+
+
+def is_by_start(order: list[Order[Any]]) -> bool:
+    """Return whether the store's own order of executions, by start (or creation), is the one asked for."""
+    return not order or (len(order) == 1 and order[0].field in {"starttime", "createtime"})

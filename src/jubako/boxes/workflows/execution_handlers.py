@@ -4,13 +4,14 @@ Source: google/cloud/workflows/executions/v1/executions.proto.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from jubako.boxes.workflows import execution_rows, rows
 from jubako.boxes.workflows.backlog import Backlog
-from jubako.boxes.workflows.execution_filters import Filter, is_oldest_first, parse_filter
+from jubako.boxes.workflows.execution_filters import filter_of_executions, is_by_start, order_of_executions
 from jubako.boxes.workflows.language.limits import ARGUMENT_BYTES_MAX
+from jubako.boxes.workflows.listing import Filter, Order, behind, in_order
 from jubako.boxes.workflows.resources import (
     CancelExecutionRequest,
     CreateExecutionRequest,
@@ -20,18 +21,31 @@ from jubako.boxes.workflows.resources import (
     ListExecutionsRequest,
     ListExecutionsResponse,
 )
+from jubako.boxes.workflows.states import State
 from jubako.core.ids import IdSource
 from jubako.core.names import WORKFLOW
 from jubako.store.port import Store, Tx
 from jubako.wire import idempotency
 from jubako.wire.codec import invalid
 from jubako.wire.method import Caller, Handler
-from jubako.wire.paging import cut, page_of
+from jubako.wire.paging import Page, cut, page_of
 
 SERVICE = "google.cloud.workflows.executions.v1.Executions."
-_BASIC = ("name", "start_time", "end_time", "duration", "state", "workflow_revision_id", "labels")
+_BASIC = (
+    "name",
+    "create_time",
+    "start_time",
+    "end_time",
+    "duration",
+    "state",
+    "workflow_revision_id",
+    "labels",
+)
 _LATEST = (2**62, "~")
 _EARLIEST = (-1, "")
+ALL = 2**31
+FULL_PAGE_MAX = 100
+"""Source: executions.proto, ListExecutionsRequest.page_size."""
 
 
 class Executions:
@@ -73,13 +87,19 @@ class Executions:
         if earlier is not None:
             return execution_rows.find_execution(tx, earlier)
         stored = rows.find_workflow(tx, parent)
+        state = self._backlog.state_of_new(
+            tx, may_wait=not given.disable_concurrency_quota_overflow_buffering
+        )
         execution = Execution(
             name=f"{parent}/executions/{uid}",
-            start_time=tx.now,
-            state=Execution.State[self._backlog.state_of_new(tx)],
+            create_time=tx.now,
+            start_time=tx.now if state is State.ACTIVE else None,
+            state=Execution.State[state],
             argument=given.argument or "null",
             workflow_revision_id=stored.document.revision_id,
             call_log_level=given.call_log_level,
+            execution_history_level=given.execution_history_level,
+            disable_concurrency_quota_overflow_buffering=given.disable_concurrency_quota_overflow_buffering,
             labels={**stored.document.labels, **given.labels},
         )
         execution_rows.create_execution(tx, stored.uid, execution)
@@ -93,24 +113,16 @@ class Executions:
 
     async def list(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:  # noqa: ARG002
         """Return a page of executions, newest first and BASIC unless asked otherwise."""
-        wanted = parse_filter(request.filter)
-        oldest_first = is_oldest_first(request.order_by)
-        page = page_of(request.page_size, request.page_token)
-        before = _before(page.after) if page.after else (_EARLIEST if oldest_first else _LATEST)
+        wanted, order = filter_of_executions(request.filter), order_of_executions(request.order_by)
+        is_full = request.view is ExecutionView.FULL
+        size = min(request.page_size, FULL_PAGE_MAX) if is_full else request.page_size
+        page = page_of(size, request.page_token)
+        look = _by_start if is_by_start(order) else _sorted
         found = await self._store.read(
-            partial(
-                _matching,
-                parent=request.parent,
-                before=before,
-                limit=page.size + 1,
-                wanted=wanted,
-                oldest_first=oldest_first,
-            )
+            partial(look, parent=request.parent, page=page, wanted=wanted, order=order)
         )
-        shown, token = cut(found, page, lambda row: f"{row[0]}.{row[1].name.rpartition('/')[2]}")
-        executions = [execution for _, execution in shown]
-        if request.view is not ExecutionView.FULL:
-            executions = [_basic(execution) for execution in executions]
+        shown, token = cut(found, page, lambda row: row[0])
+        executions = [execution if is_full else _basic(execution) for _, execution in shown]
         return ListExecutionsResponse(executions=executions, next_page_token=token)
 
     async def cancel(self, request: CancelExecutionRequest, caller: Caller) -> Execution:  # noqa: ARG002
@@ -131,23 +143,41 @@ def _basic(execution: Execution) -> Execution:
     return Execution(**{name: getattr(execution, name) for name in _BASIC})
 
 
-def _matching(
-    tx: Tx, parent: str, before: tuple[int, str], limit: int, wanted: Filter, *, oldest_first: bool
-) -> list[tuple[int, Execution]]:
-    """Return the first executions that a filter lets through, reading on until there are enough."""
-    matching: list[tuple[int, Execution]] = []
-    while len(matching) < limit:
+def _by_start(
+    tx: Tx, parent: str, page: Page, wanted: Filter[Execution], order: Sequence[Order[Execution]]
+) -> list[tuple[str, Execution]]:
+    """Return executions with their places, in the store's order, reading on until there are enough."""
+    oldest_first = bool(order) and not order[0].is_descending
+    before = _place(page.after) if page.after else (_EARLIEST if oldest_first else _LATEST)
+    matching: list[tuple[str, Execution]] = []
+    while len(matching) <= page.size:
         rows = execution_rows.list_executions(
-            tx, parent, before, limit, wanted.labels, oldest_first=oldest_first
+            tx, parent, before, page.size + 1, wanted.labels, oldest_first=oldest_first
         )
-        matching += [row for row in rows if wanted.matches(row[1])]
-        if len(rows) < limit:
+        matching += [
+            (f"{start}.{_id(execution)}", execution) for start, execution in rows if wanted.matches(execution)
+        ]
+        if len(rows) <= page.size:
             break
-        before = (rows[-1][0], rows[-1][1].name.rpartition("/")[2])
-    return matching[:limit]
+        before = (rows[-1][0], _id(rows[-1][1]))
+    return matching[: page.size + 1]
 
 
-def _before(after: str) -> tuple[int, str]:
+def _sorted(
+    tx: Tx, parent: str, page: Page, wanted: Filter[Execution], order: Sequence[Order[Execution]]
+) -> list[tuple[str, Execution]]:
+    """Return executions with their places, in an order that the store has no index for: all are looked at."""
+    rows = execution_rows.list_executions(tx, parent, _LATEST, ALL, wanted.labels)
+    found = in_order([execution for _, execution in rows if wanted.matches(execution)], order)
+    shown = behind(found, page.after, _id)[: page.size + 1]
+    return [(_id(execution), execution) for execution in shown]
+
+
+def _id(execution: Execution) -> str:
+    return execution.name.rpartition("/")[2]
+
+
+def _place(after: str) -> tuple[int, str]:
     start, _, execution = after.partition(".")
     if not start.isdigit():
         raise invalid("pageToken", "is not one that this server gave.")

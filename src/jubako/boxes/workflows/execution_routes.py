@@ -2,6 +2,9 @@
 
 ``POST /jubako/v1/EXECUTION:wait`` (body ``{"timeout": "30s"}``, the default and at most one minute): the Execution
 once it has ended, or as it is when the time is over. So a client learns the end at once, without polling.
+
+``GET /jubako/v1/EXECUTION:timeline``: the chart of timeline.py. ``GET /jubako/v1/EXECUTION:steps?rows=N``: the newest N
+step entries and those around them, as a tree for a screen of so many rows.
 """
 
 import asyncio
@@ -11,19 +14,17 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from jubako.boxes.workflows import execution_rows
-from jubako.boxes.workflows.history import replay
-from jubako.boxes.workflows.history_rows import Told, execution_history
-from jubako.boxes.workflows.language import compile_workflow
+from jubako.boxes.workflows.histories import Histories, Past
 from jubako.boxes.workflows.language.dependence import read_source
 from jubako.boxes.workflows.resources import Execution
-from jubako.boxes.workflows.seat import decode_outcome
 from jubako.boxes.workflows.states import FINAL, State
+from jubako.boxes.workflows.step_tree import newest
 from jubako.boxes.workflows.timeline import timeline
 from jubako.core.clock import Clock
 from jubako.core.names import WORKFLOW_EXECUTION
-from jubako.core.timestamps import to_micros
 from jubako.store.port import Store
 from jubako.wire import codec
+from jubako.wire.binding import parse_query
 from jubako.wire.extras import Extra
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Caller
@@ -31,6 +32,7 @@ from jubako.wire.schema import Field, Message
 
 WAIT_MAX = timedelta(seconds=60)
 WAIT_DEFAULT = timedelta(seconds=30)
+ROWS = 100
 _NAME = "/jubako/v1/{name=projects/*/locations/*/workflows/*/executions/*}"
 _JSON = {"content-type": "application/json; charset=UTF-8"}
 
@@ -46,9 +48,10 @@ class WaitRequest(Message):
 class ExecutionRoutes:
     """Serves the routes above."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, histories: Histories) -> None:
         self._store = store
         self._clock = clock
+        self._histories = histories
 
     def routes(self) -> list[Extra]:
         """Return the routes."""
@@ -56,6 +59,7 @@ class ExecutionRoutes:
         return [
             Extra(verb="POST", template=f"{_NAME}:wait", permission=permission, handler=self.wait),
             Extra(verb="GET", template=f"{_NAME}:timeline", permission=permission, handler=self.timeline),
+            Extra(verb="GET", template=f"{_NAME}:steps", permission=permission, handler=self.steps),
         ]
 
     async def wait(self, request: HttpRequest, variables: Mapping[str, str], caller: Caller) -> HttpResponse:  # noqa: ARG002
@@ -73,9 +77,16 @@ class ExecutionRoutes:
         caller: Caller,  # noqa: ARG002
     ) -> HttpResponse:
         """Answer ``:timeline``."""
-        told = await self._store.read(lambda tx: execution_history(tx, variables["name"]))
-        chart = await asyncio.to_thread(_chart, told, self._clock.now())
-        return HttpResponse(status=200, headers=_JSON, body=json.dumps(chart, ensure_ascii=False).encode())
+        past = await self._histories.of(variables["name"])
+        chart = await asyncio.to_thread(_chart, past, self._clock.now())
+        return _reply({"execution": past.execution.name, "state": past.execution.state.name, **chart})
+
+    async def steps(self, request: HttpRequest, variables: Mapping[str, str], caller: Caller) -> HttpResponse:  # noqa: ARG002
+        """Answer ``:steps``."""
+        rows = dict(parse_query(request.query)).get("rows", "")
+        past = await self._histories.of(variables["name"])
+        now = past.execution.end_time or self._clock.now()
+        return _reply({"steps": newest(past.history, int(rows) if rows.isdecimal() else ROWS, now)})
 
     async def _ended(self, name: str, deadline: datetime) -> Execution:
         topic = execution_rows.execution_topic(WORKFLOW_EXECUTION.parse(name)["execution"])
@@ -87,12 +98,10 @@ class ExecutionRoutes:
                     return execution
 
 
-def _chart(told: Told, now: datetime) -> dict[str, Any]:
-    execution = told.execution
-    begin = execution.start_time or now
-    outcomes = [(at, decode_outcome(text)) for at, text in told.outcomes]
-    history = replay(
-        compile_workflow(told.source), json.loads(execution.argument or "null"), to_micros(begin), outcomes
-    )
-    chart = timeline(read_source(told.source), history, begin, execution.end_time or now)
-    return {"execution": execution.name, "state": execution.state.name, **chart}
+def _chart(past: Past, now: datetime) -> dict[str, Any]:
+    begin, end = past.execution.start_time or now, past.execution.end_time or now
+    return timeline(read_source(past.workflow.source_contents or ""), past.history, begin, end)
+
+
+def _reply(document: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(status=200, headers=_JSON, body=json.dumps(document, ensure_ascii=False).encode())

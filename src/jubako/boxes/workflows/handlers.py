@@ -4,11 +4,13 @@ Source: google/cloud/workflows/v1/workflows.proto; the rules for ids and revisio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from jubako.boxes.workflows import execution_rows, rows
+from jubako.boxes.workflows.execution_filters import filter_of_workflows, order_of_workflows
 from jubako.boxes.workflows.language import compile_workflow
+from jubako.boxes.workflows.listing import behind, in_order
 from jubako.boxes.workflows.resources import (
     CreateWorkflowRequest,
     DeleteWorkflowRequest,
@@ -21,7 +23,6 @@ from jubako.boxes.workflows.resources import (
     UpdateWorkflowRequest,
     Workflow,
 )
-from jubako.core.errors import InvalidArgument
 from jubako.core.ids import IdSource
 from jubako.core.names import LOCATION, WORKFLOW
 from jubako.identity.accounts import email_of
@@ -36,6 +37,7 @@ SERVICE = "google.cloud.workflows.v1.Workflows."
 _ID = re.compile(r"[A-Za-z]([-_A-Za-z0-9]{0,62}[A-Za-z0-9])?\Z")
 _UPDATABLE = frozenset({"description", "labels", "service_account", "source_contents", "call_log_level",
                         "user_env_vars", "execution_history_level", "crypto_key_name", "tags"})  # fmt: skip
+ALL = 2**31
 _MAKES_REVISION = frozenset({"source_contents", "service_account"})
 
 
@@ -94,15 +96,19 @@ class Workflows:
         return await self._store.read(read)
 
     async def list(self, request: ListWorkflowsRequest, caller: Caller) -> ListWorkflowsResponse:  # noqa: ARG002
-        """Return a page of workflows by id."""
-        if request.filter or request.order_by:
-            raise InvalidArgument("filter and order_by are not supported yet; leave them empty.")
+        """Return a page of workflows, by id unless asked otherwise."""
+        wanted, order = filter_of_workflows(request.filter), order_of_workflows(request.order_by)
         place = LOCATION.parse(request.parent, "parent")
         page = page_of(request.page_size, request.page_token)
-        found = await self._store.read(
-            lambda tx: rows.list_workflows(tx, place["project"], place["location"], page.after, page.size + 1)
+        is_by_id = not wanted.terms and not order
+        after, limit = (page.after, page.size + 1) if is_by_id else ("", ALL)
+        found: Sequence[Workflow] = await self._store.read(
+            lambda tx: rows.list_workflows(tx, place["project"], place["location"], after, limit)
         )
-        shown, token = cut(found, page, lambda workflow: WORKFLOW.parse(workflow.name)["workflow"])
+        if not is_by_id:
+            matching = in_order([workflow for workflow in found if wanted.matches(workflow)], order)
+            found = behind(matching, page.after, _id)[: page.size + 1]
+        shown, token = cut(found, page, _id)
         return ListWorkflowsResponse(workflows=shown, next_page_token=token)
 
     async def update(self, request: UpdateWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
@@ -158,6 +164,10 @@ class Workflows:
         if not workflow.source_contents:
             raise invalid("workflow.sourceContents", "must not be empty.")
         compile_workflow(workflow.source_contents, connectors=self._connectors)
+
+
+def _id(workflow: Workflow) -> str:
+    return WORKFLOW.parse(workflow.name)["workflow"]
 
 
 def _done(tx: Tx, workflow: Workflow, verb: str, key: str, response: Workflow | Empty) -> Operation:

@@ -4,6 +4,7 @@
    at the commit of the turn that asked for it, and ends at the commit of its own outcome; the journal has both.
 2. Feeding outcome n shows which effects it led to. So the cause of each is known, and the chain of causes back from the
    last outcome is the critical path; it is not guessed from times.
+3. Steps that are no effects take no time: their entries have the time of the outcome that led to them.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from jubako.boxes.workflows.language import (
     Effect,
     EffectFailed,
     EffectKind,
+    Event,
     Program,
     Start,
     Status,
@@ -22,7 +24,9 @@ from jubako.boxes.workflows.language import (
     initial_state,
 )
 from jubako.boxes.workflows.language.data import Data
+from jubako.boxes.workflows.language.tracing import traced
 from jubako.boxes.workflows.seat import Outcome
+from jubako.boxes.workflows.step_recorder import StepRecorder
 
 
 @dataclass(slots=True)
@@ -42,39 +46,60 @@ class Span:
     has_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class History:
-    """Effects in the order in which they were asked for."""
+    """The past of one execution; feed it as the journal grows.
 
-    spans: Sequence[Span]
-    last: int | None
-    """Position of the effect whose outcome ended the execution, or the newest one that has ended."""
+    Attributes:
+        spans: Effects in the order in which they were asked for.
+        last: Position of the effect whose outcome ended the execution, or the newest one that has ended.
+        steps: The step entries.
+        fed: How many outcomes it knows.
+
+    """
+
+    def __init__(self, program: Program, argument: Data, begin: int, *, detailed: bool = False) -> None:
+        """Start: ``begin`` in microseconds since 1970; ``detailed`` as the StepRecorder has it."""
+        self.steps = StepRecorder(program, detailed=detailed)
+        self.spans: list[Span] = []
+        self.last: int | None = None
+        self.fed = 0
+        self._program = traced(program, self.steps)
+        self._places: dict[str, int] = {}
+        self._state = initial_state(self._program, argument)
+        self._take(Start(), begin, None)
+
+    def feed(self, at: int, outcome: Outcome) -> None:
+        """Go on: an outcome was committed at an instant, in microseconds since 1970."""
+        self.fed += 1
+        place = self._places.pop(outcome.name, None)
+        if place is not None:
+            self.last = place
+            self.spans[place].end = at
+            self.spans[place].has_failed = isinstance(outcome, EffectFailed)
+        self._take(outcome, at, place)
+
+    def _take(self, event: Event, at: int, cause: int | None) -> None:
+        self.steps.now = at
+        _, effects = advance(self._program, self._state, event)
+        self._note(effects, at, cause)
+        while self._state.ready and self._state.status is Status.ACTIVE:
+            _, effects = advance(self._program, self._state, Continue())
+            self._note(effects, at, cause)
+        self.steps.settle(self._state)
+
+    def _note(self, effects: Sequence[Effect], at: int, cause: int | None) -> None:
+        for effect in effects:
+            if effect.kind is not EffectKind.ABANDON:
+                self._places[effect.name] = len(self.spans)
+                self.spans.append(_span(effect, at, cause))
 
 
 def replay(program: Program, argument: Data, begin: int, outcomes: Sequence[tuple[int, Outcome]]) -> History:
     """Return what was done; ``outcomes`` are ``(time, outcome)`` in the order of the journal."""
-    state = initial_state(program, argument)
-    spans: list[Span] = []
-    places: dict[str, int] = {}
-
-    def note(effects: Sequence[Effect], at: int, cause: int | None) -> None:
-        for effect in effects:
-            if effect.kind is not EffectKind.ABANDON:
-                places[effect.name] = len(spans)
-                spans.append(_span(effect, at, cause))
-
-    note(advance(program, state, Start())[1], begin, None)
-    last = None
+    history = History(program, argument, begin)
     for at, outcome in outcomes:
-        place = places.pop(outcome.name, None)
-        if place is not None:
-            last = place
-            spans[place].end = at
-            spans[place].has_failed = isinstance(outcome, EffectFailed)
-        note(advance(program, state, outcome)[1], at, place)
-        while state.ready and state.status is Status.ACTIVE:
-            note(advance(program, state, Continue())[1], at, place)
-    return History(spans, last)
+        history.feed(at, outcome)
+    return history
 
 
 def critical_path(history: History) -> list[Span]:

@@ -19,6 +19,16 @@ class CancelExecutionRequest(Message):
     name: Annotated[str, Field(1)] = ""
 
 
+class ExecutionHistoryLevel(Enumeration):
+    """``google.cloud.workflows.v1.ExecutionHistoryLevel``."""
+
+    __proto__ = "google.cloud.workflows.v1.ExecutionHistoryLevel"
+
+    EXECUTION_HISTORY_LEVEL_UNSPECIFIED = 0
+    EXECUTION_HISTORY_BASIC = 1
+    EXECUTION_HISTORY_DETAILED = 2
+
+
 class Execution(Message):
     """``google.cloud.workflows.executions.v1.Execution``."""
 
@@ -125,6 +135,11 @@ class Execution(Message):
     labels: Annotated[dict[str, str], Field(11)] = {}
     duration: Annotated[timedelta | None, Field(12)] = None
     state_error: Annotated[StateError | None, Field(13)] = None
+    disable_concurrency_quota_overflow_buffering: Annotated[bool, Field(100001)] = False
+    create_time: Annotated[datetime | None, Field(100002)] = None
+    execution_history_level: Annotated[ExecutionHistoryLevel, Field(100003)] = (
+        ExecutionHistoryLevel.EXECUTION_HISTORY_LEVEL_UNSPECIFIED
+    )
 
 
 class CreateExecutionRequest(Message):
@@ -175,16 +190,6 @@ class ListExecutionsResponse(Message):
 
     executions: Annotated[list[Execution], Field(1)] = []
     next_page_token: Annotated[str, Field(2)] = ""
-
-
-class ExecutionHistoryLevel(Enumeration):
-    """``google.cloud.workflows.v1.ExecutionHistoryLevel``."""
-
-    __proto__ = "google.cloud.workflows.v1.ExecutionHistoryLevel"
-
-    EXECUTION_HISTORY_LEVEL_UNSPECIFIED = 0
-    EXECUTION_HISTORY_BASIC = 1
-    EXECUTION_HISTORY_DETAILED = 2
 
 
 class Workflow(Message):

@@ -21,11 +21,12 @@ INDEPENDENT_MAX = 10
 MAIN = "main"
 
 
-def timeline(source: ast.Source, history: History, begin: datetime, end: datetime) -> dict[str, Any]:
+def timeline(source: ast.Source, history: History | None, begin: datetime, end: datetime) -> dict[str, Any]:
     """Return the chart of an execution that ran from ``begin`` to ``end`` (now, while it runs)."""
     origin, until = to_micros(begin), to_micros(end)
-    spans = [span for span in history.spans if not span.is_instant]
-    critical = {id(span) for span in critical_path(history)}
+    spans = [span for span in history.spans if not span.is_instant] if history is not None else []
+    path = critical_path(history) if history is not None else []
+    critical = {id(span) for span in path}
     steps = [_step(span, (origin, until), is_critical=id(span) in critical) for span in spans]
     wall = (end - begin).total_seconds()
     serial = wall + sum(step["seconds"] for step in steps) - _covered([_interval(s, until) for s in spans])
@@ -39,7 +40,7 @@ def timeline(source: ast.Source, history: History, begin: datetime, end: datetim
         "oneAfterAnotherSeconds": round(serial, 6),
         "savedSeconds": round(serial - wall, 6),
         "lowerBoundSeconds": round(_longest(lengths, required), 6),
-        "criticalPath": [span.name for span in critical_path(history)],
+        "criticalPath": [span.name for span in path],
         "independent": _independent(lengths, required),
         "steps": steps,
     }

@@ -167,7 +167,9 @@ class RoutineCompiler:
         known = None if body.function in self.routines else FUNCTIONS.get(body.function)
         make = operations.compute if known is not None and known.kind is Kind.PURE else operations.call
         self._emit(
-            lambda targets: make(body.function, args, result, targets[after]), where, f"{place.path}:call"
+            lambda targets: make(body.function, args, result, targets[after]),
+            replace(where, callee=body.function),
+            f"{place.path}:call",
         )
 
     def _lay_switch(self, body: ast.Switch, place: Place, after: int, where: Where) -> None:

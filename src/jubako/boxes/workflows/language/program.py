@@ -49,6 +49,8 @@ class Where:
     length: int
     path: str
     kind: str
+    callee: str = ""
+    """What a call step calls."""
 
 
 @dataclass(slots=True, eq=False)

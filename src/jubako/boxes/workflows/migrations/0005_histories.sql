@@ -1,0 +1,3 @@
+CREATE TABLE workflow_deleted_histories (
+    execution TEXT NOT NULL PRIMARY KEY
+);
