@@ -52,7 +52,6 @@ from jubako.identity.policies import Policies, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
-from jubako.runtime.system import machine_memory
 from jubako.server.ground import Ground
 from jubako.store.port import Tx
 from jubako.wire import logging_api
@@ -119,7 +118,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
         environments=environments,
         working_dir=ground.working_dir,
         grace=ground.grace,
-        memory_bytes=machine_memory(),
+        memory_bytes=ground.runtime.capabilities().memory_bytes,
     )
     engine = JobsEngine(
         ground.store, ground.runtime, settings, operations.finish, ground.events, ground.faults
