@@ -122,6 +122,18 @@ async def test_a_watch_hears_a_wake_that_came_before_it_waits_and_only_its_topic
         deadline.cancel()
 
 
+async def test_a_gathering_says_once_which_topics_of_its_prefix_were_woken(store: Store) -> None:
+    with store.gather("jobs/") as jobs:
+        for topic in ("jobs/a", "other/x", "jobs/b", "jobs/a"):
+            await store.write(lambda tx, topic=topic: tx.wake(topic))  # type: ignore[misc]
+        assert await asyncio.wait_for(jobs.take(), 5) == ["a", "b"]
+        waiting = asyncio.ensure_future(jobs.take())
+        await store.write(lambda tx: tx.wake("other/y"))
+        assert not waiting.done()
+        await store.write(lambda tx: tx.wake("jobs/c"))
+        assert await asyncio.wait_for(waiting, 5) == ["c"]
+
+
 async def test_a_rolled_back_function_wakes_nobody(store: Store) -> None:
     def fail(tx: Tx) -> None:
         tx.wake("jobs")

@@ -93,7 +93,7 @@ class FolderCloud:
 async def live(state: Path, faults: Faults) -> Execution:
     """Do it all, or as much as is left to do, and return the ended execution."""
     clock, ids = SystemClock(), SeededIds(os.getpid())
-    rooms = load("jubako.store", "jubako.wire", "jubako.boxes.workflows")
+    rooms = load("jubako.store", "jubako.telemetry", "jubako.wire", "jubako.boxes.workflows")
     store = SqliteStore(state / "state.db", clock, rooms, faults)
     known = connectors(
         [Api(name="run", version="v2", hosts=("run.googleapis.com",), methods=JOBS, handlers={})]
@@ -111,7 +111,11 @@ async def live(state: Path, faults: Faults) -> Execution:
     )
     engine = WorkflowsEngine(parts)
     timers = Timers(store, clock, engine.timer_handlers(), NoEvents(), faults)
-    loops = [asyncio.create_task(engine.run()), asyncio.create_task(timers.run())]
+    loops = [
+        asyncio.create_task(engine.run()),
+        asyncio.create_task(engine.poller.run()),
+        asyncio.create_task(timers.run()),
+    ]
     try:
         workflow = CreateWorkflowRequest(
             parent=PARENT, workflow_id="w", workflow=Workflow(source_contents=SOURCE)

@@ -67,6 +67,7 @@ class House:
             "jobs.retention": jobs.sweeping,
             "services": services.engine.run,
             "workflows": workflows.run,
+            "workflows.polls": workflows.poller.run,
             "timers": Timers(
                 ground.store, ground.clock, workflows.timer_handlers(), ground.events, ground.faults
             ).run,

@@ -61,6 +61,14 @@ class Watch(Protocol):
         ...
 
 
+class Gathering(Protocol):
+    """A subscription to all topics of one prefix, which says which of them were woken."""
+
+    async def take(self) -> list[str]:
+        """Return what follows the prefix in the topics woken since the last ``take``, waiting for the first."""
+        ...
+
+
 class Store(Protocol):
     """Durable state."""
 
@@ -80,6 +88,13 @@ class Store(Protocol):
 
     def watch(self, topic: str) -> AbstractContextManager[Watch]:
         """Subscribe to ``topic`` for the length of the ``with`` block."""
+        ...
+
+    def gather(self, prefix: str) -> AbstractContextManager[Gathering]:
+        """Subscribe to all topics that begin with ``prefix`` for the length of the ``with`` block.
+
+        So one loop serves many resources without asking the store which of them has changed.
+        """
         ...
 
     async def close(self) -> None:

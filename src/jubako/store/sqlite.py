@@ -25,7 +25,7 @@ from jubako.core.errors import ResourceExhausted, Unavailable
 from jubako.core.faults import Faults, NoFaults
 from jubako.store.migrations import VERSIONS_TABLE, Migration, missing
 from jubako.store.port import Row, Tx, Value
-from jubako.store.wakes import TopicWatch, Wakes
+from jubako.store.wakes import TopicGathering, TopicWatch, Wakes
 
 T = TypeVar("T")
 GROUP_MAX = 512
@@ -91,6 +91,10 @@ class SqliteStore:
     def watch(self, topic: str) -> AbstractContextManager[TopicWatch]:
         """See Store."""
         return self._wakes.watch(topic)
+
+    def gather(self, prefix: str) -> AbstractContextManager[TopicGathering]:
+        """See Store."""
+        return self._wakes.gather(prefix)
 
     async def close(self) -> None:
         """See Store."""

@@ -13,6 +13,7 @@ class Wakes:
 
     def __init__(self) -> None:
         self._watches: dict[str, set[TopicWatch]] = {}
+        self._gatherings: list[TopicGathering] = []
 
     @contextmanager
     def watch(self, topic: str) -> Iterator["TopicWatch"]:
@@ -27,11 +28,23 @@ class Wakes:
             if not watches:
                 self._watches.pop(topic, None)
 
+    @contextmanager
+    def gather(self, prefix: str) -> Iterator["TopicGathering"]:
+        """Collect the topics that begin with ``prefix`` for the length of the block."""
+        gathering = TopicGathering(prefix)
+        self._gatherings.append(gathering)
+        try:
+            yield gathering
+        finally:
+            self._gatherings.remove(gathering)
+
     def wake(self, topics: Iterable[str]) -> None:
         """Wake whoever watches one of ``topics``."""
         for topic in topics:
             for watch in self._watches.get(topic, ()):
                 watch.set()
+            for gathering in self._gatherings:
+                gathering.offer(topic)
 
 
 class TopicWatch:
@@ -64,3 +77,25 @@ class TopicWatch:
         was_woken = self._woken.is_set()
         self._woken.clear()
         return was_woken
+
+
+class TopicGathering:
+    """See Gathering."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._rests: dict[str, None] = {}
+        self._woken = asyncio.Event()
+
+    def offer(self, topic: str) -> None:
+        """Keep the rest of ``topic`` if it begins with the prefix."""
+        if topic.startswith(self._prefix):
+            self._rests[topic.removeprefix(self._prefix)] = None
+            self._woken.set()
+
+    async def take(self) -> list[str]:
+        """See Gathering."""
+        await self._woken.wait()
+        self._woken.clear()
+        rests, self._rests = list(self._rests), {}
+        return rests

@@ -1,7 +1,8 @@
 """Requests that carry an ``Idempotency-Key`` happen once, however often they come.
 
 Find, the work, and remember are one transaction, so there is no instant at which the work is done and the key unknown.
-Keys are private to a caller, a method and a resource.
+Keys are private to a caller, a method and a resource. One that has an owner - the effects of a workflow execution do -
+is remembered until its owner has ended, however long that takes, and then for the usual time.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from jubako.wire.method import Caller
 from jubako.wire.schema import Message
 
 RETENTION = timedelta(days=7)
-"""How long a key is remembered; the same key after that is a new request."""
+"""How long a key is remembered (of one with an owner: after its end); the same key after that is a new request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Key:
     scope: str
     key: str
     fingerprint: str
+    owner: str = ""
 
 
 def key_of(caller: Caller, method: str, resource: str, request: Message) -> Key | None:
@@ -41,7 +43,12 @@ def key_of(caller: Caller, method: str, resource: str, request: Message) -> Key 
     if caller.idempotency_key is None:
         return None
     fingerprint = hashlib.sha256(encode(request)).hexdigest()
-    return Key(f"{method} {resource} {caller.principal}", caller.idempotency_key, fingerprint)
+    return Key(
+        f"{method} {resource} {caller.principal}",
+        caller.idempotency_key,
+        fingerprint,
+        caller.idempotency_owner,
+    )
 
 
 def find(tx: Tx, key: Key | None) -> str | None:
@@ -54,7 +61,8 @@ def find(tx: Tx, key: Key | None) -> str | None:
     if key is None:
         return None
     row = tx.one(
-        "SELECT fingerprint, answer FROM idempotency WHERE scope = ? AND key = ? AND create_time >= ?",
+        "SELECT fingerprint, answer FROM idempotency WHERE scope = ? AND key = ? "
+        "AND (create_time >= ? OR owner > '')",
         key.scope,
         key.key,
         to_micros(tx.now - RETENTION),
@@ -72,12 +80,18 @@ def remember(tx: Tx, key: Key | None, answer: str) -> None:
     if key is None:
         return
     now = to_micros(tx.now)
-    tx.run("DELETE FROM idempotency WHERE create_time < ?", to_micros(tx.now - RETENTION))
+    tx.run("DELETE FROM idempotency WHERE create_time < ? AND owner = ''", to_micros(tx.now - RETENTION))
     tx.run(
-        "INSERT INTO idempotency (scope, key, fingerprint, answer, create_time) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO idempotency (scope, key, fingerprint, answer, create_time, owner) VALUES (?, ?, ?, ?, ?, ?)",
         key.scope,
         key.key,
         key.fingerprint,
         answer,
         now,
+        key.owner,
     )
+
+
+def release(tx: Tx, owner: str) -> None:
+    """Have the keys of ``owner``, which has ended, be remembered for the usual time from now on."""
+    tx.run("UPDATE idempotency SET owner = '', create_time = ? WHERE owner = ?", to_micros(tx.now), owner)

@@ -17,6 +17,8 @@ class Caller:
     """``user:...``, ``serviceAccount:...`` or ``user:local`` (no authentication, loopback only)."""
     idempotency_key: str | None = None
     """The ``Idempotency-Key`` header of this call, if any."""
+    idempotency_owner: str = ""
+    """Whose life the key has (see wire/idempotency.py); only calls made inside of this server have one."""
 
 
 @dataclass(frozen=True, slots=True)

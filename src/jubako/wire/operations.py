@@ -24,6 +24,9 @@ from jubako.wire.schema import Message
 RETENTION = timedelta(days=30)
 """How long a done operation can be read."""
 
+TOPICS = "operation:"
+"""Prefix of the topics of all operations."""
+
 Describer = Callable[[Tx, str], Message | None]
 """``describer(tx, target)`` returns the present metadata of an operation on ``target``, None if that is gone."""
 Describers = Mapping[str, Describer]
@@ -56,7 +59,7 @@ class Start:
 
 def topic(name: str) -> str:
     """Return the store topic that is woken when the operation is done."""
-    return f"operation:{name}"
+    return TOPICS + name
 
 
 def start(tx: Tx, operation: Start) -> Operation:

@@ -201,9 +201,9 @@ async def test_old_done_operations_are_dropped_and_running_ones_stay(
     assert [operation.name for operation in response.operations] == [NAME, f"{PARENT}/operations/running"]
 
 
-def accept(tx: Tx, key: str | None, job: Job, principal: str = "user:local") -> str:
+def accept(tx: Tx, key: str | None, job: Job, principal: str = "user:local", owner: str = "") -> str:
     """The pattern of every handler: find, work, remember in one transaction."""
-    caller = Caller(principal=principal, idempotency_key=key)
+    caller = Caller(principal=principal, idempotency_key=key, idempotency_owner=owner)
     named = idempotency.key_of(caller, "run.Jobs.RunJob", "jobs/j", job)
     earlier = idempotency.find(tx, named)
     if earlier is not None:
@@ -239,3 +239,18 @@ async def test_a_key_is_forgotten_after_its_retention(store: SqliteStore, clock:
     await store.write(lambda tx: accept(tx, "k", Job(name="b")))
     await store.write(lambda tx: accept(tx, "l", Job()))
     assert await store.read(lambda tx: tx.one("SELECT COUNT(*) FROM idempotency")) == (2,)
+
+
+async def test_a_key_with_an_owner_is_remembered_until_its_owner_has_ended_and_a_while_longer(
+    store: SqliteStore, clock: FakeClock
+) -> None:
+    first = await store.write(lambda tx: accept(tx, "k", Job(), owner="execution"))
+    for _ in range(3):
+        await clock.advance(idempotency.RETENTION * 10)
+        await store.write(lambda tx: accept(tx, "unrelated", Job()))
+        assert await store.write(lambda tx: accept(tx, "k", Job(), owner="execution")) == first
+    await store.write(lambda tx: idempotency.release(tx, "execution"))
+    await clock.advance(idempotency.RETENTION - timedelta(seconds=1))
+    assert await store.write(lambda tx: accept(tx, "k", Job())) == first
+    await clock.advance(timedelta(seconds=2))
+    assert await store.write(lambda tx: accept(tx, "k", Job())) != first

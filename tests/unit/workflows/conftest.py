@@ -26,11 +26,13 @@ from jubako.boxes.workflows.resources import (
 from jubako.core.faults import NoFaults
 from jubako.store.migrations import load
 from jubako.store.outbox import Outbox
+from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
 from jubako.store.timers import Timers
 from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
+from jubako.wire import operations
 from jubako.wire.egress import Call
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Api, Caller
@@ -63,11 +65,7 @@ class Cloud:
 
     async def send(self, call: Call, caller: Caller) -> HttpResponse:
         url = call.url
-        if "example.com" in url:
-            self.bodies.append(call.body)
-            self.headers.append(call.headers)
-        self.requests.append((call.method, url))
-        self.changed.set()
+        self._note(call)
         if self.fail_with is not None:
             raise self.fail_with
         if self.router is not None and "workflowexecutions" in url:
@@ -82,15 +80,21 @@ class Cloud:
             assert caller.idempotency_key is not None
             name = self.started.setdefault(caller.idempotency_key, f"{PARENT}/operations/{len(self.started)}")
             return self._operation(name, done=False)
-        if url.endswith(":wait"):
+        if "/operations/" in url:
+            return self._operation(url.partition("/v2/")[2], done=self.release.is_set())
+        if url.endswith(":hang"):
             await self.release.wait()
-            return self._operation(
-                url.removeprefix("https://run.googleapis.com/v2/")[: -len(":wait")], done=True
-            )
         if url.endswith(":cancel"):
             self.cancelled.append(url)
             self.changed.set()
         return HttpResponse(status=200, headers=JSON, body=json.dumps({"echo": call.body.decode()}).encode())
+
+    def _note(self, call: Call) -> None:
+        if "example.com" in call.url:
+            self.bodies.append(call.body)
+            self.headers.append(call.headers)
+        self.requests.append((call.method, call.url))
+        self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -162,7 +166,9 @@ class House:
         engine = WorkflowsEngine(parts)
         timers = Timers(self.store, self.clock, engine.timer_handlers(), self.events, NoFaults())
         outbox = Outbox(self.store, self.clock, engine.deliveries(), self.events)
-        self.tasks = [asyncio.create_task(service.run()) for service in (engine, timers, outbox)]
+        self.tasks = [
+            asyncio.create_task(service.run()) for service in (engine, engine.poller, timers, outbox)
+        ]
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -195,6 +201,16 @@ class House:
                     return found
                 async with asyncio.timeout(10):
                     await watch.wait()
+
+    async def release(self) -> None:
+        """Have the cloud's operations end, and tell of it as this server tells of its own."""
+        self.cloud.release.set()
+
+        def tell(tx: Tx) -> None:
+            for name in self.cloud.started.values():
+                tx.wake(operations.topic(name))
+
+        await self.store.write(tell)
 
     async def until_requests(self, count: int) -> None:
         await self.cloud.until(lambda: len(self.cloud.requests) >= count)

@@ -116,7 +116,7 @@ async def test_nobody_calls_and_the_await_ends_after_half_a_day(house: Any) -> N
     while (await endpoints(door, execution))[0]["waiters"] != "1":
         await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, lambda: None), 5)
     async with asyncio.timeout(10):
-        await house.clock.wait_for_sleepers(2)
+        await house.clock.wait_for_sleepers(1)
     await house.clock.advance(timedelta(seconds=60))
     await house.restart()
     async with asyncio.timeout(10):

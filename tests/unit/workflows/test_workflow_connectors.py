@@ -54,12 +54,12 @@ async def test_a_failed_child_is_an_operation_error(house: Any) -> None:
 
 
 async def test_a_crash_while_a_child_runs_starts_no_second_one(house: Any) -> None:
-    await house.deploy("- nap: {call: http.get, args: {url: 'https://run/x:wait'}}", "child")
+    await house.deploy("- nap: {call: http.get, args: {url: 'https://run/x:hang'}}", "child")
     await house.deploy(PARENT.replace("${{r.twice}}", "${{r}}").replace('"${r.twice}"', '"ended"'))
     execution = await house.begin(1)
-    await house.cloud.until(lambda: ("GET", "https://run/x:wait") in house.cloud.requests)
+    await house.cloud.until(lambda: ("GET", "https://run/x:hang") in house.cloud.requests)
     await house.restart()
-    house.cloud.release.set()
+    await house.release()
     final = await house.until_final(execution)
     assert json.loads(final.result) == "ended"
     assert len(await children(house)) == 1

@@ -1,24 +1,34 @@
 """The engine of the Workflows box: one runner for each execution that has something to do.
 
-An execution whose runner fails by a bug of ours is tried again a few times, then it is FAILED with a SystemError; the
-others never notice.
+1. The store says by a topic which execution has news; nothing is searched for, so it costs the same with one execution
+   waiting as with a hundred thousand.
+2. Executions are taken up in order, and only so many at a time: what is not yet begun is a name in a queue.
+3. An execution whose runner fails by a bug of ours is tried again a few times, then it is FAILED with a SystemError;
+   the others never notice.
 """
 
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from jubako.boxes.workflows import callback_rows, execution_rows, sleeping
+from jubako.boxes.workflows import callback_rows, execution_rows, poll_rows, sleeping
 from jubako.boxes.workflows.parts import Parts
+from jubako.boxes.workflows.poller import Poller
 from jubako.boxes.workflows.resources import Execution
-from jubako.boxes.workflows.runner import STOP_TOPIC, Runner
+from jubako.boxes.workflows.runner import Runner
 from jubako.boxes.workflows.states import Event, State, after
+from jubako.boxes.workflows.turns import STOP_TOPIC
+from jubako.core.errors import ResourceExhausted
 from jubako.store.outbox import Deliver
 from jubako.store.port import Tx
 from jubako.store.timers import Handler as TimerHandler
+from jubako.wire import idempotency
 
+BUSY_MAX = 64
+"""Executions that are loaded or computed at the same time; those that await replies do not count."""
 FAILURES_MAX = 3
 PAUSE = timedelta(seconds=1)
 
@@ -28,7 +38,13 @@ class WorkflowsEngine:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self.poller = Poller(
+            parts.store, parts.clock, parts.performer.calls, parts.events, parts.faults
+        )  # a loop beside ``run``
+        self._queue: dict[str, None] = {}
+        self._busy: set[str] = set()
+        self._runners: dict[str, Runner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
 
     def timer_handlers(self) -> Mapping[str, TimerHandler]:
@@ -42,39 +58,64 @@ class WorkflowsEngine:
     async def run(self) -> None:
         """Keep a runner for every execution that needs one, until cancelled."""
         try:
-            with self._parts.store.watch(execution_rows.TOPIC) as watch:
+            with self._parts.store.gather(execution_rows.READY) as ready:
+                self._look_at(await self._parts.store.read(execution_rows.waiting))
                 while True:
-                    for execution in await self._parts.store.read(execution_rows.waiting):
-                        self._ensure(execution)
-                    await watch.wait()
+                    self._look_at(await ready.take())
         finally:
-            tasks = list(self._running.values())
+            self._queue.clear()
+            tasks = list(self._tasks.values())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _ensure(self, execution: str) -> None:
-        if execution not in self._running:
-            task = asyncio.get_running_loop().create_task(self._drive(execution), name=execution)
-            self._running[execution] = task
+    def _look_at(self, executions: list[str]) -> None:
+        for execution in executions:
+            runner = self._runners.get(execution)
+            if runner is not None:
+                runner.nudge()
+            else:
+                self._queue[execution] = None
+        self._begin()
 
-    async def _drive(self, execution: str) -> None:
+    def _begin(self) -> None:
+        """Begin with what is in the queue as far as there is room."""
+        while self._queue and len(self._busy) < BUSY_MAX:
+            execution = next(iter(self._queue))
+            del self._queue[execution]
+            self._busy.add(execution)
+            runner = self._runners[execution] = Runner(
+                execution, self._parts, partial(self._at_rest, execution)
+            )
+            self._tasks[execution] = asyncio.get_running_loop().create_task(
+                self._drive(execution, runner), name=execution
+            )
+
+    def _at_rest(self, execution: str) -> None:
+        if execution in self._busy:
+            self._busy.discard(execution)
+            self._begin()
+
+    async def _drive(self, execution: str, runner: Runner) -> None:
+        has_failed = False
         try:
-            (outcome,) = await asyncio.gather(Runner(execution, self._parts).run(), return_exceptions=True)
+            (outcome,) = await asyncio.gather(runner.run(), return_exceptions=True)
+            has_failed = isinstance(outcome, Exception)
             if isinstance(outcome, Exception):
+                self._at_rest(execution)
                 await self._failed(execution, outcome)
             else:
                 self._failures.pop(execution, None)
         finally:
-            del self._running[execution]
-        if outcome is True:  # it has ended: nothing can come any more
-            return
-        # Something may have come while this runner was leaving.
-        if await self._parts.store.read(partial(execution_rows.needs_engine, execution=execution)):
-            self._ensure(execution)
+            del self._runners[execution], self._tasks[execution]
+            self._busy.discard(execution)
+        if has_failed or runner.take_nudge():  # news may have come while the runner was leaving
+            self._queue[execution] = None
+        self._begin()
 
     async def _failed(self, execution: str, error: Exception) -> None:
-        failures = self._failures[execution] = self._failures.get(execution, 0) + 1
+        is_full = isinstance(error, ResourceExhausted)  # a full disk is nobody's fault, and may pass
+        failures = self._failures[execution] = self._failures.get(execution, 0) + (not is_full)
         self._parts.events.emit(
             "workflow_execution.runner_failed",
             "ERROR",
@@ -85,8 +126,9 @@ class WorkflowsEngine:
         if failures < FAILURES_MAX:
             await self._parts.clock.sleep_until(self._parts.clock.now() + PAUSE)
             return
-        del self._failures[execution]
-        await self._parts.store.write(partial(_give_up, execution=execution))
+        with suppress(ResourceExhausted):
+            await self._parts.store.write(partial(_give_up, execution=execution))
+            del self._failures[execution]
 
 
 def _give_up(tx: Tx, execution: str) -> None:
@@ -98,4 +140,7 @@ def _give_up(tx: Tx, execution: str) -> None:
         payload = {"message": "SystemError: the execution cannot be continued", "tags": ["SystemError"]}
         found.error = Execution.Error(payload=json.dumps(payload), context=payload["message"])  # type: ignore[arg-type]
         execution_rows.finish(tx, execution_rows.ended(found, tx.now), State.FAILED, needs_engine=False)
+    callback_rows.drop_all(tx, execution)
+    poll_rows.drop_all(tx, execution)
+    idempotency.release(tx, execution)
     execution_rows.close(tx, execution)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jubako.boxes.workflows import backlog
+from jubako.boxes.workflows import backlog, poll_rows
 from jubako.boxes.workflows.resources import Execution, Workflow
 from jubako.boxes.workflows.rows import find_revision
 from jubako.boxes.workflows.states import Event, State, after
@@ -23,6 +23,9 @@ from jubako.store.port import Tx
 from jubako.wire.codec import decode, encode
 
 TOPIC = "workflows"
+"""Woken when some execution ends."""
+READY = "workflows.ready/"
+"""Prefix of the topics, one for each execution, that are woken when the engine has something to do for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +43,13 @@ class Loaded:
     """Outcomes that were fed already."""
     outcomes: Sequence[str]
     """Journalled outcomes behind the snapshot, in order."""
+    arrivals: Sequence[tuple[str, str]]
+    """``(effect, outcome)`` of what waits to be fed."""
+    current_steps: str
 
 
 def execution_topic(execution: str) -> str:
-    """Return the topic that is woken when something changed for this execution."""
+    """Return the topic that is woken when this execution ends."""
     return f"workflows/{execution}"
 
 
@@ -67,7 +73,7 @@ def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
         [(name["execution"], key, value) for key, value in execution.labels.items()],
     )
     backlog.count_active(tx, int(state is State.ACTIVE))
-    tx.wake(TOPIC)
+    tx.wake(READY + name["execution"])
 
 
 def find_execution(tx: Tx, name: str) -> Execution:
@@ -141,22 +147,16 @@ def waiting(tx: Tx) -> list[str]:
     return [row[0] for row in rows]
 
 
-def needs_engine(tx: Tx, execution: str) -> bool:
-    """Return whether the engine has something to do for this execution."""
-    row = tx.one("SELECT needs_engine FROM workflow_executions WHERE execution = ?", execution)
-    return row is not None and bool(row[0])
-
-
 def load(tx: Tx, execution: str) -> Loaded | None:
     """Return what the engine needs, or None if there is nothing to do."""
     row = tx.one(
-        "SELECT workflow_uid, state, document, snapshot, snapshot_seq FROM workflow_executions "
+        "SELECT workflow_uid, state, document, snapshot, snapshot_seq, current_steps FROM workflow_executions "
         "WHERE execution = ? AND needs_engine = 1",
         execution,
     )
     if row is None:
         return None
-    workflow_uid, state, document, snapshot, snapshot_seq = row
+    workflow_uid, state, document, snapshot, snapshot_seq, current_steps = row
     told = decode(Execution, document)
     outcomes = tx.all(
         "SELECT outcome FROM workflow_journal WHERE execution = ? AND seq > ? ORDER BY seq",
@@ -172,6 +172,8 @@ def load(tx: Tx, execution: str) -> Loaded | None:
         snapshot=snapshot,
         seq=snapshot_seq + len(outcomes),
         outcomes=[outcome[0] for outcome in outcomes],
+        arrivals=arrivals(tx, execution),
+        current_steps=current_steps,
     )
 
 
@@ -191,8 +193,17 @@ def journal(tx: Tx, execution: str, seq: int, outcomes: Sequence[str]) -> None:
     )
 
 
-def record_steps(tx: Tx, execution: str, current_steps: str) -> bool:
-    """Record where an active execution stands, a JSON list of ``{"routine", "step"}``; False if it is not active."""
+def record_steps(tx: Tx, execution: str, current_steps: str | None) -> bool:
+    """Record where an active execution stands; return False if it is not active.
+
+    Args:
+        tx: The transaction.
+        execution: Its id.
+        current_steps: A JSON list of ``{"routine", "step"}``; None: as before.
+
+    """
+    if current_steps is None:
+        return state_of(tx, execution) is State.ACTIVE
     changed = tx.run(
         "UPDATE workflow_executions SET current_steps = ? WHERE execution = ? AND state = ?",
         current_steps,
@@ -226,7 +237,11 @@ def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) ->
         name["execution"],
     )
     tx.wake(TOPIC)
-    tx.wake(execution_topic(name["execution"]))
+    topic = execution_topic(name["execution"])
+    tx.wake(topic)
+    poll_rows.hasten(tx, [topic])
+    if needs_engine:
+        tx.wake(READY + name["execution"])
 
 
 def _make_room(tx: Tx) -> None:
@@ -244,7 +259,7 @@ def _make_room(tx: Tx) -> None:
         _json(execution),
         following,
     )
-    tx.wake(execution_topic(following))
+    tx.wake(READY + following)
 
 
 def cancel(tx: Tx, name: str) -> Execution:
@@ -281,11 +296,10 @@ def close(tx: Tx, execution: str) -> None:
     tx.run("DELETE FROM workflow_arrivals WHERE execution = ?", execution)
 
 
-def park(tx: Tx, execution: str, seq: int, snapshot: str) -> bool:
-    """Let a sleeping execution leave memory, unless something has arrived for it; return whether it may."""
+def park(tx: Tx, execution: str) -> bool:
+    """Let an execution that waits leave memory, unless something has arrived for it; return whether it may."""
     if tx.one("SELECT 1 FROM workflow_arrivals WHERE execution = ?", execution) is not None:
         return False
-    record_snapshot(tx, execution, seq, snapshot)
     parked = tx.run(
         "UPDATE workflow_executions SET needs_engine = 0 WHERE execution = ? AND state = ?",
         execution,
@@ -295,7 +309,14 @@ def park(tx: Tx, execution: str, seq: int, snapshot: str) -> bool:
 
 
 def arrive(tx: Tx, execution: str, path: str, outcome: str) -> None:
-    """Keep an outcome that came from outside until it is fed; the first one counts."""
+    """Keep an outcome that came from outside until it is fed; the first one counts, and none after the end."""
+    is_active = tx.run(
+        "UPDATE workflow_executions SET needs_engine = 1 WHERE execution = ? AND state = ?",
+        execution,
+        State.ACTIVE,
+    )
+    if not is_active:
+        return
     tx.run(
         "INSERT INTO workflow_arrivals (execution, path, outcome) VALUES (?, ?, ?) "
         "ON CONFLICT (execution, path) DO NOTHING",
@@ -303,13 +324,7 @@ def arrive(tx: Tx, execution: str, path: str, outcome: str) -> None:
         path,
         outcome,
     )
-    tx.run(
-        "UPDATE workflow_executions SET needs_engine = 1 WHERE execution = ? AND state = ?",
-        execution,
-        State.ACTIVE,
-    )
-    tx.wake(TOPIC)
-    tx.wake(execution_topic(execution))
+    tx.wake(READY + execution)
 
 
 def arrivals(tx: Tx, execution: str) -> list[tuple[str, str]]:

@@ -1,11 +1,10 @@
-"""What comes to a running execution: outcomes, the news that it was cancelled, and failures of our own."""
+"""What comes to a running execution: outcomes, the news that there is something to read, and failures of our own."""
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 
+from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.seat import Outcome
-from jubako.core.clock import Clock
 
 
 class Stopped(Exception):
@@ -14,24 +13,31 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An outcome; ``arrived`` if it came through the arrivals table and is to be removed there."""
+    """What came for one effect: its outcome, or that it waits."""
 
-    outcome: Outcome
+    name: str
+    found: Outcome | Errand
     arrived: bool = False
+    """Whether it came through the arrivals table and is to be removed there."""
 
 
 class Inbox:
     """Collects items until they are taken; a failure ends the wait at once."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._items: list[Item] = []
         self._failure: Exception | None = None
+        self._is_nudged = False
         self._changed = asyncio.Event()
 
     def put(self, item: Item) -> None:
-        """Add an outcome."""
+        """Add what came for an effect."""
         self._items.append(item)
+        self._changed.set()
+
+    def nudge(self) -> None:
+        """Tell that the store has news of this execution."""
+        self._is_nudged = True
         self._changed.set()
 
     def end(self, reason: Exception) -> None:
@@ -39,30 +45,21 @@ class Inbox:
         self._failure = reason
         self._changed.set()
 
-    async def take(self, patience: timedelta | None) -> list[Item]:
-        """Return all that is there, waiting for the first; nothing if ``patience`` ran out (None: endless).
+    def take_nudge(self) -> bool:
+        """Return whether there was a nudge since the last call."""
+        was_nudged, self._is_nudged = self._is_nudged, False
+        return was_nudged
+
+    async def take(self) -> list[Item]:
+        """Return all that is there, waiting for the first or for a nudge.
 
         Raises:
             Exception: Whatever ``end`` was given.
 
         """
-        if not self._changed.is_set():
-            await self._wait(patience)
-        self._changed.clear()
+        await self._changed.wait()
         if self._failure is not None:
-            self._changed.set()
             raise self._failure
+        self._changed.clear()
         items, self._items = self._items, []
         return items
-
-    async def _wait(self, patience: timedelta | None) -> None:
-        if patience is None:  # the usual case, and it needs no tasks
-            await self._changed.wait()
-            return
-        changed = asyncio.ensure_future(self._changed.wait())
-        slept = asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + patience))
-        try:
-            await asyncio.wait((changed, slept), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
-            slept.cancel()

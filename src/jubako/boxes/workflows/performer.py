@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from jubako.boxes.workflows import connector_calls
 from jubako.boxes.workflows.authorization import NoToken, TokenSource, token_of
 from jubako.boxes.workflows.callbacks import CallbackEndpoints
 from jubako.boxes.workflows.connector_calls import ConnectorCalls
+from jubako.boxes.workflows.connector_stops import ConnectorStops
+from jubako.boxes.workflows.connector_stops import stop_message as connector_stop_message
 from jubako.boxes.workflows.connectors import Connector
+from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed, EffectKind
 from jubako.boxes.workflows.messages import body_of, error_of, failure_map, headers_of, result_of, url_of
 from jubako.boxes.workflows.outgoing import Outgoing
@@ -72,10 +74,11 @@ class Performer:
         self._outgoing = outgoing
         self._endpoints = CallbackEndpoints(services.store, services.base_url)
         self._tokens = services.tokens
-        self._calls = ConnectorCalls(outgoing, connectors, clock, services.store)
+        self.calls = ConnectorCalls(outgoing, connectors, clock)
+        self._stops = ConnectorStops(self.calls, connectors)
 
-    async def perform(self, effect: Effect, context: Context) -> Outcome:
-        """Return the outcome of an HTTP, CONNECTOR or CALLBACK_CREATE effect."""
+    async def perform(self, effect: Effect, context: Context) -> Outcome | Errand:
+        """Return the outcome of an HTTP, CONNECTOR or CALLBACK_CREATE effect, or what is left of a call that waits."""
         try:
             return await self._perform(effect, context)
         except NoToken as error:
@@ -83,7 +86,7 @@ class Performer:
         except (EgressError, InvalidArgument) as error:
             return EffectFailed(effect.name, error_of(error))
 
-    async def _perform(self, effect: Effect, context: Context) -> Outcome:
+    async def _perform(self, effect: Effect, context: Context) -> Outcome | Errand:
         if effect.kind is EffectKind.HTTP:
             return await self._http(effect, context)
         if effect.kind is EffectKind.CALLBACK_CREATE:
@@ -92,11 +95,11 @@ class Performer:
         assert effect.kind is EffectKind.CONNECTOR, effect.kind
         key = _key(context.id, effect.name)
         caller = Caller(principal=context.caller.principal, idempotency_key=key)
-        return await self._calls.perform(effect, caller, context.name)
+        return await self.calls.begin(effect, caller, context.name)
 
     async def stop(self, message: Message) -> None:
         """Outbox delivery: cancel what a connector call started."""
-        await self._calls.stop(message)
+        await self._stops.stop(message)
 
     async def _http(self, effect: Effect, context: Context) -> Outcome:
         args = effect.args
@@ -125,7 +128,7 @@ class Performer:
 def stop_message(context: Context, effect: Effect) -> str:
     """Return the outbox payload that has what this effect of an execution started cancelled."""
     caller = Caller(principal=context.caller.principal, idempotency_key=_key(context.id, effect.name))
-    return connector_calls.stop_message(caller, effect, context.name)
+    return connector_stop_message(caller, effect, context.name)
 
 
 def _key(execution: str, effect: str) -> str:

@@ -45,8 +45,11 @@ class Seat:
     seq: int
     """Outcomes fed so far: what the journal must hold when this is committed."""
     snapshot_seq: int
+    """Outcomes contained in the newest snapshot; -1 if there is none."""
     under_way: dict[str, Effect]
     """Effects asked for and not answered, by name."""
+    told_steps: str
+    """What ``steps`` was when it was last asked for to be stored."""
 
     @classmethod
     def restored(cls, program: Program, loaded: Loaded) -> "Seat":
@@ -59,7 +62,8 @@ class Seat:
         for outcome in loaded.outcomes:
             advance(program, state, decode_outcome(outcome))
         pending = {effect.name: effect for effect in pending_effects(program, state)}
-        return cls(program, state, loaded.seq, loaded.seq - len(loaded.outcomes), pending)
+        snapshot_seq = -1 if loaded.snapshot is None else loaded.seq - len(loaded.outcomes)
+        return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.current_steps)
 
     @property
     def is_over(self) -> bool:
@@ -81,12 +85,16 @@ class Seat:
         self.snapshot_seq = self.seq
         return json.dumps(dump(self.state), ensure_ascii=False, separators=(",", ":"))
 
-    def steps(self) -> str:
-        """Return where the execution stands: a JSON list of ``{"routine", "step"}``."""
-        return json.dumps(
+    def news_of_steps(self) -> str | None:
+        """Return where the execution stands, a JSON list of ``{"routine", "step"}``; None if that is known."""
+        steps = json.dumps(
             [{"routine": step.routine, "step": step.step} for step in current_steps(self.state)],
             ensure_ascii=False,
         )
+        if steps == self.told_steps:
+            return None
+        self.told_steps = steps
+        return steps
 
     def _note(self, effects: Sequence[Effect]) -> list[Effect]:
         asked = [effect for effect in effects if effect.kind is not EffectKind.ABANDON]

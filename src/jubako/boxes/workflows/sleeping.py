@@ -10,6 +10,7 @@ from jubako.store import timers
 from jubako.store.port import Tx
 
 TIMER = "workflows.sleep"
+SHORT = timedelta(seconds=1)
 
 
 def ensure(tx: Tx, execution: str, effect: Effect) -> None:
@@ -18,6 +19,11 @@ def ensure(tx: Tx, execution: str, effect: Effect) -> None:
     if timers.is_set(tx, TIMER, key) or execution_rows.has_arrived(tx, execution, effect.name):
         return
     timers.schedule(tx, TIMER, key, _end(effect, tx.now))
+
+
+def is_short(effect: Effect, now: datetime) -> bool:
+    """Return whether a sleep that begins now is over so soon that its execution may stay in memory meanwhile."""
+    return _end(effect, now) - now < SHORT
 
 
 def drop(tx: Tx, execution: str, effect: Effect) -> None:

@@ -1,0 +1,138 @@
+"""One turn of an execution, and the transaction that makes it durable: outcomes, waits, steps, snapshot, the end."""
+
+import json
+from dataclasses import dataclass, field
+
+from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, poll_rows, sleeping
+from jubako.boxes.workflows.errands import Errand
+from jubako.boxes.workflows.inbox import Stopped
+from jubako.boxes.workflows.language import Effect, EffectKind, Status
+from jubako.boxes.workflows.performer import Context, stop_message
+from jubako.boxes.workflows.resources import Execution
+from jubako.boxes.workflows.seat import Seat
+from jubako.boxes.workflows.states import Event, State, after
+from jubako.core.faults import Faults
+from jubako.store import outbox
+from jubako.store.port import Tx
+from jubako.wire import idempotency
+
+SNAPSHOT_EVERY = 200
+STOP_TOPIC = "workflows.stop"
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one commit records."""
+
+    fed: list[str] = field(default_factory=list)
+    arrived: list[str] = field(default_factory=list)
+    """Names of the effects whose outcomes came through the arrivals table."""
+    asked: list[Effect] = field(default_factory=list)
+    errands: dict[str, Errand] = field(default_factory=dict)
+    """Connector calls that wait from now on, by effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The transaction of a turn; made before it runs, because the seat lives on another thread."""
+
+    context: Context
+    turn: Turn
+    seat: Seat
+    started_at: int
+    """Outcomes in the journal before this turn."""
+    steps: str | None
+    """Where the execution stands, if that has changed."""
+    snapshot: str | None
+    leaves: bool
+    """Whether it may leave memory afterwards."""
+
+    @classmethod
+    def of(cls, context: Context, seat: Seat, turn: Turn, *, leaves: bool) -> "Commit":
+        """Return the commit of what ``turn`` did to ``seat``."""
+        steps = seat.news_of_steps()
+        is_due = seat.seq - seat.snapshot_seq >= SNAPSHOT_EVERY or (leaves and seat.snapshot_seq != seat.seq)
+        return cls(
+            context=context,
+            turn=turn,
+            seat=seat,
+            started_at=seat.seq - len(turn.fed),
+            steps=steps,
+            snapshot=seat.snapshot() if is_due and not seat.is_over else None,
+            leaves=leaves,
+        )
+
+    def write(self, tx: Tx, faults: Faults) -> bool:
+        """Record it all; return whether the execution is out of the engine's hands.
+
+        Raises:
+            Stopped: The execution was cancelled meanwhile; nothing is kept.
+
+        """
+        execution = self.context.id
+        if not execution_rows.record_steps(tx, execution, self.steps):
+            raise Stopped
+        execution_rows.journal(tx, execution, self.started_at, self.turn.fed)
+        for name in self.turn.arrived:
+            execution_rows.take_arrival(tx, execution, name)
+        if self.seat.is_over:
+            self._finish(tx)
+            return True
+        self._wait(tx)
+        if self.snapshot is not None:
+            execution_rows.record_snapshot(tx, execution, self.seat.seq, self.snapshot)
+        left = self.leaves and execution_rows.park(tx, execution)
+        faults.point("workflows.turn.before_commit")
+        return left
+
+    def _wait(self, tx: Tx) -> None:
+        for effect in self.turn.asked:
+            if effect.kind is EffectKind.SLEEP:
+                sleeping.ensure(tx, self.context.id, effect)
+            elif effect.kind is EffectKind.CALLBACK_AWAIT:
+                callbacks.ensure(tx, self.context.id, effect)
+        for name, errand in self.turn.errands.items():
+            poll_rows.begin(tx, self.context.id, name, errand)
+
+    def _finish(self, tx: Tx) -> None:
+        name, machine = self.context.name, self.seat.state
+        execution = execution_rows.find_execution(tx, name)
+        event = Event.RETURN if machine.status is Status.SUCCEEDED else Event.RAISE
+        state = after(State(execution.state.name), event, name)
+        execution.state = Execution.State[state]
+        execution.status = None
+        if event is Event.RETURN:
+            execution.result = json.dumps(machine.result, ensure_ascii=False)
+        else:
+            execution.error = _error(self.seat)
+        execution_rows.finish(tx, execution_rows.ended(execution, tx.now), state, needs_engine=False)
+        close(tx, self.seat, self.context)
+
+
+def close(tx: Tx, seat: Seat, context: Context) -> None:
+    """Undo what is under way for an execution that has ended: forget waits, have started jobs cancelled."""
+    callback_rows.drop_all(tx, context.id)
+    poll_rows.drop_all(tx, context.id)
+    for effect in seat.under_way.values():
+        if effect.kind is EffectKind.SLEEP:
+            sleeping.drop(tx, context.id, effect)
+        elif effect.kind is EffectKind.CONNECTOR:
+            outbox.put(tx, STOP_TOPIC, stop_message(context, effect))
+    idempotency.release(tx, context.id)
+    execution_rows.close(tx, context.id)
+
+
+def _error(seat: Seat) -> Execution.Error:
+    told = seat.state.error
+    assert told is not None
+    elements = [
+        Execution.StackTraceElement(
+            step=element["step"],
+            routine=element["routine"],
+            position=Execution.StackTraceElement.Position(**element["position"]),
+        )
+        for element in told["stackTrace"]["elements"]
+    ]
+    return Execution.Error(
+        payload=told["payload"], context=told["context"], stack_trace=Execution.StackTrace(elements=elements)
+    )
