@@ -10,6 +10,8 @@ from pathlib import Path
 from jubako.boxes.jobs import methods as jobs
 from jubako.boxes.services import methods as services
 from jubako.boxes.workflows import methods as workflows
+from jubako.identity import credentials_api
+from jubako.wire import logging_methods
 from jubako.wire.discovery import message_classes
 from jubako.wire.method import Api, Method
 from jubako.wire.operations_api import operations_methods
@@ -37,6 +39,8 @@ TABLES: Sequence[tuple[str, Sequence[Method]]] = (
     ("Workflows v1", workflows.WORKFLOWS),
     ("Workflows v1: operations", operations_methods("workflows", "v1")),
     ("Workflow Executions v1", workflows.EXECUTIONS),
+    ("Cloud Logging v2", logging_methods.LOGGING),
+    ("IAM Service Account Credentials v1", credentials_api.METHODS),
 )
 
 

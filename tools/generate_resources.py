@@ -24,7 +24,8 @@ def modules() -> list[Module]:
     services = found.reach("google.cloud.run.v2", ("services", "revisions"))
     workflows = found.reach("google.cloud.workflows.v1", ("workflows",), extra=("OperationMetadata",))
     workflows |= found.reach("google.cloud.workflows.executions.v1", ("executions",))
-    general |= {name for name in found.all if not name.startswith("google.cloud.")}
+    logging = found.reach("google.logging.v2", ("logging_service_v2",))
+    general |= {name for name in found.all if not name.startswith(("google.cloud.", "google.logging."))}
     shared = (jobs & services) - general
     plan = (
         ("wire.google_types", "Messages that all Google APIs share.", general),
@@ -32,6 +33,7 @@ def modules() -> list[Module]:
         ("boxes.jobs.resources", "Run v2: jobs, executions, tasks.", jobs - general - shared),
         ("boxes.services.resources", "Run v2: services and revisions.", services - general - shared),
         ("boxes.workflows.resources", "Workflows v1 and Workflow Executions v1.", workflows - general),
+        ("wire.logging_types", "Cloud Logging v2: entries.", logging - general),
     )
     return [
         Module(f"jubako.{name}", about, {full: found.all[full] for full in names})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from google.cloud import run_v2, workflows_v1
+from google.cloud import logging_v2, run_v2, workflows_v1
 from google.cloud.location import locations_pb2
 from google.cloud.workflows import executions_v1
 from google.iam.v1 import iam_policy_pb2
@@ -20,6 +20,7 @@ PACKAGES = {
     "google.cloud.run.v2": run_v2,
     "google.cloud.workflows.v1": workflows_v1,
     "google.cloud.workflows.executions.v1": executions_v1,
+    "google.logging.v2": logging_v2,
 }
 WELL_KNOWN = frozenset(
     f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Any", "Struct")
@@ -88,6 +89,9 @@ class _Channel:
         method = path.rsplit("/", maxsplit=1)[-1]
         request = getattr(iam_policy_pb2, f"{method}Request", None) or _class_of(request_serializer)
         self.calls[path] = (request, _class_of(response_deserializer))
+
+    def stream_stream(self, path: str, **_: Any) -> None:
+        """Pass over: methods with streams are not served."""
 
     def close(self) -> None: ...
 

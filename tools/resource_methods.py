@@ -11,6 +11,7 @@ from resource_types import Module
 RUN = "google.cloud.run.v2"
 WORKFLOWS = "google.cloud.workflows.v1"
 EXECUTIONS = "google.cloud.workflows.executions.v1"
+LOGGING = "google.logging.v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ METHOD_FILES = (
         "The method tables of Workflows v1 and Workflow Executions v1.",
         (("WORKFLOWS", WORKFLOWS, "workflows"), ("EXECUTIONS", EXECUTIONS, "executions")),
     ),
+    MethodFile(
+        "jubako.wire.logging_methods",
+        "The method table of Cloud Logging v2, without the streaming TailLogEntries.",
+        (("LOGGING", LOGGING, "logging_service_v2"),),
+    ),
 )
 
 EXECUTION_RULES = {
@@ -51,7 +57,24 @@ EXECUTION_RULES = {
 Source: google/cloud/workflows/executions/v1/executions.proto.
 """
 
+LOGGING_RULES = {
+    "DeleteLog": ("delete", "/v2/{log_name=*/*/logs/*}", ""),
+    "WriteLogEntries": ("post", "/v2/entries:write", "*"),
+    "ListLogEntries": ("post", "/v2/entries:list", "*"),
+    "ListMonitoredResourceDescriptors": ("get", "/v2/monitoredResourceDescriptors", ""),
+    "ListLogs": ("get", "/v2/{parent=*/*}/logs", ""),
+}
+"""Nor has that of Cloud Logging; of each method the rule that takes every kind of parent.
+
+Source: google/logging/v2/logging.proto.
+"""
+
 PERMISSIONS = {
+    "DeleteLog": "logging.logs.delete",
+    "WriteLogEntries": "logging.logEntries.create",
+    "ListLogEntries": "logging.logEntries.list",
+    "ListMonitoredResourceDescriptors": "logging.logEntries.list",
+    "ListLogs": "logging.logs.list",
     "RunJob": "run.jobs.run",
     "ListWorkflowRevisions": "workflows.workflows.listRevision",
     # Google asks for none here; a table without permission would let nobody in, so: whoever may see it may ask.
@@ -84,6 +107,8 @@ def http_rules(package: str, service: str, method: str) -> list[tuple[str, str, 
     """Return the official (verb, path, body) rules of a method, verbs in lower case."""
     if package == EXECUTIONS:
         return [EXECUTION_RULES[method]]
+    if package == LOGGING:
+        return [LOGGING_RULES[method]]
     module = importlib.import_module(f"{PACKAGES[package].__name__}.services.{service}.transports.rest_base")
     cls = next(
         c for name, c in vars(module).items() if name.startswith("_Base") and name.endswith("RestTransport")

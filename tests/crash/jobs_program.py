@@ -16,7 +16,6 @@ from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.execution_handlers import ExecutionHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts, JobHandlers
 from jubako.boxes.jobs.launch import LaunchSettings
-from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.operations import ExecutionOperations
 from jubako.boxes.jobs.resources import (
     CancelExecutionRequest,
@@ -37,6 +36,7 @@ from jubako.runtime.system import SystemClock
 from jubako.server.attempts import AttemptStream
 from jubako.store.migrations import load
 from jubako.store.sqlite import SqliteStore
+from jubako.telemetry.outputs import Outputs
 from jubako.testing.faults import DieAt, Recorder
 from jubako.testing.ids import SeededIds
 from jubako.wire.method import Caller

@@ -52,6 +52,7 @@ class Client:
             )
         self.server = server.rstrip("/")
         self.patience_s = patience_s
+        self.page_size: int | None = None
         self._hiccup_s = hiccup_s
         self.sleep = sleep
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -74,7 +75,7 @@ class Client:
         """Yield the items under ``key`` of every page at ``path``."""
         token = ""
         while True:
-            page = self.get(path, {**(query or {}), "pageToken": token or None})
+            page = self.get(path, {"pageSize": self.page_size, **(query or {}), "pageToken": token or None})
             yield from page.get(key, [])
             token = page.get("nextPageToken", "")
             if not token:

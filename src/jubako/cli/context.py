@@ -103,11 +103,15 @@ class Context:
             self.err.print(text)
 
     def show_list(self, args: argparse.Namespace, documents: Iterable[Document], default: Format) -> None:
-        """Print the documents that pass ``--filter``, at most ``--limit`` of them."""
-        from jubako.cli.filters import parse_filter  # noqa: PLC0415 - most commands have no list
+        """Print the documents that pass ``--filter`` in the order of ``--sort-by``, at most ``--limit`` of them."""
+        from jubako.cli.filters import parse_filter, sort  # noqa: PLC0415 - most commands have no list
 
+        self.client.page_size = args.page_size
         passes = parse_filter(args.filter) if args.filter else lambda _: True
-        self.show(list(islice((one for one in documents if passes(one)), args.limit)), default)
+        found: Iterable[Document] = (one for one in documents if passes(one))
+        if args.sort_by:
+            found = sort(found, args.sort_by)
+        self.show(list(islice(found, args.limit)), default)
 
     def show(self, value: object, default: Format) -> None:
         """Print a command's result in the wanted format, or in the command's own."""

@@ -7,7 +7,7 @@ Source: ``gcloud topic filters``.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jubako.cli.errors import UsageError
@@ -158,3 +158,29 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     ">": lambda value, wanted: bool(value) and _order(value, wanted) > 0,
     ">=": lambda value, wanted: bool(value) and _order(value, wanted) >= 0,
 }
+
+
+def sort(documents: Iterable[Any], keys: str) -> list[Any]:
+    """Return documents in the order of ``PATH,...``; ``~PATH`` turns the order of that one round.
+
+    Numbers compare as numbers, everything else as text; what has no value comes first. Source: ``gcloud topic flags``.
+
+    Raises:
+        UsageError: A key is not a path.
+
+    """
+    found = list(documents)
+    for key in reversed([key.strip() for key in keys.split(",") if key.strip()]):
+        read = parse_path(key.removeprefix("~")).read
+        ranks = {id(document): _rank(scalar(read(document))) for document in found}
+        found.sort(key=lambda document: ranks[id(document)], reverse=key.startswith("~"))
+    return found
+
+
+def _rank(value: str) -> tuple[int, float, str]:
+    if not value:
+        return 0, 0.0, ""
+    try:
+        return 1, float(value), ""
+    except ValueError:
+        return 2, 0.0, value

@@ -1,4 +1,4 @@
-"""``--format``: json, yaml, value(PATH,...), table(PATH[:label=TEXT],...) or none.
+"""``--format``: json, yaml, value(PATH,...), table(PATH[:label=TEXT],...), csv(PATH,...) or none.
 
 A PATH walks into a document: ``name``, ``template.taskCount``, ``conditions[0].state``, and ``.basename()`` keeps
 the part after the last slash. The words are gcloud's (``gcloud topic formats``); of its projections these are the
@@ -15,7 +15,7 @@ from jubako.cli.errors import UsageError
 from jubako.cli.tables import table
 from jubako.cli.terminal import Terminal, clean
 
-_PROJECTION = re.compile(r"(value|table|csv)\((.*)\)\Z", re.DOTALL)
+_PROJECTION = re.compile(r"(value|table|csv)(?:\[([^\]]*)\])?\((.*)\)\Z", re.DOTALL)
 _STEP = re.compile(r"\.?([A-Za-z_@$][\w@/-]*\(\)|[A-Za-z_@$][\w@/-]*|\[\d+\]|'[^']*'|\"[^\"]*\")")
 Document = Any
 """JSON of any shape."""
@@ -82,14 +82,40 @@ def _plain(document: Document) -> Document:
 class Values(Format):
     """``value(...)``: the bare values, tabs between them, one line for each document."""
 
-    def __init__(self, paths: Sequence["Path"]) -> None:
+    def __init__(self, paths: Sequence["Path"], separator: str = "\t") -> None:
         self.paths = paths
+        self.separator = separator
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
         del terminal
         for document in value if isinstance(value, list) else [value]:
-            yield "\t".join(scalar(path.read(document)) for path in self.paths)
+            yield self.separator.join(scalar(path.read(document)) for path in self.paths)
+
+
+class Csv(Format):
+    """``csv(...)``: a line of names, then one line for each document, quoted where it must be (RFC 4180)."""
+
+    def __init__(self, paths: Sequence["Path"], separator: str, *, has_heading: bool) -> None:
+        self.paths = paths
+        self.separator = separator
+        self.has_heading = has_heading
+
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        del terminal
+        if self.has_heading:
+            yield self._line([path.label.lower() for path in self.paths])
+        for document in value if isinstance(value, list) else [value]:
+            yield self._line([scalar(path.read(document)) for path in self.paths])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        special = (self.separator, '"', "\n", "\r")
+        quoted = (
+            '"{}"'.format(cell.replace('"', '""')) if any(mark in cell for mark in special) else cell
+            for cell in cells
+        )
+        return self.separator.join(quoted)
 
 
 class Columns(Format):
@@ -218,9 +244,15 @@ def parse_format(text: str) -> Format:
     if text in plain:
         return plain[text]()
     match = _PROJECTION.match(text.strip())
-    if match is None or not match[2].strip() or match[1] == "csv":
+    if match is None or not match[3].strip():
         raise UsageError(
-            f"--format: {text!r} is not known.", "It is json, yaml, value(PATH,...), table(PATH,...) or none."
+            f"--format: {text!r} is not known.",
+            "It is json, yaml, value(PATH,...), table(PATH,...), csv(PATH,...) or none.",
         )
-    paths = [parse_path(part) for part in match[2].split(",")]
-    return Values(paths) if match[1] == "value" else Columns(paths)
+    paths = [parse_path(part) for part in match[3].split(",")]
+    options = match[2] or ""
+    separator = re.search(r"(?:separator|delimiter)=(?:'([^']*)'|\"([^\"]*)\"|([^,]+))", options)
+    given = next(filter(None, separator.groups()), "") if separator else ""
+    if match[1] == "csv":
+        return Csv(paths, given or ",", has_heading="no-heading" not in options)
+    return Values(paths, given or "\t") if match[1] == "value" else Columns(paths)

@@ -90,6 +90,8 @@ class Group:
             "--filter", metavar="FILTER", help="only those, such as 'state=Failed AND job:ocr'"
         )
         parser.add_argument("--limit", metavar="N", type=int, help="at most so many")
+        parser.add_argument("--sort-by", metavar="PATH,...", help="in this order; ~PATH the other way round")
+        parser.add_argument("--page-size", metavar="N", type=int, help="so many with each request")
         return parser
 
     def stub(self, word: str, summary: str) -> None:
@@ -128,5 +130,9 @@ def add_common_flags(parser: argparse.ArgumentParser, *, is_hidden: bool = False
         metavar="NAME",
         help="location (CLOUDSDK_RUN_REGION, GOOGLE_CLOUD_LOCATION; default: asia-northeast1)",
     )
-    add("--format", metavar="FORMAT", help="json, yaml, value(PATH,...), table(PATH,...) or none")
+    add(
+        "--format",
+        metavar="FORMAT",
+        help="json, yaml, value(PATH,...), table(PATH,...), csv(PATH,...) or none",
+    )
     add("-q", "--quiet", action="store_true", help="no progress, no questions")

@@ -118,12 +118,13 @@ def line(entry: Entry, terminal: Terminal) -> str:
     attempt = entry.get("taskAttempt", 0)
     task = f"{entry.get('taskIndex', 0)}" + (f".{attempt}" if attempt else "")
     word = f"{severity} " if severity not in {"DEFAULT", "INFO"} else ""
-    text = f"{local_time(dict(entry), 'timestamp')} [{task}] {word}{clean(_text(entry))}"
+    text = f"{local_time(dict(entry), 'timestamp')} [{task}] {word}{clean(payload_text(entry))}"
     style = STYLES.get(severity)
     return terminal.paint(text, style) if style else text
 
 
-def _text(entry: Entry) -> str:
+def payload_text(entry: Entry) -> str:
+    """Return what was written: the text, or the message of an object and its other fields."""
     payload = entry.get("jsonPayload")
     if payload is None:
         return str(entry.get("textPayload", ""))

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from jubako.cli import run_replace, service_logs
 from jubako.cli.containers import add_container_flags, edit_container, edit_labels
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
@@ -28,6 +29,8 @@ def register(run: Group) -> None:
     services = run.group("services", "Programs that answer HTTP requests.")
     _add_deploy(services, "update", "Change a service that exists: only what is given changes.")
     services.listing("list", list_services, "List services.")
+    run_replace.register(services, run_replace.SERVICE)
+    service_logs.register(services)
     for word, command, summary in (
         ("describe", describe_service, "Show a service."),
         ("delete", delete_service, "Stop and delete a service."),

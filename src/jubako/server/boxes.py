@@ -14,7 +14,6 @@ from jubako.boxes.jobs.handlers import JobHandlers
 from jubako.boxes.jobs.krm_routes import KrmRoutes as JobKrmRoutes
 from jubako.boxes.jobs.log_entries import JobLogEntries
 from jubako.boxes.jobs.log_routes import LogRoutes
-from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
@@ -27,6 +26,7 @@ from jubako.boxes.services.gateway import ServicesGateway
 from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.krm_routes import KrmRoutes as ServiceKrmRoutes
+from jubako.boxes.services.log_entries import ServiceLogEntries
 from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
 from jubako.boxes.workflows.authorization import TokenSource
@@ -39,6 +39,7 @@ from jubako.boxes.workflows.execution_routes import ExecutionRoutes
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.histories import Histories
 from jubako.boxes.workflows.instant import Instant
+from jubako.boxes.workflows.log_entries import WorkflowLogEntries
 from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
 from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.boxes.workflows.outgoing import Outgoing
@@ -54,9 +55,13 @@ from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
 from jubako.server.ground import Ground
 from jubako.store.port import Tx
-from jubako.wire import logging_api
+from jubako.telemetry.log_entries import EntrySource
+from jubako.telemetry.outputs import Outputs
+from jubako.telemetry.stored_logs import StoredLogs
 from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
+from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
+from jubako.wire.logging_api import LoggingApi
 from jubako.wire.method import Api
 from jubako.wire.operations import Describers
 from jubako.wire.operations_api import OperationsHandlers, operations_api
@@ -71,11 +76,12 @@ API_HOSTS = frozenset(
         *WORKFLOW_EXECUTIONS_HOSTS,
         *USAGE_HOSTS,
         *PROJECT_HOSTS,
-        *logging_api.HOSTS,
+        *LOGGING_HOSTS,
     }
 )
 MIGRATED = (
     "jubako.store",
+    "jubako.telemetry",
     "jubako.wire",
     "jubako.identity",
     "jubako.boxes.jobs",
@@ -271,6 +277,16 @@ def workflows_engine(
     )
 
 
+def _logging(ground: Ground) -> Api:
+    sources: Sequence[EntrySource] = [
+        StoredLogs(ground.store),
+        JobLogEntries(ground.store, Outputs(ground.state.attempts / "jobs")),
+        ServiceLogEntries(ground.store, ground.state.attempts / "services"),
+        WorkflowLogEntries(ground.store),
+    ]
+    return LoggingApi(ground.store, ground.clock, ground.ids, sources).api()
+
+
 def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
     """Return the APIs beside the boxes: long-running operations, projects, locations."""
     run = OperationsHandlers(ground.store, ground.clock, "run", describers)
@@ -279,5 +295,5 @@ def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
         operations_api(run, "v2", RUN_HOSTS),
         operations_api(workflows, "v1", WORKFLOWS_HOSTS),
         *Projects(sorted(API_HOSTS)).apis(),
-        logging_api.LoggingApi([JobLogEntries(ground.store, Outputs(ground.state.attempts / "jobs"))]).api(),
+        _logging(ground),
     ]

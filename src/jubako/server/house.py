@@ -20,6 +20,7 @@ from jubako.server.runtime_directory import remove, socket_in
 from jubako.server.services import Loop, keep_running
 from jubako.store.outbox import Outbox
 from jubako.store.timers import Timers
+from jubako.telemetry.log_rows import keep_swept as keep_logs_swept
 from jubako.wire.connect import Inside
 from jubako.wire.dial import Dialer
 from jubako.wire.discovery_routes import DiscoveryRoutes
@@ -66,6 +67,7 @@ class House:
             "jobs": jobs.engine.run,
             "jobs.retention": jobs.sweeping,
             "services": services.engine.run,
+            "logs.retention": partial(keep_logs_swept, ground.store, ground.clock),
             "workflows": workflows.run,
             "workflows.polls": workflows.poller.run,
             "timers": Timers(

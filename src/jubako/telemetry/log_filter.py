@@ -1,86 +1,119 @@
-"""Cloud Logging's filters, the part that clients send: comparisons joined by AND, written out or by a new line. Pure.
+"""Cloud Logging's query language: an expression that chooses log entries. Pure.
 
-``field op value``; op is one of = != > >= < <= : (has, for text: contains). Fields are dotted paths of an entry; keys
-with dots or slashes in them are quoted. Severities compare by rank, timestamps by time, the rest as text.
-OR, NOT, parentheses and functions are refused by name.
+``NOT`` (or ``-``) binds tighter than ``OR``, and ``OR`` tighter than ``AND``; between two conditions that stand side by
+side, or on two lines, AND is meant. A value without a field is searched for in all of the entry.
 
-Source: Cloud Logging, "Logging query language".
+Source: Cloud Logging, "Logging query language": syntax summary, Boolean operators, global restrictions, functions.
 """
 
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import quote
 
 from jubako.core.errors import InvalidArgument
 from jubako.core.timestamps import parse_timestamp
+from jubako.telemetry.log_comparison import Comparison, Test, comparison, contains
+from jubako.telemetry.log_words import Kind, Word, path_of, plain, words
 
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 LENGTH_MAX = 20_000
 """Source: Cloud Logging, "Quotas and limits", length of a query."""
-_TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|(>=|<=|!=|[=<>:])|([^\s"=<>!:()]+)|(.))', re.DOTALL)
-_COLONS = re.compile(r"[^\s\"=<>!()]+")
-_TIMES = frozenset({"timestamp", "receiveTimestamp"})
+_DEPTH_MAX = 100
+_FUNCTIONS = "log_id and SEARCH"
+
+
+class Term(Protocol):
+    """A part of an expression."""
+
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether an entry (its JSON form) meets it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One condition on an entry."""
+class Every:
+    """All must hold."""
 
-    path: tuple[str, ...]
-    operator: str
-    value: str
+    terms: Sequence[Term]
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the entry meets it; a field that is missing meets only ``!=``."""
-        found = _at(entry, self.path)
-        if found is None:
-            return self.operator == "!="
-        if self.operator == ":":
-            return self.value.lower() in str(found).lower()
-        return _OPERATORS[self.operator](*self._sides(found))
+        """See Term."""
+        return all(term.holds(entry) for term in self.terms)
 
-    def _sides(self, found: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any JSON value
-        if self.path == ("severity",):
-            return SEVERITIES.index(str(found)), SEVERITIES.index(self.value.upper())
-        if self.path[0] in _TIMES:
-            return parse_timestamp(str(found)), parse_timestamp(self.value)
-        return (str(found).lower() if isinstance(found, bool) else str(found)), self.value
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """One must hold."""
+
+    terms: Sequence[Term]
+
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """See Term."""
+        return any(term.holds(entry) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """It must not hold."""
+
+    term: Term
+
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """See Term."""
+        return not self.term.holds(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Anywhere:
+    """Any field of the entry passes a test."""
+
+    test: Test
+
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """See Term."""
+        return self.test(entry)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Conditions that all must hold."""
 
-    comparisons: Sequence[Comparison]
+    terms: Sequence[Term]
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether an entry meets them all."""
-        return all(comparison.holds(entry) for comparison in self.comparisons)
+        """Return whether an entry (its JSON form) meets them all."""
+        return all(term.holds(entry) for term in self.terms)
 
     def equal(self, *path: str) -> str | None:
-        """Return the value that the field must have, if the filter says one."""
-        found = (one.value for one in self.comparisons if one.path == path and one.operator == "=")
+        """Return the value that the field must have, if the filter says one; letters may be of any case."""
+        found = (one.value for one in self._comparisons(path) if one.operator == "=")
         return next(found, None)
 
     def since(self) -> datetime | None:
         """Return the earliest time that can meet it."""
         times = [
             parse_timestamp(one.value)
-            for one in self.comparisons
-            if one.path == ("timestamp",) and one.operator in {">", ">=", "="}
+            for one in self._comparisons(("timestamp",))
+            if one.operator in {">", ">=", "="} and "T" in one.value
         ]
         return max(times, default=None)
+
+    def until(self) -> datetime | None:
+        """Return the latest time that can meet it."""
+        times = [
+            parse_timestamp(one.value)
+            for one in self._comparisons(("timestamp",))
+            if one.operator in {"<", "<=", "="} and "T" in one.value
+        ]
+        return min(times, default=None)
+
+    def also(self, field: str, word: str, value: str) -> "Filter":
+        """Return this filter with one condition more."""
+        return Filter([*self.terms, comparison((field,), word, value)])
+
+    def _comparisons(self, path: tuple[str, ...]) -> list[Comparison]:
+        return [term for term in self.terms if isinstance(term, Comparison) and term.path == path]
 
 
 def parse(text: str) -> Filter:
@@ -92,70 +125,134 @@ def parse(text: str) -> Filter:
     """
     if len(text) > LENGTH_MAX:
         raise InvalidArgument(f"filter: has more than {LENGTH_MAX} characters.")
-    words = _words(text)
-    comparisons = []
-    while words:
-        if words[0] == "AND":
-            words.pop(0)
-        if words and words[0] in {"OR", "NOT", "(", ")", "-"}:
-            raise InvalidArgument(f"filter: {words[0]!r} is not supported; conditions are joined by AND.")
-        if len(words) < 3:
-            raise InvalidArgument(
-                f"filter: a condition is FIELD OP VALUE, and this is not: {' '.join(words)!r}."
-            )
-        comparisons.append(_comparison(*words[:3]))
-        del words[:3]
-    return Filter(comparisons)
+    reader = _Reader(words(text))
+    term = reader.every(0) if reader.left else Every([])
+    if reader.left:
+        raise InvalidArgument(f"filter: {reader.left[0].text[:100]!r} is one too many.")
+    return Filter(_conjuncts(term))
 
 
-def _comparison(field: str, word: str, value: str) -> Comparison:
-    if word not in {*_OPERATORS, ":"}:
-        raise InvalidArgument(f"filter: {word[:100]!r} stands where an operator is wanted.")
-    path = tuple(part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', field))
-    plain = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-    if path == ("severity",) and plain.upper() not in SEVERITIES:
-        raise InvalidArgument(f"filter: severity is none of {', '.join(SEVERITIES)}.")
-    if path[0] in _TIMES:
-        parse_timestamp(plain, "filter: timestamp")
-    return Comparison(path, word, plain)
+def _conjuncts(term: Term) -> list[Term]:
+    if isinstance(term, Every):
+        return [inner for one in term.terms for inner in _conjuncts(one)]
+    return [term]
 
 
-def _words(text: str) -> list[str]:
-    """Cut a filter into fields, operators and values; the parts of a field (``labels."a/b"``) stay together."""
-    words: list[str] = []
-    at, text = 0, text.strip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        assert match is not None, text[at:]
-        word, at = match[0].strip(), match.end()
-        if match[4]:
-            words.append(word)
-            continue
-        if words and words[-1].endswith(".") and not match[2]:
-            words[-1] += word
-        elif match[1] and at < len(text) and text[at] == ".":
-            words.append(word)
-        elif words and match[3] and word.startswith(".") and words[-1].endswith('"'):
-            words[-1] += word
-        elif match[3] and _is_value(words):
-            # A value without quotes may hold colons, such as a timestamp.
-            whole = _COLONS.match(text, match.start(3))
-            assert whole is not None
-            words.append(whole[0])
-            at = whole.end()
-        else:
-            words.append(word)
-    return words
+class _Reader:
+    """Recursive descent over the words."""
+
+    def __init__(self, found: Sequence[Word]) -> None:
+        self.left = list(found)
+
+    def every(self, depth: int) -> Term:
+        """Read what is joined by AND, or stands side by side."""
+        terms = [self._some(depth)]
+        while self.left and self.left[0].kind is not Kind.CLOSE:
+            self._take("AND")
+            terms.append(self._some(depth))
+        return terms[0] if len(terms) == 1 else Every(terms)
+
+    def _some(self, depth: int) -> Term:
+        terms = [self._one(depth)]
+        while self._take("OR"):
+            terms.append(self._one(depth))
+        return terms[0] if len(terms) == 1 else Some(terms)
+
+    def _one(self, depth: int) -> Term:
+        if depth > _DEPTH_MAX:
+            raise InvalidArgument(f"filter: is nested more than {_DEPTH_MAX} deep.")
+        if self._take("NOT") or self._take("-"):
+            return Negation(self._one(depth + 1))
+        word = self._next("a condition")
+        if word.kind is Kind.OPEN:
+            inner = self.every(depth + 1)
+            self._close()
+            return inner
+        if word.kind not in {Kind.NAME, Kind.TEXT}:
+            raise InvalidArgument(f"filter: a condition is wanted where {word.text!r} stands.")
+        if self.left and self.left[0].kind is Kind.OPEN and word.kind is Kind.NAME and self.left[0].is_tight:
+            return self._function(word)
+        if self.left and self.left[0].kind is Kind.OPERATOR:
+            return self._comparison(path_of(word.text), depth)
+        if word.text in {"AND", "OR"}:
+            raise InvalidArgument(f"filter: {word.text} joins two conditions.")
+        return Anywhere(contains(plain(word.text)))
+
+    def _comparison(self, path: tuple[str, ...], depth: int) -> Term:
+        operator = self._next("an operator").text
+        if self.left and self.left[0].kind is Kind.OPEN:
+            self.left.pop(0)
+            inner = self._values(path, operator, depth + 1)
+            self._close()
+            return inner
+        return comparison(path, operator, self._value())
+
+    def _values(self, path: tuple[str, ...], operator: str, depth: int) -> Term:
+        """Read the values of ``field=(A OR B AND NOT C)``."""
+        every: list[Term] = []
+        while True:
+            some: list[Term] = [self._value_term(path, operator, depth)]
+            while self._take("OR"):
+                some.append(self._value_term(path, operator, depth))
+            every.append(some[0] if len(some) == 1 else Some(some))
+            if not self.left or self.left[0].kind is Kind.CLOSE:
+                return every[0] if len(every) == 1 else Every(every)
+            self._take("AND")
+
+    def _value_term(self, path: tuple[str, ...], operator: str, depth: int) -> Term:
+        if depth > _DEPTH_MAX:
+            raise InvalidArgument(f"filter: is nested more than {_DEPTH_MAX} deep.")
+        if self._take("NOT") or self._take("-"):
+            return Negation(self._value_term(path, operator, depth + 1))
+        if self.left and self.left[0].kind is Kind.OPEN:
+            self.left.pop(0)
+            inner = self._values(path, operator, depth + 1)
+            self._close()
+            return inner
+        return comparison(path, operator, self._value())
+
+    def _value(self) -> str:
+        word = self._next("a value")
+        if word.kind not in {Kind.NAME, Kind.TEXT}:
+            raise InvalidArgument(f"filter: a value is wanted where {word.text!r} stands.")
+        return plain(word.text)
+
+    def _function(self, name: Word) -> Term:
+        self.left.pop(0)
+        arguments = []
+        while self.left and self.left[0].kind is not Kind.CLOSE:
+            arguments.append(self._value())
+        self._close()
+        if name.text == "log_id" and len(arguments) == 1:
+            return Anywhere(_has_log_id(arguments[0]))
+        if name.text.upper() == "SEARCH" and arguments:
+            words = arguments[-1].split()
+            found = [contains(word) for word in words]
+            if len(arguments) == 1:
+                return Every([Anywhere(test) for test in found])
+            path = path_of(arguments[0])
+            return Every([comparison(path, ":", word) for word in words])
+        raise InvalidArgument(
+            f"filter: the functions are {_FUNCTIONS}; not {name.text[:100]!r} as it is used."
+        )
+
+    def _close(self) -> None:
+        if self._next("a closing parenthesis").kind is not Kind.CLOSE:
+            raise InvalidArgument("filter: a parenthesis is not closed.")
+
+    def _take(self, word: str) -> bool:
+        is_next = bool(self.left) and self.left[0].kind is not Kind.TEXT and self.left[0].text == word
+        if is_next:
+            self.left.pop(0)
+        return is_next
+
+    def _next(self, what: str) -> Word:
+        if not self.left:
+            raise InvalidArgument(f"filter: {what} is wanted at the end.")
+        return self.left.pop(0)
 
 
-def _is_value(words: Sequence[str]) -> bool:
-    return bool(words) and words[-1] in {*_OPERATORS, ":"}
-
-
-def _at(entry: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value
-    value: Any = entry
-    for part in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(part)
-    return value
+def _has_log_id(log_id: str) -> Test:
+    """Return the test of ``log_id("...")``: the log's name without its project."""
+    ends = {f"/logs/{log_id}".casefold(), f"/logs/{quote(log_id, safe='')}".casefold()}
+    return lambda entry: any(str(entry.get("logName", "")).casefold().endswith(end) for end in ends)

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
-"""From the least to the most severe."""
+from jubako.telemetry.log_comparison import SEVERITIES
+
 LABELS_FIELD = "logging.googleapis.com/labels"
 TRACE_FIELD = "logging.googleapis.com/trace"
 

@@ -11,22 +11,29 @@ import heapq
 import shutil
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from jubako.boxes.jobs.launch import output_directory
+from jubako.core.timestamps import to_micros
 
 CHUNK_BYTES = 65_536
 LINE_BYTES_MAX = 262_144
 """A longer line is cut. Source: Cloud Logging quotas, size of a log entry."""
 _PARTS_MAX = 64
+_CHUNK_LINES = 5_000
 STREAMS = ("stdout", "stderr")
 _ENDED_SLACK_US = 5_000_000
+
+
+def log_id(stream: str) -> str:
+    """Return the log of Cloud Logging that a stream is. Source: Cloud Run, "Logging and viewing logs"."""
+    return f"run.googleapis.com%2F{stream}"
 
 
 class Status(StrEnum):
@@ -44,8 +51,10 @@ class Status(StrEnum):
 class Source:
     """One attempt whose output may be read."""
 
-    execution_uid: str
+    folder: str
+    """Its output directory, below the root."""
     index: int
+    """Which task or instance it is an attempt of."""
     attempt: int
     started_us: int | None
     ended_us: int | None
@@ -53,7 +62,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Position:
-    """Where a line stands among all lines of an execution."""
+    """Where a line stands among all lines that are read together."""
 
     time_us: int
     index: int
@@ -103,17 +112,30 @@ class Outputs:
         """Return at most ``limit`` lines that stand behind ``after`` and were written before ``until_us``."""
         return await asyncio.to_thread(self._lines, sources, after, until_us, limit)
 
+    async def since(self, sources: Sequence[Source], instant: datetime | None) -> AsyncIterator[Line]:
+        """Yield the lines that were written at ``instant`` or later; None: all."""
+        after = None
+        if instant is not None:
+            after = Position(time_us=to_micros(instant), index=-1, attempt=-1, stream="", offset=-1)
+        while True:
+            lines = await self.lines(sources, after, 2**62, _CHUNK_LINES)
+            for line in lines:
+                yield line
+            if len(lines) < _CHUNK_LINES:
+                return
+            after = lines[-1].position
+
     async def statuses(self, sources: Sequence[Source]) -> list[Status]:
         """Return what there is of each attempt's output."""
         return await asyncio.to_thread(lambda: [self.status(source) for source in sources])
 
-    async def remove(self, execution_uids: Iterable[str]) -> None:
-        """Remove the output of executions; what cannot be removed is left to ``retention.sweep``."""
-        await asyncio.to_thread(self._remove, list(execution_uids))
+    async def remove(self, owners: Iterable[str]) -> None:
+        """Remove the output of owners (executions); what cannot be removed is left to who sweeps."""
+        await asyncio.to_thread(self._remove, list(owners))
 
-    async def executions(self) -> list[str]:
-        """Return the uids of the executions of which there is output."""
-        return await asyncio.to_thread(self._executions)
+    async def owners(self) -> list[str]:
+        """Return the uids of the owners of which there is output."""
+        return await asyncio.to_thread(self._owners)
 
     def status(self, source: Source) -> Status:
         """Return what there is of an attempt's output."""
@@ -127,7 +149,7 @@ class Outputs:
         return Status.AVAILABLE if any(sizes) else Status.EMPTY
 
     def _folder(self, source: Source) -> Path:
-        return Path(output_directory(str(self._root), source.execution_uid, source.index, source.attempt))
+        return self._root / source.folder
 
     def _read(self, source: Source, stream: str, offset: int, limit: int) -> Piece:
         status = self.status(source)
@@ -162,11 +184,11 @@ class Outputs:
             for stream in STREAMS
         ]
 
-    def _remove(self, execution_uids: Sequence[str]) -> None:
-        for uid in execution_uids:
+    def _remove(self, owners: Sequence[str]) -> None:
+        for uid in owners:
             shutil.rmtree(self._root / uid, ignore_errors=True)
 
-    def _executions(self) -> list[str]:
+    def _owners(self) -> list[str]:
         if not self._root.is_dir():
             return []
         return sorted(entry.name for entry in self._root.iterdir())

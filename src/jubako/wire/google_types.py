@@ -11,6 +11,25 @@ from typing import Annotated, Any
 from jubako.wire.schema import ANY, FIELD_MASK, Enumeration, Field, Message
 
 
+class LabelDescriptor(Message):
+    """``google.api.LabelDescriptor``."""
+
+    __proto__ = "google.api.LabelDescriptor"
+
+    class ValueType(Enumeration):
+        """``google.api.LabelDescriptor.ValueType``."""
+
+        __proto__ = "google.api.LabelDescriptor.ValueType"
+
+        STRING = 0
+        BOOL = 1
+        INT64 = 2
+
+    key: Annotated[str, Field(1)] = ""
+    value_type: Annotated[ValueType, Field(2)] = ValueType.STRING
+    description: Annotated[str, Field(3)] = ""
+
+
 class LaunchStage(Enumeration):
     """``google.api.LaunchStage``."""
 
@@ -24,6 +43,28 @@ class LaunchStage(Enumeration):
     BETA = 3
     GA = 4
     DEPRECATED = 5
+
+
+class MonitoredResource(Message):
+    """``google.api.MonitoredResource``."""
+
+    __proto__ = "google.api.MonitoredResource"
+
+    type: Annotated[str, Field(1)] = ""
+    labels: Annotated[dict[str, str], Field(2)] = {}
+
+
+class MonitoredResourceDescriptor(Message):
+    """``google.api.MonitoredResourceDescriptor``."""
+
+    __proto__ = "google.api.MonitoredResourceDescriptor"
+
+    type: Annotated[str, Field(1)] = ""
+    display_name: Annotated[str, Field(2)] = ""
+    description: Annotated[str, Field(3)] = ""
+    labels: Annotated[list[LabelDescriptor], Field(4)] = []
+    name: Annotated[str, Field(5)] = ""
+    launch_stage: Annotated[LaunchStage, Field(7)] = LaunchStage.LAUNCH_STAGE_UNSPECIFIED
 
 
 class GetLocationRequest(Message):

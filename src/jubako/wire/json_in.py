@@ -9,6 +9,7 @@ from typing import Any
 
 from jubako.core.errors import InvalidArgument
 from jubako.core.timestamps import parse_duration, parse_timestamp
+from jubako.wire.any_types import is_opaque, message_type
 from jubako.wire.schema import ANY, DURATION, FIELD_MASK, STRUCT, TIMESTAMP, Enumeration, Message
 from jubako.wire.shape import Label, Shape, camel, shapes, snake
 
@@ -204,6 +205,20 @@ def _mask(value: Any) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(snake(path.strip()) for path in _string(value).split(",") if path.strip())
 
 
+def _any(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    packed = _object(value)
+    if not packed:  # an Any without a type is empty
+        return packed
+    cls = message_type(packed.get("@type"))
+    if cls is not None:
+        reader(cls)({name: one for name, one in packed.items() if name != "@type"})
+    elif is_opaque(packed):
+        _bytes(packed["value"])
+    else:
+        raise Mismatch(f"{shown(packed.get('@type'))} is not a known message type.", "@type")
+    return packed
+
+
 _PLAIN: Mapping[str, Read] = {
     "string": _string,
     "bool": _bool,
@@ -213,6 +228,6 @@ _PLAIN: Mapping[str, Read] = {
     TIMESTAMP: partial(_parsed, parse_timestamp),
     DURATION: partial(_parsed, parse_duration),
     FIELD_MASK: _mask,
-    ANY: _object,
+    ANY: _any,
     STRUCT: _object,
 }

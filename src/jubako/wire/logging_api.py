@@ -1,134 +1,209 @@
-"""Cloud Logging v2, as ``logs read`` uses it: ``entries:list`` over what the boxes have written.
+"""Cloud Logging v2 over the entries that programs wrote and those of the boxes.
 
-Entries come from sources, one per box; they are merged, sorted and cut into pages here. A page token is the place of
-the last entry, so that entries which come meanwhile neither repeat nor hide others. In ascending order the newest
-SCANNED_MAX entries are seen.
+Entries come from sources; they are merged, sorted and cut into pages here. A page token is the place of the last entry,
+so that entries which come meanwhile neither repeat nor hide others. ``entries:tail`` is a stream and is not served.
 
 Source: google/logging/v2/logging.proto.
 """
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from jubako.core.errors import InvalidArgument
-from jubako.telemetry import log_filter
-from jubako.telemetry.log_filter import Comparison, Filter
+from jubako.core.clock import Clock
+from jubako.core.errors import FailedPrecondition, InvalidArgument, NotFound
+from jubako.core.ids import IdSource
+from jubako.store.port import Store
+from jubako.telemetry import log_filter, log_rows
+from jubako.telemetry.log_entries import EntrySource, Place, place
+from jubako.telemetry.log_rows import LogRow
+from jubako.wire import codec
 from jubako.wire.codec import invalid
-from jubako.wire.method import Api, Caller, Document, DocumentRequest, DocumentRoute
+from jubako.wire.google_types import Empty, LabelDescriptor, MonitoredResourceDescriptor
+from jubako.wire.log_writes import log_of, row_of
+from jubako.wire.logging_methods import LOGGING
+from jubako.wire.logging_types import (
+    DeleteLogRequest,
+    ListLogEntriesRequest,
+    ListLogEntriesResponse,
+    ListLogsRequest,
+    ListLogsResponse,
+    ListMonitoredResourceDescriptorsRequest,
+    ListMonitoredResourceDescriptorsResponse,
+    LogEntry,
+    WriteLogEntriesRequest,
+    WriteLogEntriesResponse,
+)
+from jubako.wire.method import Api, Caller, Handler
+from jubako.wire.paging import cut, page_of
 
 HOSTS = ("logging.googleapis.com",)
 PAGE_DEFAULT = 50
 PAGE_MAX = 1_000
 """Source: logging.proto, ``page_size``."""
-SCANNED_MAX = 20_000
-"""Entries held while a page in ascending order is made."""
-
-
-class EntrySource(Protocol):
-    """A box's logs."""
-
-    async def newest(self, project: str, wanted: Filter, limit: int) -> list[Document]:
-        """Return at most ``limit`` entries that meet the filter, the newest ones, in any order."""
-        ...
+SAME_TIME_MAX = 1_000
+"""Entries of one instant that a page boundary can fall between."""
+_SERVICE = "google.logging.v2.LoggingServiceV2"
+RESOURCES: Mapping[str, Sequence[str]] = {
+    "cloud_run_job": ("project_id", "job_name", "location"),
+    "cloud_run_revision": ("project_id", "service_name", "revision_name", "location", "configuration_name"),
+    "workflows.googleapis.com/Workflow": ("project_id", "location", "workflow_id"),
+    "global": ("project_id",),
+}
+"""Labels of the monitored resources that the boxes here are, and of who is none. Source: Cloud Logging, "Monitored
+resources and services"."""
 
 
 class LoggingApi:
     """Answers for logging.googleapis.com."""
 
-    def __init__(self, sources: Sequence[EntrySource]) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: IdSource, sources: Sequence[EntrySource]) -> None:
+        """Take the ports; ``sources`` are all of them, that of the store among them."""
+        self._store = store
+        self._clock = clock
+        self._ids = ids
         self._sources = sources
 
     def api(self) -> Api:
         """Return the API."""
-        route = DocumentRoute(
-            verb="POST",
-            template="/v2/entries:list",
-            permission="logging.logEntries.list",
-            handler=self.list_entries,
-        )
-        return Api(name="logging", version="v2", hosts=HOSTS, methods=(), handlers={}, documents=[route])
+        handlers: Mapping[str, Handler] = {
+            f"{_SERVICE}.WriteLogEntries": self.write,
+            f"{_SERVICE}.ListLogEntries": self.list_entries,
+            f"{_SERVICE}.ListLogs": self.list_logs,
+            f"{_SERVICE}.DeleteLog": self.delete,
+            f"{_SERVICE}.ListMonitoredResourceDescriptors": self.list_resources,
+        }
+        return Api(name="logging", version="v2", hosts=HOSTS, methods=LOGGING, handlers=handlers)
 
-    async def list_entries(self, request: DocumentRequest, caller: Caller) -> Document:
+    async def write(self, request: WriteLogEntriesRequest, caller: Caller) -> WriteLogEntriesResponse:
+        """Store entries: all, or with ``partialSuccess`` those that can be.
+
+        Raises:
+            InvalidArgument: An entry cannot be stored; the first such one is named.
+
+        """
+        del caller
+        now, batch = self._clock.now(), self._ids.uid()
+        rows: list[LogRow] = []
+        refusals: list[InvalidArgument] = []
+        for at in range(len(request.entries)):
+            try:
+                rows.append(row_of(request, at, now, batch))
+            except InvalidArgument as refusal:
+                refusals.append(refusal)
+        if refusals and not request.partial_success:
+            raise refusals[0]
+        if rows and not request.dry_run:
+            await self._store.write(partial(log_rows.insert, rows=rows))
+        if refusals:
+            raise refusals[0]
+        return WriteLogEntriesResponse()
+
+    async def list_entries(self, request: ListLogEntriesRequest, caller: Caller) -> ListLogEntriesResponse:
         """Return a page of entries."""
         del caller
-        body = request.body
-        projects, size, is_newest_first = _projects(body), _size(body), _is_newest_first(body)
-        wanted = log_filter.parse(_text(body, "filter"))
-        last = _last(_text(body, "pageToken"))
+        if request.page_size < 0:
+            raise invalid("pageSize", "must not be negative.")
+        projects = [_project(name) for name in request.resource_names]
+        if not projects:
+            raise invalid("resourceNames", "names no project.")
+        size, newest_first = (
+            min(request.page_size or PAGE_DEFAULT, PAGE_MAX),
+            _is_newest_first(request.order_by),
+        )
+        wanted = log_filter.parse(request.filter)
+        last = _last(request.page_token)
         if last is not None:
-            bound = Comparison(("timestamp",), "<=" if is_newest_first else ">=", last[0])
-            wanted = Filter([*wanted.comparisons, bound])
-        # One more than the page says whether there is another; entries of the last one's own time may come again.
-        limit = size + 1 + SCANNED_MAX if last is not None or not is_newest_first else size + 1
+            wanted = wanted.also("timestamp", "<=" if newest_first else ">=", last[0])
+        # One more than the page says whether there is another; entries of the last one's own time come again.
+        limit = size + 1 + (SAME_TIME_MAX if last is not None else 0)
         found = [
             entry
-            for project in projects
+            for project in dict.fromkeys(projects)
             for source in self._sources
-            for entry in await source.newest(project, wanted, min(limit, SCANNED_MAX))
+            for entry in await source.first(project, wanted, limit, newest_first=newest_first)
         ]
-        found.sort(key=_place, reverse=is_newest_first)
+        found.sort(key=place, reverse=newest_first)
         if last is not None:
-            behind = [entry for entry in found if (_place(entry) < last) is is_newest_first]
-            found = [entry for entry in behind if _place(entry) != last]
-        reply: Document = {"entries": found[:size]}
-        if len(found) > size:
-            reply["nextPageToken"] = _token(found[size - 1])
-        return reply
+            found = [
+                entry for entry in found if (place(entry) < last if newest_first else place(entry) > last)
+            ]
+        token = _token(place(found[size - 1])) if len(found) > size else ""
+        entries = [codec.from_json(LogEntry, dict(entry)) for entry in found[:size]]
+        return ListLogEntriesResponse(entries=entries, next_page_token=token)
+
+    async def list_logs(self, request: ListLogsRequest, caller: Caller) -> ListLogsResponse:
+        """Return a page of the names of the logs that have entries."""
+        del caller
+        projects = dict.fromkeys(_project(name) for name in request.resource_names or [request.parent])
+        page = page_of(request.page_size, request.page_token)
+        names = sorted(
+            {
+                f"projects/{project}/logs/{log_id}"
+                for project in projects
+                for source in self._sources
+                for log_id in await source.log_ids(project)
+            }
+        )
+        shown, token = cut([name for name in names if name > page.after][: page.size + 1], page, str)
+        return ListLogsResponse(log_names=shown, next_page_token=token)
+
+    async def delete(self, request: DeleteLogRequest, caller: Caller) -> Empty:
+        """Forget the entries of a log that programs wrote.
+
+        Raises:
+            FailedPrecondition: It is the output of tasks or instances, which goes with them.
+            NotFound: There is no such log.
+
+        """
+        del caller
+        project, log_id = log_of(request.log_name, "logName")
+        if await self._store.write(partial(log_rows.delete_log, project=project, log_id=log_id)):
+            return Empty()
+        if any([log_id in await source.log_ids(project) for source in self._sources]):
+            raise FailedPrecondition(
+                f"{request.log_name} is output; it goes with the executions and services."
+            )
+        raise NotFound(f"Log {request.log_name[:200]!r} has no entries.")
+
+    async def list_resources(
+        self, request: ListMonitoredResourceDescriptorsRequest, caller: Caller
+    ) -> ListMonitoredResourceDescriptorsResponse:
+        """Return the monitored resources that entries here have, in one page."""
+        del request, caller
+        descriptors = [
+            MonitoredResourceDescriptor(
+                type=name,
+                name=f"monitoredResourceDescriptors/{name}",
+                labels=[LabelDescriptor(key=label) for label in labels],
+            )
+            for name, labels in RESOURCES.items()
+        ]
+        return ListMonitoredResourceDescriptorsResponse(resource_descriptors=descriptors)
 
 
-def _place(entry: Document) -> tuple[str, str]:
-    return _sortable(entry["timestamp"]), entry["insertId"]
+def _project(name: str) -> str:
+    """Return the project of a resource name: of the project itself, or of a bucket's view below it."""
+    parts = name.split("/")
+    if parts[0] != "projects" or len(parts) < 2 or not parts[1]:
+        raise invalid("resourceNames", f"{name[:100]!r} is not of the form projects/PROJECT.")
+    return parts[1]
 
 
-def _sortable(time: str) -> str:
-    """Return a timestamp that sorts as text: with all six digits of the fraction."""
-    whole, _, fraction = time.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction:0<6}Z"
-
-
-def _projects(body: Document) -> list[str]:
-    names = body.get("resourceNames") or []
-    if not isinstance(names, list) or not names:
-        raise invalid("resourceNames", "names no project.")
-    projects = []
-    for name in names:
-        parts = str(name).split("/")
-        if parts[0] != "projects" or len(parts) < 2:
-            raise invalid("resourceNames", f"{str(name)[:100]!r} is not of the form projects/PROJECT.")
-        projects.append(parts[1])
-    return list(dict.fromkeys(projects))
-
-
-def _size(body: Document) -> int:
-    size = body.get("pageSize") or PAGE_DEFAULT
-    if not isinstance(size, int) or size < 0:
-        raise invalid("pageSize", "is not a number of entries.")
-    return min(size, PAGE_MAX)
-
-
-def _is_newest_first(body: Document) -> bool:
-    order = _text(body, "orderBy") or "timestamp asc"
-    if order not in {"timestamp", "timestamp asc", "timestamp desc"}:
+def _is_newest_first(order: str) -> bool:
+    if order not in {"", "timestamp", "timestamp asc", "timestamp desc"}:
         raise invalid("orderBy", "is neither 'timestamp asc' nor 'timestamp desc'.")
     return order.endswith("desc")
 
 
-def _text(body: Document, field: str) -> str:
-    value = body.get(field) or ""
-    if not isinstance(value, str):
-        raise invalid(field, "is not a string.")
-    return value
+def _token(last: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(last)).decode()
 
 
-def _token(entry: Document) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_place(entry))).decode()
-
-
-def _last(token: str) -> tuple[str, str] | None:
+def _last(token: str) -> Place | None:
     if not token:
         return None
     try:

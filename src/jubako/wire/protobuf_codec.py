@@ -3,10 +3,11 @@
 1. Out: msgspec turns the message into dicts in C, protobuf's class is made of those in C, and only what the two write
    differently (instants, durations, masks, Any) is put right in between.
 2. In: protobuf parses in C; only the fields that are set are then walked. Unknown fields are skipped.
-3. google.protobuf.Any is its JSON form with us: ``{"@type": ..., ...}``. Its type must be one of our messages.
+3. google.protobuf.Any is its JSON form with us: ``{"@type": ..., ...}``; see any_types.py for types that are not ours.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from jubako.core.errors import InvalidArgument
 from jubako.core.timestamps import EPOCH
+from jubako.wire.any_types import PREFIX, is_opaque, message_type
 from jubako.wire.codec import invalid, pack, unpack
 from jubako.wire.descriptors import protobuf_class, well_known_class
 from jubako.wire.json_in import Mismatch, shown
@@ -29,8 +31,6 @@ Convert = Callable[[Any], Any]
 
 _KEPT = (datetime, timedelta, bytes)
 _MICROSECOND = timedelta(microseconds=1)
-_ANY_PREFIX = "type.googleapis.com/"
-_types: dict[str, type[Message]] = {}
 
 
 def encode(message: Message) -> bytes:
@@ -66,14 +66,6 @@ def decode(cls: type[M], data: bytes) -> M:
     return message
 
 
-def message_type(url: str) -> type[Message] | None:
-    """Return our class for the ``@type`` of an Any; None if we have none."""
-    name = url.rpartition("/")[2]
-    if name not in _types:
-        _types.update((cls.__proto__, cls) for cls in _below(Message))
-    return _types.get(name)
-
-
 def pack_any(packed: Mapping[str, Any]) -> dict[str, Any]:
     """Return what protobuf's Any is made of, from the JSON form of an Any.
 
@@ -82,16 +74,12 @@ def pack_any(packed: Mapping[str, Any]) -> dict[str, Any]:
 
     """
     url = packed.get("@type")
-    cls = message_type(url) if isinstance(url, str) else None
-    if cls is None:
+    cls = message_type(url)
+    if cls is not None:
+        return {"type_url": f"{PREFIX}{cls.__proto__}", "value": encode(unpack(cls, packed))}
+    if not is_opaque(packed):
         raise invalid("@type", f"{shown(url)} is not a known message type.")
-    return {"type_url": f"{_ANY_PREFIX}{cls.__proto__}", "value": encode(unpack(cls, packed))}
-
-
-def _below(cls: type[Message]) -> Iterator[type[Message]]:
-    for one in cls.__subclasses__():
-        yield one
-        yield from _below(one)
+    return {"type_url": url, "value": b64decode(packed["value"])}
 
 
 # Out.
@@ -249,7 +237,7 @@ def _duration_in(parsed: Any) -> timedelta:  # noqa: ANN401
 def _any_in(parsed: Any) -> dict[str, Any]:  # noqa: ANN401
     cls = message_type(parsed.type_url)
     if cls is None:
-        raise Mismatch(f"{shown(parsed.type_url)} is not a known message type.")
+        return {"@type": parsed.type_url, "value": b64encode(parsed.value).decode("ascii")}
     try:
         return pack(decode(cls, parsed.value))
     except InvalidArgument as error:

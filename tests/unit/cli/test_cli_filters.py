@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jubako.cli.errors import UsageError
-from jubako.cli.filters import parse_filter
+from jubako.cli.filters import parse_filter, sort
 from jubako.cli.krm import with_krm
 
 ONE: dict[str, Any] = {
@@ -70,3 +70,9 @@ def test_what_is_no_filter_is_refused(text: str) -> None:
 def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
     with contextlib.suppress(UsageError):
         parse_filter(text)(ONE)
+
+
+def test_documents_are_sorted_by_paths_and_tilde_turns_one_round() -> None:
+    documents = [{"n": 10, "s": "b"}, {"n": 9, "s": "a"}, {"n": 10, "s": "a"}, {"s": "c"}]
+    assert sort(documents, "n") == [documents[3], documents[1], documents[0], documents[2]]
+    assert sort(documents, "~n,s") == [documents[2], documents[0], documents[1], documents[3]]

@@ -60,6 +60,13 @@ def test_value_of_a_list_is_a_line_for_each_item_with_tabs_between_paths() -> No
     assert shown("value(name,n)", [{"name": "a", "n": 1}, {"name": "b"}]) == ["a\t1", "b\t"]
 
 
+def test_csv_has_a_heading_and_quotes_what_it_must() -> None:
+    rows = [{"name": "p/a", "n": 'say "hi", you'}, {"name": "b"}]
+    assert shown("csv(name.basename():label=JOB,n)", rows) == ["job,n", 'a,"say ""hi"", you"', "b,"]
+    assert shown("csv[no-heading](name)", rows) == ["p/a", "b"]
+    assert shown("value[separator=':'](name,n)", rows[1:]) == ["b:"]
+
+
 def test_json_and_yaml_hold_the_whole_document_and_nothing_more() -> None:
     (text,) = shown("json", with_krm(JOB))
     assert json.loads(text) == JOB
@@ -73,7 +80,7 @@ def test_table_columns_can_be_labelled() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["xml", "value()", "value(a..b)", "value(a.nosuch())", "table", "csv(a)", "value(a"]
+    "text", ["xml", "value()", "value(a..b)", "value(a.nosuch())", "table", "csv()", "value(a"]
 )
 def test_an_unknown_format_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match="--format"):

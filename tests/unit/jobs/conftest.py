@@ -13,7 +13,6 @@ from jubako.boxes.jobs.handlers import HandlerPorts, JobHandlers
 from jubako.boxes.jobs.krm_routes import KrmRoutes
 from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.log_routes import LogRoutes
-from jubako.boxes.jobs.logs import Outputs
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
@@ -25,6 +24,7 @@ from jubako.identity.secrets import SecretStore
 from jubako.server.attempts import AttemptStream
 from jubako.store.migrations import load
 from jubako.store.sqlite import SqliteStore
+from jubako.telemetry.outputs import Outputs
 from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
@@ -45,7 +45,9 @@ class Box:
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
         self.events = RecordedEvents()
-        self.store = SqliteStore(None, self.clock, load("jubako.store", "jubako.wire", "jubako.boxes.jobs"))
+        self.store = SqliteStore(
+            None, self.clock, load("jubako.store", "jubako.telemetry", "jubako.wire", "jubako.boxes.jobs")
+        )
         self.runtime = FakeRuntime(self.clock)
         self.output_root = folder / "output"
         self.outputs = Outputs(self.output_root)

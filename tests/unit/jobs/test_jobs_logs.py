@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jubako.boxes.jobs import log_lines, logs, retention
-from jubako.boxes.jobs.logs import Outputs, Source
+from jubako.boxes.jobs import retention
 from jubako.core.timestamps import to_micros
 from jubako.runtime.port import Reason
+from jubako.telemetry import log_lines
+from jubako.telemetry import outputs as logs
+from jubako.telemetry.outputs import Outputs, Source
 from jubako.testing.runtime import exited
 
 PARENT = "projects/p/locations/l"
@@ -246,7 +248,7 @@ def test_no_byte_is_lost_or_shown_twice_however_it_is_cut(
     data = b"\n".join(lines)
     sizes = sorted({min(look, len(data)) for look in looks} - {0})
     write(tmp_path / "uid" / "0-0", [(100 + n, size, 0) for n, size in enumerate(sizes)], stdout=data)
-    source = Source(execution_uid="uid", index=0, attempt=0, started_us=1, ended_us=10_000)
+    source = Source(folder="uid/0-0", index=0, attempt=0, started_us=1, ended_us=10_000)
     before = logs.CHUNK_BYTES, logs.LINE_BYTES_MAX
     logs.CHUNK_BYTES, logs.LINE_BYTES_MAX = chunk, line_max
     try:

@@ -6,9 +6,11 @@ import pytest
 
 from jubako.boxes.jobs.resources import GetJobRequest, Job, ListJobsRequest, TaskTemplate
 from jubako.core.errors import InvalidArgument
+from jubako.wire import codec
+from jubako.wire.any_types import message_type
 from jubako.wire.descriptors import protobuf_class
 from jubako.wire.google_types import Location, Operation, Policy, SetIamPolicyRequest, Status
-from jubako.wire.protobuf_codec import decode, encode, message_type
+from jubako.wire.protobuf_codec import decode, encode
 from jubako.wire.run_types import Container, EnvVar
 
 NAME = b"\x0a\x01n"
@@ -100,9 +102,21 @@ def test_an_any_of_another_type_is_refused(packed) -> None:
         encode(Status(details=[packed]))
 
 
-def test_an_any_of_an_unknown_type_on_the_wire_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="metadata: x/y is not"):
-        decode(Operation, b"\x12\x05\x0a\x03x/y")
+def test_an_any_of_an_unknown_type_on_the_wire_is_kept_as_it_is() -> None:
+    data = b"\x12\x09\x0a\x03x/y\x12\x02\xff\x00"
+    operation = decode(Operation, data)
+    assert operation.metadata == {"@type": "x/y", "value": "/wA="}
+    assert encode(operation) == data
+    assert codec.decode(Operation, codec.encode(operation)) == operation
+
+
+def test_an_any_of_an_unknown_type_in_json_is_refused_as_google_refuses_it() -> None:
+    for bad in ({"@type": "x/y", "name": "z"}, {"@type": "x/y", "value": "!"}, {"name": "z"}, {"@type": 3}):
+        with pytest.raises(InvalidArgument, match="metadata"):
+            codec.from_json(Operation, {"metadata": bad})
+    job = {"@type": "type.googleapis.com/google.cloud.run.v2.Job", "nmae": "z"}
+    with pytest.raises(InvalidArgument, match=r"metadata\.nmae"):
+        codec.from_json(Operation, {"metadata": job})
 
 
 def test_types_are_found_by_their_url() -> None:

@@ -219,7 +219,7 @@ class House:
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
     clock = FakeClock()
-    rooms = load("jubako.store", "jubako.wire", "jubako.boxes.workflows")
+    rooms = load("jubako.store", "jubako.telemetry", "jubako.wire", "jubako.boxes.workflows")
     store = SqliteStore(None, clock, rooms)
     house = House(store, clock, Cloud())
     yield house

@@ -82,16 +82,16 @@ class Launch:
             cwd=self.cwd,
             timeout=self.timeout,
             grace=self.settings.grace,
-            output=output_directory(self.settings.output_root, self.uid, attempt.index, attempt.number),
+            output=f"{self.settings.output_root}/{output_directory(self.uid, attempt.index, attempt.number)}",
             memory_bytes=self.memory_bytes,
             cpus=self.cpus,
             preload=self.preload,
         )
 
 
-def output_directory(root: str, execution_uid: str, index: int, attempt: int) -> str:
-    """Return the directory that holds the output of one attempt."""
-    return f"{root}/{execution_uid}/{index}-{attempt}"
+def output_directory(execution_uid: str, index: int, attempt: int) -> str:
+    """Return the directory that holds the output of one attempt, below ``output_root``."""
+    return f"{execution_uid}/{index}-{attempt}"
 
 
 def slots_for(container: Container, settings: LaunchSettings) -> int:

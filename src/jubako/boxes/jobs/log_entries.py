@@ -1,23 +1,23 @@
 """The output of jobs as Cloud Logging's entries: what ``entries:list`` finds."""
 
-import heapq
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from jubako.boxes.jobs import log_lines, rows, task_rows
+from jubako.boxes.jobs import rows, task_rows
 from jubako.boxes.jobs.log_routes import entry_of, source_of
-from jubako.boxes.jobs.logs import Line, Outputs, Position, Source
 from jubako.boxes.jobs.rows import ExecutionRow, JobKey
 from jubako.core.timestamps import to_micros
 from jubako.store.port import Store, Tx
+from jubako.telemetry import log_lines
+from jubako.telemetry.log_entries import Best, Entry
 from jubako.telemetry.log_filter import Filter
-from jubako.wire.method import Document
+from jubako.telemetry.outputs import STREAMS, Line, Outputs, Source, log_id
 from jubako.wire.paging import Page
 
 RESOURCE = "cloud_run_job"
 EXECUTIONS_MAX = 1_000
 """How many executions, the newest first, are looked through."""
-_CHUNK_LINES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +27,32 @@ class _Found:
 
 
 class JobLogEntries:
-    """See wire.logging_api.EntrySource."""
+    """See EntrySource."""
 
     def __init__(self, store: Store, outputs: Outputs) -> None:
         self._store = store
         self._outputs = outputs
 
-    async def newest(self, project: str, wanted: Filter, limit: int) -> list[Document]:
-        """Return at most ``limit`` entries that meet the filter, the newest ones, in no order."""
-        if wanted.equal("resource", "type") not in {None, RESOURCE}:
+    async def first(self, project: str, wanted: Filter, limit: int, *, newest_first: bool) -> list[Entry]:
+        """See EntrySource."""
+        if (wanted.equal("resource", "type") or RESOURCE).lower() != RESOURCE:
             return []
-        kept: list[tuple[str, str, Document]] = []
+        best = Best(limit, newest_first=newest_first)
         for found in await self._store.read(lambda tx: _executions(tx, project, wanted)):
-            async for entry in self._entries(project, found, wanted):
-                if wanted.holds(entry):
-                    item = (entry["timestamp"], entry["insertId"], entry)
-                    (heapq.heappush if len(kept) < limit else heapq.heappushpop)(kept, item)
-        return [entry for _, _, entry in kept]
+            async for line in self._outputs.since(found.sources, wanted.since()):
+                best.add_if(wanted, _entry(project, found.row, line))
+        return best.entries()
 
-    async def _entries(self, project: str, found: _Found, wanted: Filter) -> AsyncIterator[Document]:
-        since = wanted.since()
-        after = None
-        if since is not None:
-            after = Position(time_us=to_micros(since), index=-1, attempt=-1, stream="", offset=-1)
-        while True:
-            lines = await self._outputs.lines(found.sources, after, 2**62, _CHUNK_LINES)
-            for line in lines:
-                yield _entry(project, found.row, line)
-            if len(lines) < _CHUNK_LINES:
-                return
-            after = lines[-1].position
+    async def log_ids(self, project: str) -> set[str]:
+        """See EntrySource."""
+        query = partial(rows.list_executions, key=JobKey(project, "-", "-"), page=Page(1, ""))
+        return {log_id(stream) for stream in STREAMS} if await self._store.read(query) else set()
 
 
 def _executions(tx: Tx, project: str, wanted: Filter) -> list[_Found]:
     """Return the executions that may have such entries, newest first."""
-    job = wanted.equal("resource", "labels", "job_name") or "-"
-    location = wanted.equal("resource", "labels", "location") or "-"
+    job = (wanted.equal("resource", "labels", "job_name") or "-").lower()
+    location = (wanted.equal("resource", "labels", "location") or "-").lower()
     name = wanted.equal("labels", "run.googleapis.com/execution_name")
     since = wanted.since()
     least = to_micros(since) if since is not None else 0
@@ -70,11 +60,11 @@ def _executions(tx: Tx, project: str, wanted: Filter) -> list[_Found]:
     return [
         _Found(row, [source_of(row, span) for span in task_rows.spans(tx, row.uid)])
         for row in listed
-        if name in {None, row.key.execution} and (row.completed_us or 2**62) >= least
+        if name is None or (name.lower() == row.key.execution and (row.completed_us or 2**62) >= least)
     ]
 
 
-def _entry(project: str, row: ExecutionRow, line: Line) -> Document:
+def _entry(project: str, row: ExecutionRow, line: Line) -> Entry:
     entry = entry_of(row, line, log_lines.read(line.data))
     stream = entry.pop("stream")
     entry.pop("taskIndex")
@@ -82,7 +72,7 @@ def _entry(project: str, row: ExecutionRow, line: Line) -> Document:
     return {
         **entry,
         "insertId": f"{row.uid}-{entry['insertId']}",
-        "logName": f"projects/{project}/logs/run.googleapis.com%2F{stream}",
+        "logName": f"projects/{project}/logs/{log_id(stream)}",
         "receiveTimestamp": entry["timestamp"],
         "resource": {
             "type": RESOURCE,

@@ -23,9 +23,9 @@ from typing import Any
 
 import msgspec
 
-from jubako.boxes.jobs import conditions, log_lines, rows, task_rows
+from jubako.boxes.jobs import conditions, rows, task_rows
 from jubako.boxes.jobs.execution_handlers import task_index
-from jubako.boxes.jobs.logs import STREAMS, Line, Outputs, Position, Source, Status
+from jubako.boxes.jobs.launch import output_directory
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Outcome, Task, TaskState
@@ -34,6 +34,9 @@ from jubako.core.errors import NotFound
 from jubako.core.limits import TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import format_timestamp, from_micros, to_micros
 from jubako.store.port import Store, Tx
+from jubako.telemetry import log_lines
+from jubako.telemetry.log_comparison import SEVERITIES
+from jubako.telemetry.outputs import STREAMS, Line, Outputs, Position, Source, Status
 from jubako.wire import codec
 from jubako.wire.binding import parse_query
 from jubako.wire.codec import invalid
@@ -72,7 +75,7 @@ class _Query:
 
     def wants(self, line: Line, content: log_lines.Content) -> bool:
         """Say whether the line is to be shown."""
-        is_severe = log_lines.SEVERITIES.index(content.severity) >= self.severity
+        is_severe = SEVERITIES.index(content.severity) >= self.severity
         return is_severe and self.stream in {None, line.position.stream}
 
 
@@ -227,7 +230,7 @@ def _attempts(row: ExecutionRow, task: Task, past: Sequence[task_rows.PastAttemp
 def source_of(row: ExecutionRow, span: task_rows.AttemptSpan) -> Source:
     """Return where the output of an attempt is."""
     return Source(
-        execution_uid=row.uid,
+        folder=output_directory(row.uid, span.index, span.number),
         index=span.index,
         attempt=span.number,
         started_us=span.started_us,
@@ -273,9 +276,9 @@ def entry_of(execution: ExecutionRow, line: Line, content: log_lines.Content) ->
 
 
 def _query(given: Mapping[str, str]) -> _Query:
-    severity = given.get("severity", log_lines.SEVERITIES[0]).upper()
-    if severity not in log_lines.SEVERITIES:
-        raise invalid("severity", f"is not one of {', '.join(log_lines.SEVERITIES)}.")
+    severity = given.get("severity", SEVERITIES[0]).upper()
+    if severity not in SEVERITIES:
+        raise invalid("severity", f"is not one of {', '.join(SEVERITIES)}.")
     stream = given.get("stream")
     if stream is not None and stream not in STREAMS:
         raise invalid("stream", f"is not one of {', '.join(STREAMS)}.")
@@ -283,7 +286,7 @@ def _query(given: Mapping[str, str]) -> _Query:
         task=_number(given, "task", 10**9),
         attempt=_number(given, "attempt", 10**9),
         stream=stream,
-        severity=log_lines.SEVERITIES.index(severity),
+        severity=SEVERITIES.index(severity),
         lines=_number(given, "pageSize", PAGE_LINES_MAX) or PAGE_LINES_DEFAULT,
         after=_position(given.get("pageToken", "")),
     )

@@ -19,7 +19,7 @@ SWEEP_EVERY = timedelta(days=1)
 class Outputs(Protocol):
     """Where the output of attempts lies."""
 
-    async def executions(self) -> list[str]:
+    async def owners(self) -> list[str]:
         """Return the uids of the executions of which there is output."""
         ...
 
@@ -47,7 +47,7 @@ async def sweep(store: Store, outputs: Outputs) -> list[str]:
     """Remove what is left of executions that do not exist, and return their uids; call it after a start."""
     # First what there is, then the executions: one is stored before it writes, so that what is missing by then
     # was deleted.
-    found = {*await outputs.executions(), *await store.read(_with_tasks)}
+    found = {*await outputs.owners(), *await store.read(_with_tasks)}
     known = await store.read(_known)
     orphans = sorted(found - known)
     await forget(store, outputs, orphans)

@@ -155,6 +155,9 @@ class Runner:
 
     async def _feed_one(self, seat: Seat, turn: Turn, outcome: Outcome) -> None:
         turn.fed.append(encode_outcome(outcome))
+        effect = seat.under_way.get(outcome.name)
+        if effect is not None and effect.kind is EffectKind.LOG:
+            turn.logged.append(effect)
         for number, effects in enumerate(seat.feed(outcome)):
             turn.asked.extend(effects)
             self._gauge.look(seat, self._id)

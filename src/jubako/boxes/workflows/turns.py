@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, poll_rows, sleeping
+from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, log_entries, poll_rows, sleeping
 from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.inbox import Stopped
 from jubako.boxes.workflows.language import Effect, EffectKind, Status
@@ -14,6 +14,7 @@ from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.faults import Faults
 from jubako.store import outbox
 from jubako.store.port import Tx
+from jubako.telemetry import log_rows
 from jubako.wire import idempotency
 
 SNAPSHOT_EVERY = 200
@@ -28,6 +29,8 @@ class Turn:
     arrived: list[str] = field(default_factory=list)
     """Names of the effects whose outcomes came through the arrivals table."""
     asked: list[Effect] = field(default_factory=list)
+    logged: list[Effect] = field(default_factory=list)
+    """The ``sys.log`` among what was fed."""
     errands: dict[str, Errand] = field(default_factory=dict)
     """Connector calls that wait from now on, by effect."""
 
@@ -73,6 +76,7 @@ class Commit:
         if not execution_rows.record_steps(tx, execution, self.steps):
             raise Stopped
         execution_rows.journal(tx, execution, self.started_at, self.turn.fed)
+        log_rows.insert(tx, [log_entries.row_of(one, self.context, tx.now) for one in self.turn.logged])
         for name in self.turn.arrived:
             execution_rows.take_arrival(tx, execution, name)
         if self.seat.is_over:
