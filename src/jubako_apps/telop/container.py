@@ -1,20 +1,20 @@
-"""The layer over PyAV: opening hostile files, seeking, decoding, and errors a caption editor understands.
+"""The layer over PyAV: opening hostile files, what they say of themselves, seeking, and errors people understand.
 
 Rules:
 
 1. Time runs from the container's own start, so pictures and sound stay aligned when a file does not begin at 0.
 2. One thread per decoder: the tasks are the parallelism.
 3. Input is hostile: only container formats of real media, only local files, never a playlist.
-4. A broken packet is left out; a file that ends early says so (`Truncated`).
+4. A file that ends early says so (`Truncated`).
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import av
-from av import AudioFrame, AudioStream, VideoFrame, VideoStream
+from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -25,12 +25,13 @@ TOLERANCE_S = 0.001
 MISSING_S = 1.0
 """So much less picture than promised is a matter of rounding; more is a cut."""
 
+_TAIL_S = 10.0
+
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,asf,mxf,ogg,dv,gxf,h264,hevc,"
     "wav,mp3,aac,flac"
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
-_SEEK_MARGINS_S = (0.0, 10.0, math.inf)
 
 
 class MediaError(Exception):
@@ -97,6 +98,27 @@ def file_end(container: InputContainer) -> float:
     return duration / float(av.time_base)
 
 
+def length(container: InputContainer, stream: VideoStream) -> float:
+    """Return the length of the video, 0.0 if nobody knows.
+
+    A transport stream has no index; what it says is guessed from time stamps, of which a single broken one is enough to
+    make a day of it. There the pictures are looked at.
+    """
+    if _promises(container):
+        return file_end(container) or stream_end(container, stream)
+    for start in (stream_end(container, stream) - _TAIL_S, 0.0):
+        times = sorted(_times(container, stream, max(0.0, start)), reverse=True)
+        for last, before in pairwise(times):
+            if last - before <= MISSING_S:
+                return last + (last - before)
+    return 0.0
+
+
+def promised_end(container: InputContainer, stream: VideoStream) -> float:
+    """Return the time up to which the file's index promises pictures; 0.0 if it has none."""
+    return stream_end(container, stream) if _promises(container) else 0.0
+
+
 def stream_end(container: InputContainer, stream: VideoStream | AudioStream) -> float:
     """Return when the stream ends by its own word; without one, the file's end."""
     if not stream.duration:
@@ -104,22 +126,28 @@ def stream_end(container: InputContainer, stream: VideoStream | AudioStream) -> 
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - origin(container)
 
 
-def time_of(frame: VideoFrame | AudioFrame, container: InputContainer) -> float:
+def time_of(frame: VideoFrame | AudioFrame | Packet, container: InputContainer) -> float:
     """Return when the frame begins, in seconds from the start of the video."""
     return float(frame.pts * frame.time_base) - origin(container)
 
 
+def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Packet]:
+    """Yield what the stream is packed in; a file that cannot be read on ends here."""
+    while True:
+        try:
+            yield from container.demux(stream)
+        except FFmpegError:
+            return
+        except IndexError:
+            # Damage made a packet look like one of a stream that PyAV has not seen: the packets behind it are good.
+            continue
+        return
+
+
 def check_end(container: InputContainer, stream: VideoStream, path: Path) -> None:
     """Raise Truncated if the pictures do not reach the end that the file's index promises."""
-    end = stream_end(container, stream)
-    seek(container, stream, end)
-    last = 0.0
-    try:
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                last = max(last, float(packet.pts * packet.time_base) - origin(container))
-    except FFmpegError:
-        last = min(last, end)
+    end = promised_end(container, stream)
+    last = max(_times(container, stream, end), default=0.0) if end else 0.0
     if last < end - MISSING_S:
         raise truncated(path, last, end)
 
@@ -139,45 +167,16 @@ def seek(container: InputContainer, stream: VideoStream | AudioStream, time: flo
         container.seek(0)
 
 
-def decode_from(
-    container: InputContainer, stream: VideoStream, t0: float
-) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield (time, picture) from the last key frame not after ``t0``, in order of time."""
-    for margin in _SEEK_MARGINS_S:
-        seek(container, stream, max(0.0, t0 - margin))
-        timed = ((time_of(f, container), f) for f in decoded(container, stream) if f.pts is not None)
-        first = next(timed, None)
-        # Some indexes are built on decoding order and land behind the wish: then start earlier.
-        if first is not None and (first[0] <= t0 + TOLERANCE_S or margin == math.inf):
-            yield first
-            yield from timed
-            return
+def _promises(container: InputContainer) -> bool:
+    return container.format.name != "mpegts"
 
 
-def decoded(
-    container: InputContainer, stream: VideoStream | AudioStream
-) -> Iterator[VideoFrame | AudioFrame]:
-    """Yield every frame that can be decoded; broken packets are left out, a broken file ends."""
-    packets = iter(container.demux(stream))
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            return
-        if packet is None:
-            return
-        try:
-            found = packet.decode()
-        except FFmpegError:
-            continue
-        yield from found
-
-
-def shown_for(picture: VideoFrame, stream: VideoStream) -> float:
-    """Return for how many seconds the picture is on screen, as far as the file says."""
-    if picture.duration:
-        return float(picture.duration * picture.time_base)
-    return 1.0 / float(stream.average_rate) if stream.average_rate else 0.04
+def _times(container: InputContainer, stream: VideoStream, start: float) -> Iterator[float]:
+    """Yield when each packet from about ``start`` on begins to be shown; not in order."""
+    seek(container, stream, start)
+    for packet in packets(container, stream):
+        if packet.pts is not None:
+            yield time_of(packet, container)
 
 
 def _check_readable(path: Path) -> None:

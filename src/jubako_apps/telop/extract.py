@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jubako_apps.telop import media
+from jubako_apps.telop.decoding import Damage
 from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
 from jubako_apps.telop.ocr import Engine, Reading, read_region
@@ -59,6 +60,7 @@ def extract(
     engine: Engine,
     options: Options | None = None,
     progress: Callable[[float], None] | None = None,
+    damage: Damage | None = None,
 ) -> list[Telop]:
     """Return the telops that the segment owns, in order of start, then its tails.
 
@@ -68,6 +70,7 @@ def extract(
         engine: Reads the text.
         options: How to look.
         progress: Told the finished part, 0 to 1, after each sample.
+        damage: Told what could not be decoded.
 
     Raises:
         MediaError: The file cannot be read or breaks off (`jubako_apps.telop.media`).
@@ -78,7 +81,7 @@ def extract(
     post_roll = math.ceil(options.post_roll * options.fps)
     first = max(0, a - max(math.ceil(options.pre_roll * options.fps), MEMORY))
     last = b + post_roll
-    samples = media.frames(path, first / options.fps, last / options.fps, options.fps)
+    samples = media.frames(path, first / options.fps, last / options.fps, options.fps, damage)
     seen = _look(_telling(samples, first, b, progress), engine, (a, b), last)
     owned = [track for track in in_lanes(seen.tracks) if a <= track.start < b]
     telops = [_telop(track, segment, a, seen, options.fps) for track in owned if id(track) in seen.readings]

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av import AudioStream, VideoFrame
+from av import AudioFrame, AudioStream, VideoFrame
 from av.container import InputContainer
 from numpy.typing import NDArray
 
 from jubako_apps.telop import container as files
+from jubako_apps.telop import tones
 from jubako_apps.telop.container import MISSING_S, TOLERANCE_S, MediaError, Truncated
+from jubako_apps.telop.decoding import Damage, decode_from, decoded, in_order, is_hole, shown_for
 
 __all__ = ["Frame", "Media", "MediaError", "Segment", "Truncated", "audio", "frames", "probe", "segments"]
 
@@ -78,7 +80,7 @@ class Frame:
     def image(self) -> NDArray[np.uint8]:
         """Return the whole picture, height x width x 3, RGB, upright."""
         rgb: NDArray[np.uint8] = self.picture.to_ndarray(format="rgb24")
-        return np.ascontiguousarray(np.rot90(rgb, self.turns))
+        return np.ascontiguousarray(np.rot90(tones.shown(rgb, self.picture.color_trc), self.turns))
 
 
 def segments(duration: float, length: float = 60.0) -> list[Segment]:
@@ -104,12 +106,12 @@ def probe(path: Path) -> Media:
     """
     with files.opened(path) as container:
         stream = files.pictures(container, path)
-        duration = files.file_end(container) or files.stream_end(container, stream)
-        if duration <= 0:
-            raise MediaError(f"{path.name} has no length: there is nothing to read in it.")
-        first = next(iter(files.decoded(container, stream)), None)
+        first = next(iter(decoded(container, stream)), None)
         if first is None:
             raise MediaError(f"{path.name} has a picture track, but no picture in it can be decoded.")
+        duration = files.length(container, stream)
+        if duration <= 0:
+            raise MediaError(f"{path.name} has no length: there is nothing to read in it.")
         files.check_end(container, stream, path)
         upright = _turns(first) % 2 == 0
         return Media(
@@ -122,8 +124,8 @@ def probe(path: Path) -> Media:
         )
 
 
-def frames(path: Path, t0: float, t1: float, fps: float) -> Iterator[Frame]:
-    """Yield the pictures on screen at the grid points in ``[t0, t1)``.
+def frames(path: Path, t0: float, t1: float, fps: float, damage: Damage | None = None) -> Iterator[Frame]:
+    """Yield the pictures on screen at the grid points in ``[t0, t1)``; ``damage`` is told what could not be decoded.
 
     Raises:
         MediaError: As `probe`.
@@ -134,17 +136,19 @@ def frames(path: Path, t0: float, t1: float, fps: float) -> Iterator[Frame]:
     with files.opened(path) as container:
         stream = files.pictures(container, path)
         shown, until = None, 0.0
-        for time, picture in files.decode_from(container, stream, t0):
+        for time, picture in decode_from(container, stream, t0, damage):
             while shown is not None and index / fps < min(t1, time - TOLERANCE_S):
                 yield _frame(shown, index, fps)
                 index += 1
-            shown, until = picture, time + files.shown_for(picture, stream)
+            if damage is not None and shown is not None and is_hole(time - until, stream):
+                damage.note(until, time)
+            shown, until = picture, time + shown_for(picture, stream)
             if time >= t1:
                 return
         while shown is not None and index / fps < min(t1, until - TOLERANCE_S):
             yield _frame(shown, index, fps)
             index += 1
-        end = min(t1, files.stream_end(container, stream))
+        end = min(t1, files.promised_end(container, stream))
         if until < end - MISSING_S:
             raise files.truncated(path, until, end)
 
@@ -158,7 +162,7 @@ def audio(path: Path, t0: float = 0.0, t1: float | None = None) -> Pcm:
     """
     with files.opened(path) as container:
         stream = files.sound(container, path)
-        end = (files.file_end(container) or files.stream_end(container, stream)) if t1 is None else t1
+        end = _whole(container, stream) if t1 is None else t1
         result = np.zeros(max(0, round((end - t0) * SAMPLE_RATE)), dtype=np.int16)
         position: int | None = None
         for time, samples in _sound(container, stream, t0, end):
@@ -168,6 +172,13 @@ def audio(path: Path, t0: float = 0.0, t1: float | None = None) -> Pcm:
                 position = wanted
             position = _lay(result, samples, position)
         return result
+
+
+def _whole(container: InputContainer, stream: AudioStream) -> float:
+    pictures = container.streams.video
+    if pictures:
+        return files.length(container, pictures[0])
+    return files.file_end(container) or files.stream_end(container, stream)
 
 
 def _lay(result: Pcm, samples: Pcm, position: int) -> int:
@@ -185,17 +196,25 @@ def _sound(
     # A little earlier: the first frame after a seek is not yet clean in most codecs.
     files.seek(container, stream, max(0.0, t0 - 0.25))
     time = 0.0
-    for frame in files.decoded(container, stream):
-        time = files.time_of(frame, container) if frame.pts is not None else time
-        if time >= t1:
+    for begin, frame in in_order(_timed(container, stream)):
+        if begin >= t1:
             break
-        frame.pts = None
+        time, frame.pts = begin, None
         for piece in resampler.resample(frame):
             samples = piece.to_ndarray().reshape(-1)
             yield time, samples
             time += len(samples) / SAMPLE_RATE
     for piece in resampler.resample(None):
         yield time, piece.to_ndarray().reshape(-1)
+
+
+def _timed(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float, AudioFrame]]:
+    """Yield (time, frame); a frame without a time stamp follows the one before."""
+    time = 0.0
+    for frame in decoded(container, stream):
+        time = files.time_of(frame, container) if frame.pts is not None else time
+        yield time, frame
+        time += frame.samples / frame.sample_rate
 
 
 def _turns(picture: VideoFrame) -> int:
@@ -208,4 +227,5 @@ def _frame(picture: VideoFrame, index: int, fps: float) -> Frame:
     scale = min(1.0, LUMA_SIDE / max(picture.width, picture.height))
     width, height = (max(8, round(side * scale / 8) * 8) for side in (picture.width, picture.height))
     small = picture.reformat(width=width, height=height, format="gray").to_ndarray()
-    return Frame(index=index, time=index / fps, luma=np.rot90(small, turns), picture=picture, turns=turns)
+    luma = np.rot90(tones.shown(small, picture.color_trc), turns)
+    return Frame(index=index, time=index / fps, luma=luma, picture=picture, turns=turns)

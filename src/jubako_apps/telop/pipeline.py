@@ -94,12 +94,20 @@ class RealStages:
 
     def ocr(self, reception: Reception, video: Path, segment: int) -> object:
         """See Stages."""
-        from jubako_apps.telop import extract, media  # noqa: PLC0415
+        from jubako_apps.telop import decoding, extract, media  # noqa: PLC0415
 
-        part = media.segments(reception.duration, reception.segment_seconds)[segment]
+        part, damage = (
+            media.segments(reception.duration, reception.segment_seconds)[segment],
+            decoding.Damage(),
+        )
+        ticking = _ticking(f"ocr segment {segment}")
         with _sentences(video, reception.name):
-            telops = extract.extract(video, part, self._engine, progress=_ticking(f"ocr segment {segment}"))
-        return {"segment": segment, "telops": [telop_to_json(telop) for telop in telops]}
+            telops = extract.extract(video, part, self._engine, progress=ticking, damage=damage)
+        return {
+            "segment": segment,
+            "telops": [telop_to_json(telop) for telop in telops],
+            "damaged": damage.spans(part.start, part.end),
+        }
 
     def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         """See Stages."""
@@ -127,7 +135,8 @@ class RealStages:
         with _sentences(video, reception.name):
             lists = _lists_of(reception, results)
             findings = reconcile(telops, said, reception.mode, lists, _ear(video, said))
-            found = Found(telops=telops, findings=findings, missing=results.missing, script_offset=off)
+            missing = [*results.missing, *_damaged(reception, results.segments)]
+            found = Found(telops=telops, findings=findings, missing=missing, script_offset=off)
             return publication(reception, video, said, found)
 
 
@@ -187,6 +196,16 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
 def _telops_of(part: object) -> list[Telop]:
     assert isinstance(part, Mapping), type(part)
     return [telop_from_json(telop) for telop in part["telops"]]
+
+
+def _damaged(reception: Reception, segments: list[object]) -> Iterator[Missing]:
+    """Yield what the segments could not decode although they went on."""
+    for part in segments:
+        assert isinstance(part, Mapping), type(part)
+        for start, end in part.get("damaged", ()):
+            reason = f"The pictures of {reception.name} are damaged here: captions may have been missed."
+            where = {"part": part["segment"] + 1, "parts": reception.segments, "start": start, "end": end}
+            yield Missing(stage="ocr", reason=reason, **where)
 
 
 def _ticking(stage: str) -> Callable[[float], None]:

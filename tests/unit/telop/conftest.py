@@ -1,5 +1,6 @@
 """Small clips drawn on the fly: a moving picture with words that stand still on it, and a tone."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +29,16 @@ class Caption:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a clip is to be: ``stamps`` are the pictures' times, by default 10 a second."""
+    """What a clip is to be.
+
+    Attributes:
+        stamps: The pictures' times, by default 10 a second.
+        codec: How pictures are coded, with ``pixels`` as pixel format.
+        turned: Degrees, counter-clockwise, by which a player is told to turn the pictures.
+        is_hdr: Whether white is coded as 203 of 10,000 nits (SMPTE ST 2084).
+        cues: Subtitles as a track of their own, coded as ``subtitles``: (start, end, text).
+
+    """
 
     seconds: float = 6.0
     captions: tuple[Caption, ...] = ()
@@ -37,6 +47,12 @@ class Plan:
     tone: bool = True
     pictures: bool = True
     options: tuple[tuple[str, str], ...] = ()
+    codec: str = "libx264"
+    pixels: str = "yuv420p"
+    turned: int = 0
+    is_hdr: bool = False
+    cues: tuple[tuple[float, float, str], ...] = ()
+    subtitles: str = "srt"
 
 
 DrawClip = Callable[[str, Plan], Path]
@@ -59,26 +75,63 @@ def picture(captions: tuple[Caption, ...], t: float):
     return np.asarray(image)
 
 
+def as_hdr(shown):
+    """Code what an ordinary screen shows with the perceptual quantiser, white being 203 nits."""
+    bright = np.power(np.power(np.arange(256) / 255, 2.2) * 203 / 10_000, 2610 / 16384)
+    code = np.power((3424 / 4096 + 2413 / 128 * bright) / (1 + 2392 / 128 * bright), 2523 / 32)
+    return np.round(code * 255).astype(np.uint8)[shown]
+
+
+X264 = {"preset": "ultrafast", "crf": "20", "g": "20", "threads": "1"}
+CODED = {
+    "libx264": X264,
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=1"},
+}
+
+
+def add_pictures(container, plan: Plan):
+    video = container.add_stream(plan.codec, rate=10)
+    video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, plan.pixels
+    video.codec_context.time_base = Fraction(1, 1000)
+    video.options = CODED.get(plan.codec, {})
+    if plan.turned:
+        video.set_display_rotation(plan.turned)
+    if plan.is_hdr:
+        video.codec_context.color_trc, video.codec_context.color_primaries = 16, 9
+    return video
+
+
 def write(path: Path, plan: Plan) -> None:
     count = round(plan.seconds * 10)
     stamps = [n / 10 for n in range(count)] if plan.stamps is None else plan.stamps
     with av.open(str(path), "w", options=dict(plan.options)) as container:
-        video = sound = None
-        if plan.pictures:
-            video = container.add_stream("libx264", rate=10)
-            video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            video.codec_context.time_base = Fraction(1, 1000)
-            video.options = {"preset": "ultrafast", "crf": "20", "g": "20", "threads": "1"}
-        if plan.tone:
-            sound = container.add_stream("aac", rate=44_100, layout="stereo")
+        video = add_pictures(container, plan) if plan.pictures else None
+        sound = container.add_stream("aac", rate=44_100, layout="stereo") if plan.tone else None
+        subtitles = container.add_stream(plan.subtitles) if plan.cues else None
+        if subtitles is not None:
+            container.start_encoding()
+            write_cues(container, subtitles, plan)
         if video is not None:
             for stamp in stamps:
-                frame = av.VideoFrame.from_ndarray(picture(plan.captions, stamp), format="rgb24")
+                shown = picture(plan.captions, stamp)
+                frame = av.VideoFrame.from_ndarray(as_hdr(shown) if plan.is_hdr else shown, format="rgb24")
+                frame = frame.reformat(format=plan.pixels)
                 frame.pts, frame.time_base = round((stamp + plan.offset) * 1000), Fraction(1, 1000)
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         if sound is not None:
             write_tone(container, sound, plan)
+
+
+def write_cues(container, stream, plan: Plan) -> None:
+    for start, end, text in plan.cues:
+        data = text.encode()
+        packet = av.Packet(len(data).to_bytes(2, "big") + data if plan.subtitles == "mov_text" else data)
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = round(start * 1000)
+        packet.duration = round((end - start) * 1000)
+        container.mux(packet)
 
 
 def write_tone(container, stream, plan: Plan) -> None:
@@ -102,8 +155,7 @@ def draw_clip(tmp_path_factory: pytest.TempPathFactory) -> DrawClip:
 
     def draw(name: str, plan: Plan) -> Path:
         if (name, plan) not in made:
-            place = folder / str(len(made))
-            place.mkdir()
+            place = Path(tempfile.mkdtemp(dir=folder))
             write(place / name, plan)
             made[name, plan] = place / name
         return made[name, plan]
