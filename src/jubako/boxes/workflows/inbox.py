@@ -40,6 +40,10 @@ class Inbox:
         self._is_nudged = True
         self._changed.set()
 
+    def stir(self) -> None:
+        """Have ``take`` return, even if nothing has come."""
+        self._changed.set()
+
     def end(self, reason: Exception) -> None:
         """Have this and every later ``take`` raise ``reason``."""
         self._failure = reason
@@ -51,7 +55,7 @@ class Inbox:
         return was_nudged
 
     async def take(self) -> list[Item]:
-        """Return all that is there, waiting for the first or for a nudge.
+        """Return all that is there, waiting for the first, for a nudge or for ``stir``.
 
         Raises:
             Exception: Whatever ``end`` was given.

@@ -1,7 +1,8 @@
 """Drives one execution: outcomes in, one commit, effects out.
 
 1. A turn feeds the outcomes that have come, and commits them with all that follows (waits, steps, snapshot, the
-   end) in one transaction. Only then are the new effects carried out.
+   end) in one transaction. Only then are the new effects carried out; those that ask for no change of state need not
+   wait for it, and what they answer while a commit goes on is the next turn (ADR 0018).
 2. An effect under way at a crash is carried out again under the same name when the execution is loaded anew.
 3. An execution that only waits - for time, callbacks, operations, children - leaves memory with the commit that makes
    it wait; what it waits for brings it back.
@@ -11,6 +12,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from jubako.boxes.workflows import execution_rows, poll_rows, sleeping, turns
 from jubako.boxes.workflows.errands import Errand
@@ -31,6 +33,10 @@ from jubako.wire.addresses import project_number
 
 INSTANT_MAX = 256
 """Instant effects answered before a commit, so that a loop of them still gives way."""
+AHEAD_MAX = 64
+"""Outcomes that may be fed while the commit before them is under way."""
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+"""Source: RFC 9110, 9.2.1."""
 _ROWS = frozenset({EffectKind.SLEEP, EffectKind.CALLBACK_AWAIT})
 """Effects that are rows from the beginning; a connector call becomes one when it has to wait."""
 
@@ -45,9 +51,11 @@ class Runner:
         self._at_rest = at_rest
         self._inbox = Inbox()
         self._gauge = Gauge(parts.events)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: set[str] = set()
         """Connector calls that are rows."""
+        self._begun: set[str] = set()
+        """Effects that are being carried out."""
 
     def nudge(self) -> None:
         """Tell it that the store has news of its execution."""
@@ -71,7 +79,7 @@ class Runner:
         except Stopped:
             await self._close_cancelled()
         finally:
-            for task in self._tasks:
+            for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -79,23 +87,38 @@ class Runner:
         return execution_rows.load(tx, self._id), set(poll_rows.paths(tx, self._id))
 
     async def _drive(self, seat: Seat, context: Context, arrivals: Sequence[tuple[str, str]]) -> None:
-        turn = await self._feed(seat, _items(arrivals))
+        turn = Turn()
+        await self._feed(seat, turn, _items(arrivals))
         turn.asked = list(seat.under_way.values())
         while True:
             await self._answer_instants(seat, turn, context)
-            known = not turn.fed
-            if (
-                known
-            ):  # what is asked for follows from what is durable already: it need not wait for the commit
-                self._perform_all(turn.asked, context)
-            has_left = await self._commit(seat, turn, context)
+            # What is asked for follows from what is durable already unless something was fed.
+            self._perform_all(seat, turn, context, only_safe=bool(turn.fed))
+            commit = asyncio.get_running_loop().create_task(self._commit(seat, turn, context))
+            following = await self._meanwhile(seat, context, commit)
+            has_left = await commit
             self._parts.faults.point("workflows.turn.after_commit")
             if has_left:
                 return
-            if not known:
-                self._perform_all(turn.asked, context)
+            self._perform_all(seat, turn, context, only_safe=False)
             self._at_rest()
-            turn = await self._feed(seat, await self._next())
+            turn = following
+            await self._fill(seat, turn)
+
+    async def _meanwhile(self, seat: Seat, context: Context, commit: asyncio.Task[bool]) -> Turn:
+        """Return the turn that comes about while another one is being committed."""
+        self._tasks.add(commit)
+        commit.add_done_callback(self._committed)
+        turn = Turn()
+        while not (commit.done() or seat.is_over or len(turn.fed) >= AHEAD_MAX):
+            await self._feed(seat, turn, await self._inbox.take())
+            await self._answer_instants(seat, turn, context)
+            self._perform_all(seat, turn, context, only_safe=True)
+        return turn
+
+    def _committed(self, commit: asyncio.Task[bool]) -> None:
+        self._tasks.discard(commit)
+        self._inbox.stir()
 
     async def _commit(self, seat: Seat, turn: Turn, context: Context) -> bool:
         """Make the turn durable; return whether the execution has ended, or may leave memory.
@@ -119,30 +142,34 @@ class Runner:
             return not sleeping.is_short(effect, self._parts.clock.now())
         return effect.kind in _ROWS or effect.name in self._waiting
 
-    async def _next(self) -> list[Item]:
-        """Return what has come, at least one item.
+    async def _fill(self, seat: Seat, turn: Turn) -> None:
+        """Feed what has come; wait for something if the turn is empty.
 
         Raises:
             Stopped: The execution is not active any more.
 
         """
-        while True:
-            items = await self._inbox.take()
+        items: list[Item] = []
+        while not seat.is_over:
             if self._inbox.take_nudge():
-                state, arrivals = await self._parts.store.read(self._news)
-                if state is not State.ACTIVE:
-                    raise Stopped
-                items += _items(arrivals)
-            if items:
-                return items
+                items += await self._news()
+            if turn or items:
+                await self._feed(seat, turn, items)
+                return
+            items = await self._inbox.take()
 
-    def _news(self, tx: Tx) -> tuple[State, list[tuple[str, str]]]:
+    async def _news(self) -> list[Item]:
+        state, arrivals = await self._parts.store.read(self._read_news)
+        if state is not State.ACTIVE:
+            raise Stopped
+        return _items(arrivals)
+
+    def _read_news(self, tx: Tx) -> tuple[State, list[tuple[str, str]]]:
         return execution_rows.state_of(tx, self._id), execution_rows.arrivals(tx, self._id)
 
-    async def _feed(self, seat: Seat, items: Sequence[Item]) -> Turn:
-        turn = Turn()
+    async def _feed(self, seat: Seat, turn: Turn, items: Sequence[Item]) -> None:
         for item in items:
-            if item.name not in seat.under_way:  # a reply that came twice
+            if item.name not in seat.under_way or seat.is_over:  # a reply that came twice, or too late
                 continue
             if isinstance(item.found, Errand):
                 turn.errands[item.name] = item.found
@@ -151,10 +178,10 @@ class Runner:
             if item.arrived:
                 turn.arrived.append(item.name)
             await self._feed_one(seat, turn, item.found)
-        return turn
 
     async def _feed_one(self, seat: Seat, turn: Turn, outcome: Outcome) -> None:
         turn.fed.append(encode_outcome(outcome))
+        self._begun.discard(outcome.name)
         effect = seat.under_way.get(outcome.name)
         if effect is not None and effect.kind is EffectKind.LOG:
             turn.logged.append(effect)
@@ -187,8 +214,13 @@ class Runner:
     async def _close(self, seat: Seat, context: Context) -> None:
         await self._parts.store.write(partial(turns.close, seat=seat, context=context))
 
-    def _perform_all(self, effects: Sequence[Effect], context: Context) -> None:
-        for effect in effects:
+    def _perform_all(self, seat: Seat, turn: Turn, context: Context, *, only_safe: bool) -> None:
+        """Carry out what a turn asks for, if it is not begun; with ``only_safe`` what need not wait for the commit."""
+        for effect in [] if seat.is_over else turn.asked:
+            is_open = effect.name in seat.under_way and effect.name not in self._begun
+            if not is_open or (only_safe and not _is_safe(effect)):
+                continue
+            self._begun.add(effect.name)
             if effect.kind in KINDS:  # more of them than one turn answers
                 value = self._parts.instant.answer(effect, context.name, context.env)
                 self._inbox.put(Item(effect.name, EffectDone(effect.name, value)))
@@ -205,6 +237,10 @@ class Runner:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):  # a bug of ours: the engine hears of it through the driver
             self._inbox.end(error)
+
+
+def _is_safe(effect: Effect) -> bool:
+    return effect.kind is EffectKind.HTTP and effect.args["method"] in _SAFE_METHODS
 
 
 def _items(arrivals: Sequence[tuple[str, str]]) -> list[Item]:

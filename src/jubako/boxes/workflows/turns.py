@@ -34,16 +34,21 @@ class Turn:
     errands: dict[str, Errand] = field(default_factory=dict)
     """Connector calls that wait from now on, by effect."""
 
+    def __bool__(self) -> bool:
+        """Whether there is something to record."""
+        return bool(self.fed or self.errands)
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The transaction of a turn; made before it runs, because the seat lives on another thread."""
+    """The transaction of a turn; all it needs is taken before it runs, because the seat goes on meanwhile."""
 
     context: Context
     turn: Turn
-    seat: Seat
-    started_at: int
-    """Outcomes in the journal before this turn."""
+    over: Seat | None
+    """The seat, if the execution has ended: then it does not go on."""
+    seq: int
+    """Outcomes in the journal after this turn."""
     steps: str | None
     """Where the execution stands, if that has changed."""
     snapshot: str | None
@@ -58,8 +63,8 @@ class Commit:
         return cls(
             context=context,
             turn=turn,
-            seat=seat,
-            started_at=seat.seq - len(turn.fed),
+            over=seat if seat.is_over else None,
+            seq=seat.seq,
             steps=steps,
             snapshot=seat.snapshot() if is_due and not seat.is_over else None,
             leaves=leaves,
@@ -75,16 +80,16 @@ class Commit:
         execution = self.context.id
         if not execution_rows.record_steps(tx, execution, self.steps):
             raise Stopped
-        execution_rows.journal(tx, execution, self.started_at, self.turn.fed)
+        execution_rows.journal(tx, execution, self.seq - len(self.turn.fed), self.turn.fed)
         log_rows.insert(tx, [log_entries.row_of(one, self.context, tx.now) for one in self.turn.logged])
         for name in self.turn.arrived:
             execution_rows.take_arrival(tx, execution, name)
-        if self.seat.is_over:
-            self._finish(tx)
+        if self.over is not None:
+            self._finish(tx, self.over)
             return True
         self._wait(tx)
         if self.snapshot is not None:
-            execution_rows.record_snapshot(tx, execution, self.seat.seq, self.snapshot)
+            execution_rows.record_snapshot(tx, execution, self.seq, self.snapshot)
         left = self.leaves and execution_rows.park(tx, execution)
         faults.point("workflows.turn.before_commit")
         return left
@@ -98,8 +103,8 @@ class Commit:
         for name, errand in self.turn.errands.items():
             poll_rows.begin(tx, self.context.id, name, errand)
 
-    def _finish(self, tx: Tx) -> None:
-        name, machine = self.context.name, self.seat.state
+    def _finish(self, tx: Tx, seat: Seat) -> None:
+        name, machine = self.context.name, seat.state
         execution = execution_rows.find_execution(tx, name)
         event = Event.RETURN if machine.status is Status.SUCCEEDED else Event.RAISE
         state = after(State(execution.state.name), event, name)
@@ -108,9 +113,9 @@ class Commit:
         if event is Event.RETURN:
             execution.result = json.dumps(machine.result, ensure_ascii=False)
         else:
-            execution.error = _error(self.seat)
+            execution.error = _error(seat)
         execution_rows.finish(tx, execution_rows.ended(execution, tx.now), state, needs_engine=False)
-        close(tx, self.seat, self.context)
+        close(tx, seat, self.context)
 
 
 def close(tx: Tx, seat: Seat, context: Context) -> None:
