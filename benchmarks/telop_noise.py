@@ -18,20 +18,10 @@ _USUAL_NATS = -14.5
 _CHOICES = 4
 _LITTLE = "a an the and of to in on at for is was it that".split()  # noqa: SIM905
 _TEENS = dict(zip(range(13, 20), range(30, 100, 10), strict=True))
-_ALIKE = {"1": "7", "7": "1", "4": "10", "8": "1", "2": "3", "3": "2", "5": "9", "9": "5", "6": "10"}
-"""Digits that sound alike in Japanese or English, roughly."""
+_NEAR = {1: 9, 2: 10, 3: 30, 4: 40, 5: 9, 6: 60, 7: 11, 8: 80, 9: 5}
+_ALIKE_JA = dict(zip("1234678一二三四六七八九", "7443981七四四三九八一十", strict=True))
+"""Digits that sound alike in Japanese; nothing sounds like five."""
 
-_KANJI_ALIKE = {
-    "一": "七",
-    "七": "一",
-    "八": "一",
-    "四": "十",
-    "二": "三",
-    "三": "二",
-    "五": "九",
-    "九": "五",
-    "六": "八",
-}
 _PARTICLES = {
     "は": "が",
     "が": "は",
@@ -112,6 +102,7 @@ def _words_by_slip() -> dict[tuple[str, ...], set[str]]:
 
 
 def _misheard_number(word: str) -> str:
+    """Return a number that sounds alike: fifteen for fifty, forty for four, five for nine."""
     match = re.match(r"[\d,]+", word)
     assert match is not None, word
     digits, rest = match.group().replace(",", ""), word[match.end() :]
@@ -119,13 +110,10 @@ def _misheard_number(word: str) -> str:
     low = value % 100
     tens = {many: few for few, many in _TEENS.items()}
     if low in _TEENS or low in tens:
-        other = value - low + (_TEENS.get(low) or tens[low])
-    elif value % 10:
-        other = value - value % 10 + int(_ALIKE[str(value % 10)]) % 10
-    else:
-        first = _ALIKE[digits[0]][-1] if digits[0] != "6" else "7"
-        other = int(first.replace("0", "9") + digits[1:])
-    return f"{other}{rest}"
+        return f"{value - low + (_TEENS.get(low) or tens[low])}{rest}"
+    if value % 10:
+        return f"{value - value % 10 + _NEAR[value % 10]}{rest}"
+    return f"{value + 1}{rest}" if value < 10 else f"{value + _NEAR[1]}{rest}"
 
 
 def _japanese(text: str, rate: float, rng: random.Random) -> str:
@@ -144,7 +132,7 @@ def _misheard_ja(word: Said, rng: random.Random) -> str:
     if word.text in "、。":
         return ""
     if word.part[1] == "数" or word.text[0].isdigit():
-        return "".join(_KANJI_ALIKE.get(sign, _ALIKE.get(sign, sign)) for sign in word.text)
+        return "".join(_ALIKE_JA.get(sign, sign) for sign in word.text)
     if word.part[0] == "助詞":
         return rng.choice(["", _PARTICLES.get(word.text, "")])
     if word.part[0] == "名詞" and word.part[1] != "接尾":

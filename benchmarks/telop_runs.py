@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jubako_apps.telop.findings import Finding
@@ -81,9 +81,7 @@ def truth_of(made: Sequence[Case], telops: Sequence[Telop]) -> dict[str, Any]:
     return {
         "telops": [{"start": t.start, "end": t.end, "text": t.text} for t in telops],
         "errors": [
-            {"telop": n, "kind": case.error.kind, "wrong": case.error.wrong, "right": case.error.right}
-            for n, case in enumerate(made)
-            if case.error is not None
+            {"telop": n, **asdict(case.error)} for n, case in enumerate(made) if case.error is not None
         ],
     }
 

@@ -59,6 +59,7 @@ class Error:
     kind: str
     wrong: str
     right: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +123,12 @@ def _english(sentence: Sentence, form: Form, rng: random.Random) -> Case:
     slip = chosen(found, rng)
     changed = [*words[: slip.place], *slip.new.split(), *words[slip.place + 1 :]]
     wrong = slip.new or " ".join(changed[slip.place - 1 : slip.place + 1])
+    offset = len(" ".join([*changed[: slip.place - (not slip.new)], ""]))
     return Case(
         sentence=sentence,
         form=form,
         telop=" ".join(changed),
-        error=Error(kind=slip.kind, wrong=wrong, right=slip.old),
+        error=Error(kind=slip.kind, wrong=wrong, right=slip.old, offset=offset),
     )
 
 
@@ -140,7 +142,7 @@ def _japanese(sentence: Sentence, form: Form, rng: random.Random) -> Case:
         text = re.sub("[をがは](?=[一-龠])", " ", text, count=rng.randint(1, 2))
     found = telop_slips_ja.slips(text, rng, is_whole=form == "whole") if _is_wrong(sentence, rng) else []
     if form in {"summary", "name"}:
-        said = {piece.key for piece in text_ja.pieces(sentence.said)}
+        said = {piece.key for piece in text_ja.pieces(sentence.said) if piece.is_number}
         found = [
             one
             for one in found
@@ -153,8 +155,12 @@ def _japanese(sentence: Sentence, form: Form, rng: random.Random) -> Case:
     slip = chosen(found, rng)
     changed = text[: slip.place] + slip.new + text[slip.place + len(slip.old) :]
     wrong = slip.new or changed[slip.place - 1 : slip.place + 1]
+    offset = slip.place - (not slip.new)
     return Case(
-        sentence=sentence, form=form, telop=changed, error=Error(kind=slip.kind, wrong=wrong, right=slip.old)
+        sentence=sentence,
+        form=form,
+        telop=changed,
+        error=Error(kind=slip.kind, wrong=wrong, right=slip.old, offset=offset),
     )
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from jubako_apps.telop import speech
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
+from jubako_apps.telop.recognisers.sphinx import PocketSphinx
 from jubako_apps.telop.telops import Transcript
+from jubako_apps.telop.voice import Samples
 from telop_sentences import Half, sentences
 
 VOICES = ("slt", "rms")
@@ -41,7 +43,7 @@ def spoken(half: Half) -> Spoken:
         times[sentence.id] = (now, now + len(voice) / SAMPLE_RATE)
         now = times[sentence.id][1]
     sound = np.concatenate([*parts, pause])
-    return Spoken(sound, times, speech.listen(sound, "en", speech.PocketSphinx()))
+    return Spoken(sound, times, speech.listen(Samples(sound), "en", PocketSphinx()))
 
 
 def _say(text: str, voice: str) -> Pcm:

@@ -7,10 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from rapidfuzz.distance import Levenshtein
+
 _LOG_BASE: Final = 1.0001
 _UNKNOWN_NATS: Final = -18.0
 """What a word that the model does not know counts as."""
 
+_SOUNDS_MIN: Final = 2
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -44,6 +47,15 @@ class Lexicon:
         """Say whether two different words can be said alike."""
         mine, its = self._sounds.get(one), self._sounds.get(other)
         return one != other and mine is not None and its is not None and not mine.isdisjoint(its)
+
+    def sounds_near(self, one: str, other: str) -> bool:
+        """Say whether two words differ in one sound of at least three."""
+        mine, its = ([sound.split() for sound in self._sounds.get(word, ())] for word in (one, other))
+        return any(
+            min(len(a), len(b)) > _SOUNDS_MIN and Levenshtein.distance(a, b, score_cutoff=1) == 1
+            for a in mine
+            for b in its
+        )
 
     def log_probability(self, sentence: Sequence[str]) -> float:
         """Return the sentence's trigram probability as its natural logarithm."""

@@ -40,7 +40,7 @@ def score(findings: Sequence[Finding], truth: Mapping[str, Any]) -> Score:
     Args:
         findings: All findings of one video.
         truth: ``{"telops": [{"start", "end", "text"}], "errors": [{"telop", "kind", "wrong", "right"}]}``, where
-            ``telop`` counts the telops from 0.
+            ``telop`` counts the telops from 0. An error may say its ``offset`` in the telop's text.
 
     A finding is real if its telop is on screen together with the erroneous one, reads like it, and its suspect part
     and the real one overlap. Several findings of one error count once; every other finding counts as made up.
@@ -69,14 +69,16 @@ def _is_same(finding: Finding, error: Mapping[str, Any], truth: Mapping[str, Any
     shown, text = _bare(finding.telop), _bare(telop["text"])
     if not _alike(shown, text):
         return False
-    return _overlap(shown, finding, _bare(error["wrong"]))
+    wrong = _bare(error["wrong"])
+    # Where it stands may be told; else it is the first of its kind.
+    at = len(_bare(telop["text"][: error["offset"]])) if "offset" in error else shown.find(wrong)
+    return _overlap(finding, wrong, at)
 
 
-def _overlap(shown: str, finding: Finding, wrong: str) -> bool:
+def _overlap(finding: Finding, wrong: str, at: int) -> bool:
     """Say whether the finding's part and the erroneous part share a place; for what is missing, touch."""
     begin = len(_bare(finding.telop[: finding.offset]))
     end = begin + len(_bare(finding.wrong))
-    at = shown.find(wrong)
     if at < 0:
         return False
     if begin == end:

@@ -16,6 +16,14 @@ _ORDINALS: Final = {
     "twelve": "twelfth",
 }  # fmt: skip
 _SCALES: Final = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
+_ALIKE: Final = (
+    *({teen, f"{teen.removesuffix('teen')}ty"} for teen in _ONES[14:20]),
+    *({few, many} for few, many in zip(_ONES[4:10], _TENS[4:10], strict=True)),
+    {"thirteen", "thirty", "three"}, {"forty", "fourteen", "four"}, {"fifty", "fifteen"}, {"eighty", "eighteen"},
+    {"five", "nine", "one"}, {"two", "ten"}, {"six", "sixth"}, {"seven", "eleven"},
+)  # fmt: skip
+"""Words for numbers that sound alike."""
+
 _LARGEST: Final = 10**12
 
 
@@ -42,6 +50,20 @@ def number_ways(key: str) -> list[list[str]]:
     if value < 100:
         ways.append(_ordinal(ways[0]))
     return [list(way) for way in dict.fromkeys(tuple(way) for way in ways)]
+
+
+def sound_near(one: str, other: str) -> bool:
+    """Say whether two numbers may be taken for each other by ear: "fifteen" and "fifty", "five" and "nine"."""
+    return any(_near(mine, its) for mine in number_ways(one) for its in number_ways(other))
+
+
+def _near(one: list[str], other: list[str]) -> bool:
+    """Say whether the wordings differ in one word that sounds alike, or in a word of many that one lacks."""
+    if len(one) != len(other):
+        short, long = sorted((one, other), key=len)
+        return len(long) > 2 and any(long[:n] + long[n + 1 :] == short for n in range(len(long)))
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
+    return len(pairs) == 1 and any(set(pairs[0]) <= group for group in _ALIKE)
 
 
 def _cardinal(value: int) -> list[str]:

@@ -44,6 +44,31 @@ _TOKEN: Final = re.compile(
 _QUOTES: Final = str.maketrans("’‘ʼ`´", "'''''")
 
 
+_ENDINGS: Final = ("ing", "er", "es", "ed", "ly", "'s", "s", "d")
+_IRREGULAR = """
+    be is are was were been am/begin began begun/break broke broken/bring brought/build built/buy bought/catch
+    caught/choose chose chosen/come came/cut/do does did done/draw drew drawn/drive drove driven/eat ate
+    eaten/fall fell fallen/feel felt/fight fought/find found/fly flew flown/forget forgot forgotten/get got
+    gotten/give gave given/go goes went/gone/grow grew grown/have has had/hear heard/hide hid hidden/hold
+    held/keep kept/know knew known/lead led/leave left/lend lent/lose lost/make made/mean meant/meet met/pay
+    paid/rise rose risen/run ran/say said/see saw seen/sell sold/send sent/shake shook shaken/shoot shot/show
+    shown/sing sang sung/sink sank sunk/sit sat/sleep slept/speak spoke spoken/spend spent/stand stood/steal
+    stole stolen/swim swam swum/take took taken/teach taught/tell told/think thought/throw threw thrown/wake
+    woke woken/wear wore worn/win won/write wrote written/child children/man men/woman women/strike struck/tear
+    tore torn/freeze froze frozen/draw drew drawn/ring rang rung/bear bore born/beat beaten
+"""
+_SAME_WORD: Final = {form: group.split()[0] for group in _IRREGULAR.split("/") for form in group.split()}
+
+
+def stem(word: str) -> str:
+    """Return what the forms of a word have in common: ``throws``, ``threw`` and ``thrown`` become one."""
+    word = _SAME_WORD.get(word, word)
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending).rstrip("e")
+    return word.rstrip("e")
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One token: ``key`` compares, ``text`` is shown, ``start`` and ``end`` are its place in the text."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from jubako_apps.telop.findings import SEVERITY, THRESHOLDS, Finding, Suspicion, in_order
 from jubako_apps.telop.lists import NO_LISTS, Lists
+from jubako_apps.telop.reconcile.agreement import agreed
 from jubako_apps.telop.reconcile.hearing import weighed
 from jubako_apps.telop.reconcile.names import inconsistencies
 from jubako_apps.telop.reconcile.terms import checked
@@ -42,6 +43,8 @@ def reconcile(
         suspicions = _suspicions(telop.text, text, transcript)
         if ear is not None and transcript.source == "asr":
             suspicions = [weighed(suspicion, speech, ear) for suspicion in suspicions]
+        if transcript.source == "asr":
+            suspicions = [agreed(suspicion, telop, every, transcript.language) for suspicion in suspicions]
         suspicions = checked(suspicions, telop.text, text, transcript.language, lists)
         found += [_finding(telop, one, said(transcript.utterances, telop)) for one in suspicions]
     seen = {(finding.telop_id, finding.offset) for finding in found if finding.confidence >= THRESHOLDS[mode]}

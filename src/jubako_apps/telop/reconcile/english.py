@@ -7,8 +7,8 @@
 4. A recognised transcript is doubtful itself: a difference counts only if the telop reads better with what was heard.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from rapidfuzz.distance import OSA
@@ -16,12 +16,12 @@ from rapidfuzz.distance import OSA
 from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import latin_skeleton
 from jubako_apps.telop.lexicon_en import Lexicon, lexicon
-from jubako_apps.telop.reconcile.align import Pair, align
+from jubako_apps.telop.reconcile.english_gaps import doubled, missing, unsaid
+from jubako_apps.telop.reconcile.english_scene import SIMILAR, Scene, aligned, likeness
+from jubako_apps.telop.reconcile.english_summary import Summary, in_summary
+from jubako_apps.telop.spoken_en import sound_near
 from jubako_apps.telop.telops import Source
-from jubako_apps.telop.text_en import Word, words
-
-VERBATIM = 0.7
-"""Part of a telop's words that must have been said for it to be verbatim."""
+from jubako_apps.telop.text_en import Word, stem, words
 
 ANCHORS = 2
 """Matched neighbours that make a one-letter difference credible in a summary."""
@@ -32,106 +32,40 @@ GAIN_NATS = 2.5
 COMMON_NATS = -13.0
 """From which frequency on a word is common enough to have been meant."""
 
-_LITTLE = "a an the and of to in on at for is are was were be been has have had that will our your its"
-_DROPPED = frozenset(_LITTLE.split())
-"""What headlines leave out."""
-
-_ENDINGS = ("s", "es", "d", "ed", "ing", "'s", "er", "ly")
-_SIMILAR = 0.55
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """One telop aligned with its speech."""
-
-    telop: Sequence[Word]
-    speech: Sequence[Word]
-    pairs: Sequence[Pair]
-    source: Source
-    is_verbatim: bool
-    is_title: bool
-    words: Lexicon
-
-    def matched(self, position: int) -> bool:
-        """Say whether the pair at ``position`` is a match; outside the alignment nothing is."""
-        if not 0 <= position < len(self.pairs):
-            return False
-        t, s = self.pairs[position]
-        return t is not None and s is not None and self.telop[t].key == self.speech[s].key
-
-    def anchors(self, position: int, *, firm: bool = False) -> int:
-        """Return how many matches surround the pair, up to two on each side; ``firm`` leaves little words out."""
-        count = 0
-        for step in (-1, 1):
-            near = position + step
-            while self.matched(near) and abs(near - position) <= 2:
-                t = self.pairs[near][0]
-                assert t is not None, near
-                count += not firm or self.telop[t].key not in _DROPPED
-                near += step
-        return count
-
 
 def suspicions(text: str, speech: str, source: Source) -> list[Suspicion]:
     """Return what looks wrong in the telop ``text``, given the ``speech`` around it (empty if there is none)."""
     known = lexicon()
     heard = words(speech)
     telop = _spaces_mended(words(text), heard, known)
-    scene = _align(telop, heard, source, known)
+    scene = aligned(telop, heard, source, known)
     found = [suspicion for position in range(len(scene.pairs)) if (suspicion := _difference(scene, position))]
-    found += _doubled(scene)
+    found += doubled(scene)
     found += _unheard(scene) if source == "asr" else []
+    found = _surest(
+        found, in_summary(Summary(telop=telop, speech=heard, text=speech, source=source, known=known))
+    )
     seen = {suspicion.offset for suspicion in found}
     found += [suspicion for suspicion in _unknown(scene) if suspicion.offset not in seen]
     return found
 
 
-def _align(telop: Sequence[Word], heard: Sequence[Word], source: Source, known: Lexicon) -> _Scene:
-    pairs = align(
-        telop,
-        heard,
-        lambda t, s: _cost(t, s, known),
-        lambda t: 0.6 if t.key in _DROPPED else 1.0,
-        lambda s: 0.3 if s.key in _DROPPED else 0.8,
-    )
-    near = sum(
-        1 for t, s in pairs if t is not None and s is not None and _cost(telop[t], heard[s], known) < 1
-    )
-    capitals = [word.text[:1].isupper() for word in telop if word.sort == "word"]
-    return _Scene(
-        telop=telop,
-        speech=heard,
-        pairs=pairs,
-        source=source,
-        is_verbatim=bool(telop) and near >= VERBATIM * len(telop) and near >= 2,
-        is_title=sum(capitals) > 0.7 * len(capitals),
-        words=known,
-    )
+def _surest(found: list[Suspicion], others: Iterable[Suspicion]) -> list[Suspicion]:
+    """Return all, of those at one place the surest."""
+    best = {(one.offset, one.wrong): one for one in found}
+    for other in others:
+        place = (other.offset, other.wrong)
+        if place not in best or best[place].confidence < other.confidence:
+            best[place] = other
+    return list(best.values())
 
 
-def _cost(t: Word, s: Word, known: Lexicon) -> float:
-    if t.key == s.key:
-        return 0.0
-    if known.sounds_same(t.text.lower(), s.text.lower()):
-        return 0.35
-    if latin_skeleton(t.key) == latin_skeleton(s.key):
-        return 0.2
-    if t.sort == s.sort and t.sort != "word":
-        return 0.8
-    likeness = _likeness(t.key, s.key)
-    return 0.75 - 0.4 * (likeness - _SIMILAR) if likeness >= _SIMILAR else 1.5
-
-
-def _likeness(one: str, other: str) -> float:
-    return 1 - OSA.distance(one, other) / max(len(one), len(other))
-
-
-def _difference(scene: _Scene, position: int) -> Suspicion | None:
+def _difference(scene: Scene, position: int) -> Suspicion | None:
     t, s = scene.pairs[position]
     if t is None:
-        return _missing(scene, position)
+        return missing(scene, position)
     if s is None:
-        return None
+        return unsaid(scene, position)
     shown, heard = scene.telop[t], scene.speech[s]
     if shown.key == heard.key or latin_skeleton(shown.key) == latin_skeleton(heard.key):
         return None
@@ -151,13 +85,13 @@ def _difference(scene: _Scene, position: int) -> Suspicion | None:
     )
 
 
-def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[Kind, float] | None:
+def _classify(scene: Scene, position: int, shown: Word, heard: Word) -> tuple[Kind, float] | None:
     anchors = scene.anchors(position)
     if shown.sort == heard.sort and shown.sort != "word":
         return _fact(scene, position, shown)
-    likeness = _likeness(shown.key, heard.key)
+    alike = likeness(shown.key, heard.key)
     sounds_same = scene.words.sounds_same(shown.text.lower(), heard.text.lower())
-    is_alike = sounds_same or (likeness >= _SIMILAR - 0.15 and "number" not in {shown.sort, heard.sort})
+    is_alike = sounds_same or (alike >= SIMILAR - 0.15 and "number" not in {shown.sort, heard.sort})
     if not is_alike or not (scene.is_verbatim or anchors >= ANCHORS):
         return None
     sure = 0.0 if scene.is_verbatim else 0.1
@@ -168,7 +102,7 @@ def _classify(scene: _Scene, position: int, shown: Word, heard: Word) -> tuple[K
     return _word(scene, shown.key, heard.key, anchors, sure)
 
 
-def _fact(scene: _Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
+def _fact(scene: Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
     anchors = scene.anchors(position, firm=True)
     s = scene.pairs[position][1]
     if s is not None and _is_cut_off(shown, scene.speech[s]):
@@ -187,7 +121,7 @@ def _is_cut_off(shown: Word, heard: Word) -> bool:
     return is_scaled or heard.text.lower().startswith(f"{shown.text.lower()} ")
 
 
-def _unheard(scene: _Scene) -> Iterator[Suspicion]:
+def _unheard(scene: Scene) -> Iterator[Suspicion]:
     """Weekdays and months that the recogniser has not got: not worth reporting, but worth listening to again."""
     for position, (t, s) in enumerate(scene.pairs):
         if t is None or scene.telop[t].sort not in {"weekday", "month"} or scene.matched(position):
@@ -200,7 +134,7 @@ def _unheard(scene: _Scene) -> Iterator[Suspicion]:
             )  # fmt: skip
 
 
-def _between(scene: _Scene, position: int) -> tuple[int, int] | None:
+def _between(scene: Scene, position: int) -> tuple[int, int] | None:
     """Return where the speech has something else between the matches on both sides of the pair, if it is short."""
     left, right = position - 1, position + 1
     while left >= 0 and not scene.matched(left):
@@ -218,7 +152,7 @@ def _between(scene: _Scene, position: int) -> tuple[int, int] | None:
     return scene.speech[first + 1].start, scene.speech[last - 1].end
 
 
-def _is_name(scene: _Scene, position: int, heard: Word) -> bool:
+def _is_name(scene: Scene, position: int, heard: Word) -> bool:
     """Say whether the script writes it with a capital that the start of a sentence does not explain."""
     s = scene.pairs[position][1]
     assert s is not None, position
@@ -230,32 +164,23 @@ def _is_name(scene: _Scene, position: int, heard: Word) -> bool:
     return between <= 1 or not scene.words.has(heard.key)
 
 
-def _word(scene: _Scene, shown: str, heard: str, anchors: int, sure: float) -> tuple[Kind, float] | None:
+def _word(scene: Scene, shown: str, heard: str, anchors: int, sure: float) -> tuple[Kind, float] | None:
     """Judge two words: a slip of a letter is likely, another ending may be the style of headlines."""
-    likeness = _likeness(shown, heard)
+    alike = likeness(shown, heard)
     if not scene.words.has(shown):
-        return ("misspelling", 0.95 - sure) if likeness >= _SIMILAR else None
-    if _stem(shown) == _stem(heard):
+        return ("misspelling", 0.95 - sure) if alike >= SIMILAR else None
+    if stem(shown) == stem(heard):
         return ("misspelling", 0.5)
-    if OSA.distance(shown, heard) <= 2 and likeness >= _SIMILAR:
+    if OSA.distance(shown, heard) <= 2 and alike >= SIMILAR:
         return ("misspelling", 0.65 + 0.04 * anchors)
     return ("misspelling", 0.3)
 
 
-def _stem(word: str) -> str:
-    for ending in sorted(_ENDINGS, key=len, reverse=True):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word.removesuffix(ending).rstrip("e")
-    return word.rstrip("e")
-
-
-def _arbitrated(scene: _Scene, position: int, heard: Word, kind: Kind, confidence: float) -> float:
+def _arbitrated(scene: Scene, position: int, heard: Word, kind: Kind, confidence: float) -> float:
     """Weigh what a recogniser heard by the language: does the telop read better with it?"""
-    before = [word.text.lower() for word in scene.telop]
-    after = [*before[:position], heard.text.lower(), *before[position + 1 :]]
     if kind in {"number", "date"}:
-        return confidence * 0.75
-    gain = scene.words.log_probability(after) - scene.words.log_probability(before)
+        return confidence * (0.6 if sound_near(scene.telop[position].key, heard.key) else 0.8)
+    gain = scene.gain(position, position + 1, [heard.text.lower()])
     if kind == "misspelling" and not scene.words.has(scene.telop[position].key):
         return confidence * (0.95 if gain > 0 else 0.6)
     if gain < GAIN_NATS:
@@ -263,67 +188,31 @@ def _arbitrated(scene: _Scene, position: int, heard: Word, kind: Kind, confidenc
     return confidence * min(0.95, 0.7 + 0.03 * gain)
 
 
-def _missing(scene: _Scene, position: int) -> Suspicion | None:
-    """A word that was said amid what is shown; only a script can say so, and headlines drop little words."""
-    s = scene.pairs[position][1]
-    assert s is not None, position
-    heard = scene.speech[s]
-    if scene.source != "script" or not scene.is_verbatim:
-        return None
-    if not (scene.matched(position - 1) and scene.matched(position + 1)):
-        return None
-    left = scene.pairs[position - 1][0]
-    assert left is not None, position
-    place = scene.telop[left].end
-    confidence = 0.75 if heard.key not in _DROPPED else 0.5 if _is_headline(scene) else 0.65
-    return Suspicion(kind="missing", offset=place, wrong="", right=heard.text, confidence=confidence)
-
-
-def _is_headline(scene: _Scene) -> bool:
-    """Say whether the telop leaves out little words as a matter of style: more than one, or nearly all."""
-    dropped = sum(
-        1 for t, s in scene.pairs if t is None and s is not None and scene.speech[s].key in _DROPPED
-    )
-    kept = sum(1 for word in scene.telop if word.key in _DROPPED)
-    return dropped > 1 or kept < 2
-
-
-def _doubled(scene: _Scene) -> Iterator[Suspicion]:
-    """Words shown twice running that were not said twice."""
-    once = {word.key for word in scene.speech}
-    said_twice = {a.key for a, b in pairwise(scene.speech) if a.key == b.key}
-    for first, second in pairwise(scene.telop):
-        is_known = first.sort == "word" or first.key in once
-        if first.key == second.key and is_known and first.key not in said_twice:
-            confidence = 0.95 if scene.speech else 0.8
-            yield Suspicion(
-                kind="extra", offset=second.start, wrong=second.text, right="", confidence=confidence
-            )
-
-
-def _unknown(scene: _Scene) -> Iterator[Suspicion]:
+def _unknown(scene: Scene) -> Iterator[Suspicion]:
     """Words in no dictionary and not in the speech, one slip away from a common one."""
     heard = {latin_skeleton(word.key) for word in scene.speech}
     for position, word in enumerate(scene.telop):
         shape = latin_skeleton(word.key)
         if shape in heard or not _is_plain(scene, position, word):
             continue
-        likely = scene.words.corrections(word.key)
-        if any(latin_skeleton(correction) == shape for correction in likely):
-            continue  # the picture may have been misread
-        if likely and scene.words.frequency(likely[0]) > COMMON_NATS:
-            yield Suspicion(
-                kind="unknown word", offset=word.start, wrong=word.text, right=likely[0], confidence=0.65
-            )
+        likely = [
+            one for one in scene.words.corrections(word.key) if scene.words.frequency(one) > COMMON_NATS
+        ]
+        if not likely or any(latin_skeleton(one) == shape for one in likely):
+            continue  # none, or the picture may have been misread
+        best = max(likely, key=lambda one: scene.gain(position, position + 1, [one]))
+        halves = scene.words.halves(word.key)
+        # Two words that lost their space read better apart than as the likeliest correction.
+        if halves and scene.gain(position, position + 1, halves) > scene.gain(position, position + 1, [best]):
+            continue
+        yield Suspicion(kind="unknown word", offset=word.start, wrong=word.text, right=best, confidence=0.8)
 
 
-def _is_plain(scene: _Scene, position: int, word: Word) -> bool:
+def _is_plain(scene: Scene, position: int, word: Word) -> bool:
     """Say whether it should be in a dictionary: no number, no name, no abbreviation, no lost space."""
     if word.sort != "word" or len(word.key) < 4 or not word.key.isalpha() or scene.words.has(word.key):
         return False
-    if word.text[:1].isupper() and (position > 0 or scene.is_title):
-        return False
-    return scene.words.halves(word.key) is None
+    return not (word.text[:1].isupper() and (position > 0 or scene.is_title))
 
 
 def _spaces_mended(telop: Sequence[Word], heard: Sequence[Word], known: Lexicon) -> list[Word]:
@@ -349,7 +238,8 @@ def _cut(word: Word, pairs: set[tuple[str, str]], known: Lexicon) -> list[Word]:
             break
     else:
         halves = None if known.has(word.key) or len(word.key) != len(word.text) else known.halves(word.key)
-        if halves is None or len(word.key) < 8:
+        is_slip = any(OSA.distance(word.key, one, score_cutoff=2) <= 2 for pair in pairs for one in pair)
+        if halves is None or is_slip or len(word.key) < 8:
             return []
         n = len(halves[0])
     middle = word.start + n
