@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
+from jubako.boxes.workflows.cleaning import Cleaner
 from jubako.boxes.workflows.histories import Histories
 from jubako.core.errors import FailedPrecondition
 from jubako.identity.credentials_api import CredentialsHandlers
@@ -70,6 +71,7 @@ class House:
             "logs.retention": partial(keep_logs_swept, ground.store, ground.clock),
             "workflows": workflows.run,
             "workflows.polls": workflows.poller.run,
+            "workflows.cleaning": Cleaner(ground.store, ground.clock).run,
             "timers": Timers(
                 ground.store, ground.clock, workflows.timer_handlers(), ground.events, ground.faults
             ).run,

@@ -229,11 +229,12 @@ def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) ->
     if state_of(tx, name["execution"]) is State.ACTIVE:
         _make_room(tx)
     tx.run(
-        "UPDATE workflow_executions SET state = ?, needs_engine = ?, document = ?, current_steps = '[]' "
-        "WHERE execution = ?",
+        "UPDATE workflow_executions SET state = ?, needs_engine = ?, document = ?, current_steps = '[]', "
+        "end_time = ? WHERE execution = ?",
         state,
         int(needs_engine),
         _json(execution),
+        to_micros(tx.now),
         name["execution"],
     )
     tx.wake(TOPIC)
@@ -278,16 +279,33 @@ def cancel(tx: Tx, name: str) -> Execution:
     return execution
 
 
-def cancel_all(tx: Tx, workflow_uid: str) -> None:
-    """Cancel every execution of a workflow that has not ended: those in the backlog first, lest they begin."""
+def cancel_some(tx: Tx, workflow_uid: str, limit: int) -> int:
+    """Cancel executions of a workflow that have not ended, those in the backlog first, lest they begin.
+
+    Returns:
+        How many; fewer than ``limit`` if these were the last.
+
+    """
     rows = tx.all(
-        "SELECT document FROM workflow_executions WHERE workflow_uid = ? AND state IN (?, ?) ORDER BY state DESC",
+        "SELECT document FROM workflow_executions WHERE workflow_uid = ? AND state IN ('QUEUED', 'ACTIVE') "
+        "ORDER BY state DESC LIMIT ?",
         workflow_uid,
-        State.QUEUED,
-        State.ACTIVE,
+        limit,
     )
     for row in rows:
         cancel(tx, decode(Execution, row[0]).name)
+    return len(rows)
+
+
+def ended_before(tx: Tx, instant: datetime, limit: int) -> list[str]:
+    """Return the ids of executions that ended before ``instant`` and have no work left, the oldest first."""
+    rows = tx.all(
+        "SELECT execution FROM workflow_executions WHERE end_time < ? AND needs_engine = 0 "
+        "ORDER BY end_time LIMIT ?",
+        to_micros(instant),
+        limit,
+    )
+    return [row[0] for row in rows]
 
 
 def close(tx: Tx, execution: str) -> None:

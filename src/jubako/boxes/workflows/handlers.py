@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from jubako.boxes.workflows import execution_rows, rows
+from jubako.boxes.workflows import cleaning, rows
+from jubako.boxes.workflows.cleaning import operation_metadata
 from jubako.boxes.workflows.execution_filters import filter_of_workflows, order_of_workflows
 from jubako.boxes.workflows.language import compile_workflow
 from jubako.boxes.workflows.listing import behind, in_order
@@ -19,7 +20,6 @@ from jubako.boxes.workflows.resources import (
     ListWorkflowRevisionsResponse,
     ListWorkflowsRequest,
     ListWorkflowsResponse,
-    OperationMetadata,
     UpdateWorkflowRequest,
     Workflow,
 )
@@ -29,7 +29,7 @@ from jubako.identity.accounts import email_of
 from jubako.store.port import Store, Tx
 from jubako.wire import operations
 from jubako.wire.codec import invalid
-from jubako.wire.google_types import Empty, Operation
+from jubako.wire.google_types import Operation
 from jubako.wire.method import Caller, Handler
 from jubako.wire.paging import cut, page_of
 
@@ -143,9 +143,10 @@ class Workflows:
 
         def write(tx: Tx) -> Operation:
             stored = rows.find_workflow(tx, request.name)
-            execution_rows.cancel_all(tx, stored.uid)
             rows.delete_workflow(tx, stored)
-            return _done(tx, stored.document, "delete", f"{stored.uid}-delete", Empty())
+            name = _start(tx, stored.document, "delete", f"{stored.uid}-delete")
+            cleaning.begin_deletion(tx, stored.uid, stored.document.name, name)
+            return operations.get(tx, name, {})
 
         return await self._store.write(write)
 
@@ -170,13 +171,17 @@ def _id(workflow: Workflow) -> str:
     return WORKFLOW.parse(workflow.name)["workflow"]
 
 
-def _done(tx: Tx, workflow: Workflow, verb: str, key: str, response: Workflow | Empty) -> Operation:
+def _done(tx: Tx, workflow: Workflow, verb: str, key: str, response: Workflow) -> Operation:
     """Record an operation that is finished at once: everything was done in this transaction."""
+    name = _start(tx, workflow, verb, key)
+    operations.finish(tx, name, response, operation_metadata(workflow.name, verb, tx.now, tx.now))
+    return operations.get(tx, name, {})
+
+
+def _start(tx: Tx, workflow: Workflow, verb: str, key: str) -> str:
+    """Record an operation and return its name."""
     place = WORKFLOW.parse(workflow.name)
     name = f"projects/{place['project']}/locations/{place['location']}/operations/{key}"
-    metadata = OperationMetadata(
-        create_time=tx.now, end_time=tx.now, target=workflow.name, verb=verb, api_version="v1"
-    )
+    metadata = operation_metadata(workflow.name, verb, tx.now, None)
     operations.start(tx, operations.Start(name=name, api="workflows", metadata=metadata))
-    operations.finish(tx, name, response)
-    return operations.get(tx, name, {})
+    return name
