@@ -17,7 +17,7 @@ from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import latin_skeleton
 from jubako_apps.telop.lexicon_en import Lexicon, lexicon
 from jubako_apps.telop.reconcile.english_gaps import doubled, missing, unsaid
-from jubako_apps.telop.reconcile.english_scene import SIMILAR, Scene, aligned, likeness
+from jubako_apps.telop.reconcile.english_scene import SIMILAR, Scene, aligned, as_shown, likeness
 from jubako_apps.telop.reconcile.english_summary import Summary, in_summary
 from jubako_apps.telop.spoken_en import sound_near
 from jubako_apps.telop.telops import Source
@@ -79,7 +79,7 @@ def _difference(scene: Scene, position: int) -> Suspicion | None:
         kind=kind,
         offset=shown.start,
         wrong=shown.text,
-        right=heard.text,
+        right=as_shown(heard, shown),
         confidence=round(confidence, 3),
         heard_at=(heard.start, heard.end),
     )

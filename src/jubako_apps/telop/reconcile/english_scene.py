@@ -6,6 +6,7 @@ from typing import Final
 
 from rapidfuzz.distance import OSA
 
+from jubako_apps.telop import notation
 from jubako_apps.telop.glyphs import latin_skeleton
 from jubako_apps.telop.lexicon_en import Lexicon
 from jubako_apps.telop.reconcile.align import Pair, align
@@ -96,6 +97,13 @@ def _cost(t: Word, s: Word, known: Lexicon) -> float:
         return 0.8
     alike = likeness(t.key, s.key)
     return 0.75 - 0.4 * (alike - SIMILAR) if alike >= SIMILAR else 1.5
+
+
+def as_shown(heard: Word, shown: Word) -> str:
+    """Return what was said as the telop would write it: numbers in its notation, days and months with a capital."""
+    if heard.sort == "number" and shown.sort == "number":
+        return notation.english(heard.key, shown.text)
+    return heard.text.capitalize() if heard.sort in {"weekday", "month"} else heard.text
 
 
 def likeness(one: str, other: str) -> float:

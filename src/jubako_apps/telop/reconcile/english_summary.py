@@ -18,7 +18,7 @@ from rapidfuzz.distance import OSA
 from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import latin_skeleton
 from jubako_apps.telop.lexicon_en import Lexicon
-from jubako_apps.telop.reconcile.english_scene import DROPPED
+from jubako_apps.telop.reconcile.english_scene import DROPPED, as_shown
 from jubako_apps.telop.spoken_en import sound_near
 from jubako_apps.telop.telops import Source
 from jubako_apps.telop.text_en import Word, stem
@@ -106,8 +106,9 @@ def _facts(summary: Summary, sentence: Sequence[Word]) -> Iterator[Suspicion]:
         if len(others) == 1 and not _only_scaled(word, others[0]):
             is_date = word.sort != "number" or _is_year(word) or _after_month(word, summary.telop)
             yield Suspicion(
-                kind="date" if is_date else "number", offset=word.start, wrong=word.text, right=others[0].text,
-                confidence=_trust(summary, word, others[0]), heard_at=(others[0].start, others[0].end),
+                kind="date" if is_date else "number", offset=word.start, wrong=word.text,
+                right=as_shown(others[0], word), confidence=_trust(summary, word, others[0]),
+                heard_at=(others[0].start, others[0].end),
             )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from jubako_apps.telop.reconcile.japanese_scene import (
     Block,
     Scene,
     aligned,
+    as_shown,
     gain,
 )
 from jubako_apps.telop.reconcile.japanese_summary import Summary, in_summary
@@ -78,14 +79,14 @@ def _judge(scene: Scene, block: Block) -> Suspicion | None:
         confidence -= 0.1
     if scene.source == "asr":
         confidence = _arbitrated(scene, block, kind, confidence)
-    g0, g1, h0, h1 = block.grown
+    g0, g1, _, _ = block.grown
     parts = scene.telop.parts
     offset = parts[g0].start if g0 < len(parts) else len(scene.telop.text)
     return Suspicion(
         kind=kind,
         offset=offset,
         wrong=scene.telop.shown(g0, g1),
-        right=scene.speech.shown(h0, h1),
+        right=as_shown(scene, block),
         confidence=round(confidence, 3),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from jubako_apps.telop import notation
 from jubako_apps.telop.glyphs import same_shape
 from jubako_apps.telop.reconcile.align import Pair, align
 from jubako_apps.telop.telops import Source
@@ -171,6 +172,20 @@ def _run(equal: Sequence[bool], position: int, step: int) -> int:
     while 0 <= position < len(equal) and equal[position] and count < ANCHORS:
         count, position = count + 1, position + step
     return count
+
+
+def as_shown(scene: Scene, block: Block) -> str:
+    """Return what was said in the block, its numbers in the telop's notation."""
+    g0, g1, h0, h1 = block.grown
+    like = "".join(scene.telop.shown(n, n + 1) for n in range(g0, g1) if scene.telop.parts[n].is_number)
+    if not like:
+        return scene.speech.shown(h0, h1)
+    return "".join(
+        notation.japanese(scene.speech.parts[n].key, like)
+        if scene.speech.parts[n].is_number
+        else scene.speech.shown(n, n + 1)
+        for n in range(h0, h1)
+    )
 
 
 def gain(scene: Scene, block: Block) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from jubako_apps.telop import notation
 from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import lookalike, same_shapes
 from jubako_apps.telop.text_ja import (
@@ -89,7 +90,8 @@ def _numbers(summary: Summary, sentence: Sequence[Piece]) -> Iterator[Suspicion]
         ]
         if len(others) == 1:
             kind: Kind = "date" if unit in _DATES and len(part.key) <= 4 else "number"
-            yield _of(summary, place, place + 1, others[0].key, kind, 0.88)
+            right = notation.japanese(others[0].key, summary.text[part.start : part.end])
+            yield _of(summary, place, place + 1, right, kind, 0.88)
 
 
 def _unit(parts: Sequence[Piece], place: int) -> str:
