@@ -87,7 +87,7 @@ def test_other_words_for_the_same_are_left_alone_in_japanese(text):
     ("text", "finding"),
     [
         ("Rescue teams have searched the valley since of Tuesday", ("extra", "of", "")),
-        ("They are still searching a climber", ("missing", "", "for")),
+        ("The driver had fallen asleep the wheel", ("missing", "", "at")),
     ],
 )
 def test_what_makes_a_sentence_no_sentence_is_found(text, finding):
