@@ -59,7 +59,9 @@ def materials(half: Half) -> Iterator[Material]:
     if shutil.which("flite"):
         said = spoken(half)
         yield Material(language="en", source="spoken", spoken=said, half=half)
-        yield Material(language="en", source="verified", spoken=said, ear=SphinxEar(Samples(said.sound)), half=half)
+        yield Material(
+            language="en", source="verified", spoken=said, ear=SphinxEar(Samples(said.sound)), half=half
+        )
     yield from (Material(language="ja", source=s, noise=noise, half=half) for s, noise in NOISES)
 
 

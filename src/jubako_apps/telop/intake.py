@@ -21,25 +21,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Protocol
 
-from jubako_apps.telop import receptions
+from jubako_apps.telop import receptions, sources
 from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.recognisers import BUILT_IN
 from jubako_apps.telop.settings import Settings
 from jubako_apps.telop.wishes import Refused, Wish, display_name
 from jubako_sdk import Sink, Writer
 
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
-SCRIPT_KINDS = (".srt", ".vtt", ".txt")
+SCRIPT_KINDS = (".srt", ".vtt", ".ttml", ".xml", ".txt")
 LIST_KINDS = (".csv",)
 
 _KINDS = {"script": SCRIPT_KINDS, "glossary": LIST_KINDS, "ng_words": LIST_KINDS}
 _IDS = {
-    "script": re.compile(r"s-[0-9a-f]{32}\.(srt|vtt|txt)\Z"),
+    "script": re.compile(r"s-[0-9a-f]{32}\.(srt|vtt|ttml|xml|txt)\Z"),
     "glossary": re.compile(r"l-[0-9a-f]{32}\.csv\Z"),
     "ng_words": re.compile(r"l-[0-9a-f]{32}\.csv\Z"),
 }
 _FOLDERS = {"script": "scripts", "glossary": "lists", "ng_words": "lists"}
 _POSTS = {"script": "POST /scripts", "glossary": "POST /lists", "ng_words": "POST /lists"}
 _BLOCK_BYTES = 1024 * 1024
+_AT_ONCE = frozenset({sources.SCRIPT, sources.TRACK, sources.NOBODY})
+"""Sources that are read as a whole, by one task."""
 
 
 class Unusable(Exception):
@@ -48,10 +51,18 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the reception must know about a video: its length in seconds, and whether it has sound."""
+    """What the reception must know about a video.
+
+    Attributes:
+        duration: Seconds.
+        has_audio: Whether there is sound.
+        tracks: The languages of its subtitle tracks of text.
+
+    """
 
     duration: float
     has_audio: bool
+    tracks: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -69,8 +80,8 @@ class Reader(Protocol):
     def check_list(self, data: bytes, language: str) -> None:
         """Accept a list of words."""
 
-    def can_listen(self, language: str) -> bool:
-        """Say whether speech of this language can be recognised without a script."""
+    def has_track(self, facts: Facts, language: str) -> bool:
+        """Say whether one of the subtitle tracks is in this language."""
 
     def speech_parts(self, duration: float, segments: int) -> int:
         """Say among how many tasks listening is divided."""
@@ -175,14 +186,10 @@ class Intake:
             facts = self._reader.probe(path)
         except Unusable as error:
             raise Refused(422, str(error).replace(path.name, wish.name)) from error
-        if script is None and not facts.has_audio:
-            raise Refused(422, f"{wish.name} has no sound and there is no script: nothing to compare with.")
-        if script is None and not self._reader.can_listen(wish.language):
-            raise Refused(
-                422, f"Speech in language {wish.language!r} cannot be recognised here: a script is needed."
-            )
-        lists = {field: one.digest for field, one in attached.items() if field != "script"}
-        print_ = receptions.fingerprint(digest, script.digest if script else None, wish.options() | lists)
+        speech = self._source(facts, wish, has_script=script is not None)
+        more = {field: one.digest for field, one in attached.items() if field != "script"}
+        more |= {} if speech in {sources.SCRIPT, BUILT_IN} else {"speech": speech}
+        print_ = receptions.fingerprint(digest, script.digest if script else None, wish.options() | more)
         identifier = receptions.reception_id(print_, wish.key)
         segments = self._reader.segments(facts.duration, wish.segment_seconds)
         names = {
@@ -201,10 +208,24 @@ class Intake:
             duration=facts.duration,
             segment_seconds=wish.segment_seconds,
             segments=segments,
-            speech_parts=1 if script else self._reader.speech_parts(facts.duration, segments),
+            speech=speech,
+            speech_parts=1 if speech in _AT_ONCE else self._reader.speech_parts(facts.duration, segments),
             glossary=names.get("glossary"),
             ng_words=names.get("ng_words"),
         )
+
+    def _source(self, facts: Facts, wish: Wish, *, has_script: bool) -> str:
+        given = sources.Given(
+            name=wish.name,
+            language=wish.language,
+            has_script=has_script,
+            has_track=self._reader.has_track(facts, wish.language),
+            has_sound=facts.has_audio,
+        )
+        try:
+            return sources.source_of(given, wish.speech, self._settings.speech_models)
+        except sources.NobodyKnows as error:
+            raise Refused(422, str(error)) from error
 
     def _stop_if_known(self, reception: Reception) -> None:
         if self._known(reception):

@@ -20,7 +20,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from jubako_apps.telop import container as files
-from jubako_apps.telop import tones
+from jubako_apps.telop import tones, tracks
 from jubako_apps.telop.container import MISSING_S, TOLERANCE_S, MediaError, Truncated
 from jubako_apps.telop.decoding import Damage, decode_from, decoded, in_order, is_hole, shown_for
 
@@ -47,6 +47,7 @@ class Media:
         fps: Average frames per second, as the file states it (0.0 if it does not).
         has_audio: Whether there is sound.
         codec: Name of the picture coding.
+        tracks: The languages of its subtitle tracks of text, ``und`` where the file does not say.
 
     """
 
@@ -56,6 +57,7 @@ class Media:
     fps: float
     has_audio: bool
     codec: str
+    tracks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ def probe(path: Path) -> Media:
             fps=float(stream.average_rate or 0),
             has_audio=bool(container.streams.audio),
             codec=stream.codec_context.name,
+            tracks=tracks.languages(container),
         )
 
 

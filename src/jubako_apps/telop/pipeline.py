@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jubako_apps.telop import blocks, sources
 from jubako_apps.telop.intake import Facts, Unusable
 from jubako_apps.telop.receptions import Missing, Reception
+from jubako_apps.telop.recognisers import BUILT_IN
 from jubako_apps.telop.tasks import Objects, Results
 from jubako_apps.telop.telops import (
     Telop,
@@ -38,7 +40,7 @@ class FileReader:
 
         with _sentences():
             facts = media.probe(path)
-        return Facts(duration=facts.duration, has_audio=facts.has_audio)
+        return Facts(duration=facts.duration, has_audio=facts.has_audio, tracks=facts.tracks)
 
     def segments(self, duration: float, length: float) -> int:
         """See Reader."""
@@ -62,15 +64,13 @@ class FileReader:
 
     def speech_parts(self, duration: float, segments: int) -> int:
         """See Reader."""
-        from jubako_apps.telop import speech  # noqa: PLC0415
+        return blocks.parts(duration, segments)
 
-        return speech.parts(duration, segments)
-
-    def can_listen(self, language: str) -> bool:
+    def has_track(self, facts: Facts, language: str) -> bool:
         """See Reader."""
-        from jubako_apps.telop import speech  # noqa: PLC0415
+        from jubako_apps.telop import tracks  # noqa: PLC0415
 
-        return language in speech.LISTENED
+        return tracks.is_for(facts.tracks, language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +111,16 @@ class RealStages:
 
     def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         """See Stages."""
-        from jubako_apps.telop import speech  # noqa: PLC0415
+        from jubako_apps.telop import speech, tracks  # noqa: PLC0415
 
         sidecar = (script, Path(reception.script).suffix) if script is not None and reception.script else None
+        listener = None if reception.speech == sources.NOBODY else reception.speech
         whose = speech.Part(index=part, count=reception.speech_parts)
         ticking = _ticking(f"speech part {part}" if whose.count > 1 else "speech sound")
         with _sentences(video, reception.name):
-            transcript = speech.transcribe(video, reception.language, sidecar, ticking, whose)
+            if sidecar is None and reception.speech == sources.TRACK:
+                sidecar = (tracks.as_srt(video, reception.language), ".srt")
+            transcript = speech.transcribe(video, reception.language, sidecar, ticking, whose, listener)
         return transcript_to_json(transcript)
 
     def report(self, reception: Reception, video: Path, results: Results) -> Objects:
@@ -134,7 +137,7 @@ class RealStages:
         said = moved(said, off) if off else said
         with _sentences(video, reception.name):
             lists = _lists_of(reception, results)
-            findings = reconcile(telops, said, reception.mode, lists, _ear(video, said))
+            findings = reconcile(telops, said, reception.mode, lists, _ear(video, reception, said))
             missing = [*results.missing, *_damaged(reception, results.segments)]
             found = Found(telops=telops, findings=findings, missing=missing, script_offset=off)
             return publication(reception, video, said, found)
@@ -157,13 +160,13 @@ def _lists_of(reception: Reception, results: Results) -> "Lists":
     )
 
 
-def _ear(video: Path, said: Transcript) -> "Ear | None":
+def _ear(video: Path, reception: Reception, said: Transcript) -> "Ear | None":
     """Return what listens again; only where a recogniser has listened is there anything to doubt."""
-    from jubako_apps.telop import media, verify  # noqa: PLC0415
+    from jubako_apps.telop import verify, voice  # noqa: PLC0415
 
-    if said.source != "asr" or said.language != "en":
+    if said.source != "asr" or reception.speech != BUILT_IN:
         return None
-    return verify.SphinxEar(media.audio(video))
+    return verify.SphinxEar(voice.FileSound(video, reception.duration))
 
 
 def publication(reception: Reception, video: Path, said: Transcript, found: "Found") -> Objects:
@@ -228,10 +231,11 @@ def _sentences(path: Path | None = None, name: str = "") -> Iterator[None]:
     from jubako_apps.telop.lists import ListError  # noqa: PLC0415
     from jubako_apps.telop.media import MediaError  # noqa: PLC0415
     from jubako_apps.telop.ocr import EngineMissing  # noqa: PLC0415
+    from jubako_apps.telop.recognisers import RecogniserMissing  # noqa: PLC0415
     from jubako_apps.telop.script import ScriptError  # noqa: PLC0415
 
     try:
         yield
-    except (ListError, MediaError, ScriptError, EngineMissing) as error:
+    except (ListError, MediaError, ScriptError, EngineMissing, RecogniserMissing) as error:
         text = str(error)
         raise Unusable(text.replace(path.name, name) if path and name else text) from error

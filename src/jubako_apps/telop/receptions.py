@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from jubako_apps.telop import blocks
 from jubako_sdk import ObjectNotFound, Sink, get_json, put_json
 
 Language = Literal["en", "ja"]
@@ -56,6 +57,7 @@ class Reception:
         segment_seconds: Length of one segment.
         segments: How many there are; the shards of the OCR job.
         speech_parts: The shards of the speech job.
+        speech: Who says what is said (`jubako_apps.telop.sources`).
         glossary: Name of an object in the sink, the programme's own terms, or None.
         ng_words: The same for what must not be shown.
 
@@ -75,6 +77,7 @@ class Reception:
     speech_parts: int = 1
     glossary: str | None = None
     ng_words: str | None = None
+    speech: str = "pocketsphinx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,9 +241,9 @@ def missing(sink: Sink, reception: Reception) -> list[Missing]:
 
 
 def _span(reception: Reception, stage: Stage, shard: int) -> tuple[float, float]:
-    """Return the times a shard stands for. Parts of the speech follow its pauses: there the whole video is meant."""
+    """Return the times a shard stands for; a part of the speech ends at a pause near them."""
     if stage != "ocr":
-        return 0.0, reception.duration
+        return blocks.span(shard, reception.speech_parts, reception.duration)
     start = shard * reception.segment_seconds
     is_last = shard + 1 == reception.segments
     return round(start, 3), reception.duration if is_last else round(start + reception.segment_seconds, 3)

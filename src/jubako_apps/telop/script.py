@@ -1,4 +1,4 @@
-"""What is said, from a file beside the video: SRT, WebVTT or plain text, in any encoding editors really send.
+"""What is said, from a file beside the video: SRT, WebVTT, TTML or plain text, in any encoding editors really send.
 
 Rules:
 
@@ -6,7 +6,7 @@ Rules:
 2. Cues carry times; the words inside a cue are timed by their length. Plain text carries none: it is laid over the
    time in which somebody speaks.
 3. Japanese has no spaces between words; its pieces end at punctuation.
-4. Encodings: UTF-8 (with or without mark), UTF-16 with mark, then the old one of the language: Shift_JIS (as
+4. Encodings: UTF-8 and UTF-16 (with or without mark), then the old one of the language: Shift_JIS (as
    Windows writes it) or EUC-JP for Japanese, Windows-1252 for English.
 """
 
@@ -15,9 +15,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from jubako_apps.telop import ttml
 from jubako_apps.telop.telops import Transcript, Utterance, Word
 
-KINDS = (".srt", ".vtt", ".txt")
+KINDS = (".srt", ".vtt", ".ttml", ".xml", ".txt")
 
 Span = tuple[float, float]
 
@@ -31,13 +32,30 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _UNLIKELY = re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
 """Half-width kana and private characters: what one old Japanese encoding looks like when read as the other."""
 
+_WIDE = ("utf-16-le", "utf-16-be")
+_COMMON = re.compile("[\\s -~\u00a0-\u00ff\u2010-\u2027\u3000-\u30ff\u3400-\u9fff\uff01-\uff9f]")
+"""What nearly all of a text consists of; binary data read as UTF-16, or in the wrong order of bytes, does not."""
+
+_PLAIN = re.compile("[\\s -~\u3001-\u30ff]")
+"""What a text has most of when its bytes are in the right order."""
+
+_MOJIBAKE = re.compile("[\u0080-\u009f\u00a1-\u00bf\u0192\u201a\u2039]{2}")
+"""Signs that stand together only where Shift_JIS was read as Windows-1252."""
+
 _EAST_ASIAN = re.compile("[\u3041-\u30ff\u3400-\u9fff]")
 _TELLING = 40
 """So many letters tell a script's language."""
 
 _LONG = {"ja": 60, "en": 120}
+_XML = frozenset({".ttml", ".xml"})
+_WANTED = {
+    ".txt": "words",
+    ".srt": "timed captions (lines like 00:00:01,000 --> 00:00:03,000)",
+    ".vtt": "timed captions (lines like 00:01.000 --> 00:03.000)",
+}
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_OLD = {"ja": ("cp932", "euc_jp"), "en": ("cp1252",)}
+_OLD = {"ja": ("cp932", "euc_jp"), "en": ("cp1252", "cp932")}
+"""The second of English is there so that a Japanese script is called one; letters beyond ASCII decide."""
 
 
 class ScriptError(Exception):
@@ -66,10 +84,9 @@ def parse(data: bytes, kind: str, language: str, spoken: Sequence[Span]) -> Tran
 
     """
     text = decode(data, language)
-    cues = _laid(_lines(text, language), spoken) if kind == ".txt" else _cues(text)
+    cues = _read(text, kind, language, spoken)
     if not cues:
-        what = "words" if kind == ".txt" else "timed captions (lines like 00:00:01,000 --> 00:00:03,000)"
-        raise ScriptError(f"The script holds no {what}.")
+        raise ScriptError(f"The script holds no {_WANTED.get(kind, 'timed captions')}.")
     _check_language("".join(cue.text for cue in cues), language)
     ordered = sorted(cues, key=lambda cue: (cue.start, cue.end))
     utterances = tuple(
@@ -79,6 +96,17 @@ def parse(data: bytes, kind: str, language: str, spoken: Sequence[Span]) -> Tran
         for n, c in enumerate(ordered)
     )
     return Transcript(source="script", language=language, utterances=utterances)
+
+
+def _read(text: str, kind: str, language: str, spoken: Sequence[Span]) -> list[_Cue]:
+    if kind == ".txt":
+        return _laid(_lines(text, language), spoken)
+    if kind not in _XML:
+        return _cues(text)
+    try:
+        return [_Cue(start=start, end=end, text=words) for start, end, words in ttml.cues(text)]
+    except ttml.NotTimedText as error:
+        raise ScriptError(f"The script is no TTML document: {error}.") from error
 
 
 def _check_language(text: str, language: str) -> None:
@@ -102,12 +130,20 @@ def decode(data: bytes, language: str) -> str:
 
     """
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    for encodings in ([marked],) if marked else (["utf-8"], _OLD.get(language, ())):
+    for encodings in ([marked],) if marked else (["utf-8"], _OLD.get(language, ()), _WIDE):
         texts = [text for text in (_decoded(data, encoding) for encoding in encodings) if text is not None]
+        if encodings is _WIDE:
+            texts = [text for text in texts if len(_COMMON.findall(text)) > 0.9 * len(text)]
+            texts.sort(key=lambda text: -len(_PLAIN.findall(text)))
         if texts:
-            likeliest = min(texts, key=lambda text: len(_UNLIKELY.findall(text)))
+            likeliest = min(texts, key=_unlikely)
             return likeliest.replace("\r\n", "\n").replace("\r", "\n")
     raise ScriptError("The script is not a text file in UTF-8, UTF-16 or the language's old encoding.")
+
+
+def _unlikely(text: str) -> int:
+    """Return how many characters hardly belong into a script that was decoded rightly."""
+    return len(_UNLIKELY.findall(text)) + len(_MOJIBAKE.findall(text))
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jubako_apps.telop.sources import Model, models_from
+
 _GIB = 1024**3
 
 
@@ -28,6 +30,7 @@ class Settings:
         segment_seconds: ``TELOP_SEGMENT_SECONDS``, default 60.
         webhook_url: ``TELOP_WEBHOOK_URL``: told when a check has ended; empty: nobody is.
         webhook_secret: ``TELOP_WEBHOOK_SECRET``: signs those messages; needed with the address.
+        speech_models: ``TELOP_SPEECH_MODELS``, for example ``ja=vosk:/models/ja,faster-whisper:/models/base``.
         jobs: ``TELOP_JOBS``, comma-separated ids; the jobs that a cancelled reception must not leave running.
 
     """
@@ -43,12 +46,51 @@ class Settings:
     segment_seconds: float = 60.0
     webhook_url: str = ""
     webhook_secret: str = field(default="", repr=False)
+    speech_models: tuple[Model, ...] = ()
     jobs: tuple[str, ...] = ("telop-ocr", "telop-speech", "telop-report")
 
     @property
     def parent(self) -> str:
         """The full name of the location."""
         return f"projects/{self.project}/locations/{self.location}"
+
+
+class _Environment:
+    """Reads variables and remembers everything that is wrong with them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._variables.get(name) or default
+
+    def needed(self, name: str) -> str:
+        if not self.text(name):
+            self.problems.append(f"{name} is not set")
+        return self.text(name)
+
+    def number(self, name: str, default: float) -> float:
+        try:
+            value = float(self.text(name) or default)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            self.problems.append(f"{name} is {self.text(name)!r}; it must be a number above 0")
+        return value
+
+    def address(self, name: str) -> str:
+        value = self.text(name)
+        if value and not value.startswith(("https://", "http://")):
+            self.problems.append(f"{name} must begin with https:// or http://")
+        return value
+
+    def models(self, name: str) -> tuple[Model, ...]:
+        try:
+            return models_from(self.text(name))
+        except ValueError as error:
+            self.problems.append(f"{name}: {error}")
+            return ()
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -58,40 +100,24 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         BadSettings: Some are missing or wrong.
 
     """
-    env = os.environ if environ is None else environ
-    problems: list[str] = []
-
-    def needed(name: str) -> str:
-        if not env.get(name):
-            problems.append(f"{name} is not set")
-        return env.get(name, "")
-
-    def number(name: str, default: float) -> float:
-        try:
-            value = float(env.get(name) or default)
-        except ValueError:
-            value = 0.0
-        if not 0 < value < float("inf"):
-            problems.append(f"{name} is {env.get(name)!r}; it must be a number above 0")
-        return value
-
-    webhook_url = env.get("TELOP_WEBHOOK_URL", "")
-    if webhook_url and not webhook_url.startswith(("https://", "http://")):
-        problems.append("TELOP_WEBHOOK_URL must begin with https:// or http://")
+    variables = os.environ if environ is None else environ
+    env = _Environment(variables)
+    webhook_url = env.address("TELOP_WEBHOOK_URL")
     settings = Settings(
+        output_uri=env.needed("OUTPUT_URI"),
+        project=env.needed("GOOGLE_CLOUD_PROJECT"),
+        location=env.needed("GOOGLE_CLOUD_LOCATION"),
+        workflow=env.text("TELOP_WORKFLOW", Settings.workflow),
+        executions_base=env.text("WORKFLOWEXECUTIONS_API_BASE", Settings.executions_base),
+        run_base=env.text("RUN_API_BASE", Settings.run_base),
+        upload_bytes_max=int(env.number("TELOP_UPLOAD_BYTES_MAX", Settings.upload_bytes_max)),
+        input_root=Path(env.text("TELOP_INPUT_ROOT", "/")),
+        segment_seconds=env.number("TELOP_SEGMENT_SECONDS", Settings.segment_seconds),
         webhook_url=webhook_url,
-        webhook_secret=needed("TELOP_WEBHOOK_SECRET") if webhook_url else "",
-        output_uri=needed("OUTPUT_URI"),
-        project=needed("GOOGLE_CLOUD_PROJECT"),
-        location=needed("GOOGLE_CLOUD_LOCATION"),
-        workflow=env.get("TELOP_WORKFLOW") or Settings.workflow,
-        executions_base=env.get("WORKFLOWEXECUTIONS_API_BASE") or Settings.executions_base,
-        run_base=env.get("RUN_API_BASE") or Settings.run_base,
-        upload_bytes_max=int(number("TELOP_UPLOAD_BYTES_MAX", Settings.upload_bytes_max)),
-        input_root=Path(env.get("TELOP_INPUT_ROOT") or "/"),
-        segment_seconds=number("TELOP_SEGMENT_SECONDS", Settings.segment_seconds),
-        jobs=tuple(filter(None, env.get("TELOP_JOBS", ",".join(Settings.jobs)).split(","))),
+        webhook_secret=env.needed("TELOP_WEBHOOK_SECRET") if webhook_url else "",
+        speech_models=env.models("TELOP_SPEECH_MODELS"),
+        jobs=tuple(filter(None, variables.get("TELOP_JOBS", ",".join(Settings.jobs)).split(","))),
     )
-    if problems:
-        raise BadSettings("; ".join(problems) + ".")
+    if env.problems:
+        raise BadSettings("; ".join(env.problems) + ".")
     return settings

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
 from jubako_apps.telop.spoken_en import wordings
 from jubako_apps.telop.telops import Word
+from jubako_apps.telop.voice import Sound
 
 AROUND: Final = 3
 _MARGIN_S: Final = 0.15
@@ -43,9 +44,9 @@ class Ear(Protocol):
 
 
 class SphinxEar:
-    """English, with pocketsphinx's models, over the whole sound of a video (16 kHz mono)."""
+    """English, with pocketsphinx's models, over the sound of a video."""
 
-    def __init__(self, sound: Pcm) -> None:
+    def __init__(self, sound: Sound) -> None:
         from pocketsphinx import Decoder  # noqa: PLC0415 - loads its models; only tasks that listen pay it
 
         self._sound = sound
@@ -61,7 +62,7 @@ class SphinxEar:
             return None
         start = words[max(0, first - AROUND)].start - _MARGIN_S
         end = words[min(len(words), last + AROUND) - 1].end + _MARGIN_S
-        sound = self._sound[max(0, round(start * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
+        sound = self._sound.between(start, end)
         fits = [max(self._score(sound, [*before, *way, *after]) for way in ways) for ways in (theirs, ours)]
         if max(fits) == float("-inf"):
             return None

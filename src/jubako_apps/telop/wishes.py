@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from jubako_apps.telop.receptions import LANGUAGES, MODES, Language, Mode
 from jubako_apps.telop.settings import Settings
+from jubako_apps.telop.sources import SPEECHES, Speech
 
 T = TypeVar("T", bound=str)
 
@@ -34,13 +35,14 @@ class Wish:
     key: str | None
     glossary: str | None = None
     ng_words: str | None = None
+    speech: Speech = "auto"
 
     def options(self) -> dict[str, object]:
         """Return what decides on the result beside video and script."""
         return {"language": self.language, "mode": self.mode, "segment_seconds": self.segment_seconds}
 
 
-_FIELDS = ("name", "language", "mode", "segment_seconds", "script", "glossary", "ng_words")
+_FIELDS = ("name", "language", "mode", "segment_seconds", "script", "glossary", "ng_words", "speech")
 
 
 def wish_from(values: Mapping[str, object], key: str | None, settings: Settings) -> Wish:
@@ -66,6 +68,7 @@ def wish_from(values: Mapping[str, object], key: str | None, settings: Settings)
         segment_seconds=_seconds(values.get("segment_seconds", settings.segment_seconds)),
         script=str(values["script"]) if values.get("script") else None,
         key=key,
+        speech=_one_of("speech", str(values.get("speech", "auto")), SPEECHES),
         glossary=str(values["glossary"]) if values.get("glossary") else None,
         ng_words=str(values["ng_words"]) if values.get("ng_words") else None,
     )

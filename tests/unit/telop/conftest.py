@@ -108,8 +108,10 @@ def write(path: Path, plan: Plan) -> None:
     with av.open(str(path), "w", options=dict(plan.options)) as container:
         video = add_pictures(container, plan) if plan.pictures else None
         sound = container.add_stream("aac", rate=44_100, layout="stereo") if plan.tone else None
-        subtitles = container.add_stream(plan.subtitles) if plan.cues else None
-        if subtitles is not None:
+        if plan.cues:
+            subtitles = container.add_stream(plan.subtitles)
+            subtitles.codec_context.subtitle_header = HEADER
+            subtitles.codec_context.time_base = Fraction(1, 1000)
             container.start_encoding()
             write_cues(container, subtitles, plan)
         if video is not None:
@@ -124,10 +126,24 @@ def write(path: Path, plan: Plan) -> None:
             write_tone(container, sound, plan)
 
 
+HEADER = b"""[Script Info]
+ScriptType: v4.00+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,16
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+
+
 def write_cues(container, stream, plan: Plan) -> None:
-    for start, end, text in plan.cues:
-        data = text.encode()
-        packet = av.Packet(len(data).to_bytes(2, "big") + data if plan.subtitles == "mov_text" else data)
+    from av.subtitles.subtitle import SubtitleSet
+
+    for number, (start, end, text) in enumerate(plan.cues):
+        line = f"{number},0,Default,,0,0,0,,{text}".encode()
+        packet = stream.codec_context.encode_subtitle(
+            SubtitleSet.create(text=line, start=0, end=round((end - start) * 1000))
+        )
         packet.stream, packet.time_base = stream, Fraction(1, 1000)
         packet.pts = packet.dts = round(start * 1000)
         packet.duration = round((end - start) * 1000)

@@ -9,11 +9,12 @@ import pytest
 pytest.importorskip("av")
 np = pytest.importorskip("numpy")
 
-from jubako_apps.telop import media  # noqa: E402
+from jubako_apps.telop import media, tracks  # noqa: E402
 from jubako_apps.telop.decoding import Damage  # noqa: E402
 from jubako_apps.telop.extract import extract  # noqa: E402
 from jubako_apps.telop.media import MediaError  # noqa: E402
 from jubako_apps.telop.ocr import Line  # noqa: E402
+from jubako_apps.telop.script import parse  # noqa: E402
 
 
 class White:
@@ -124,6 +125,28 @@ def test_a_video_of_half_a_day_is_read_in_parts(draw_clip, plan):
     cut = media.segments(facts.duration)
     assert len(cut) == pytest.approx(720, abs=11)
     assert len(list(media.frames(path, cut[700].start, cut[700].start + 2, 5.0))) == 10
+
+
+CUES = ((1.0, 2.0, "Hello there"), (3.0, 4.5, "<i>Good</i> bye"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("subtitled.mkv", "srt"), ("subtitled.mp4", "mov_text"), ("a.mkv", "ass")]
+)
+def test_subtitles_in_a_track_of_their_own_are_a_script(draw_clip, plan, name, kind):
+    path = draw_clip(name, plan(seconds=5.0, cues=CUES, subtitles=kind))
+    assert media.probe(path).tracks == ("und",)
+    transcript = parse(tracks.as_srt(path, "en"), ".srt", "en", [(0.0, 5.0)])
+    assert [(one.start, one.end, one.text) for one in transcript.utterances] == [
+        (1.0, 2.0, "Hello there"),
+        (3.0, 4.5, "Good bye"),
+    ]
+
+
+def test_a_track_in_another_language_is_no_script():
+    assert not tracks.is_for(("jpn",), "en")
+    assert tracks.is_for(("jpn", "eng"), "en")
+    assert tracks.is_for(("und",), "ja")
 
 
 @pytest.mark.parametrize("stamps", [(), (0.0,)], ids=["no picture", "one picture"])

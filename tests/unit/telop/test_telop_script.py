@@ -79,13 +79,15 @@ def test_line_ends_of_other_systems_change_nothing(ends):
     )
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "shift_jis", "euc_jp"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "shift_jis", "euc_jp"]
+)
 def test_japanese_scripts_are_read_in_the_encodings_editors_send(encoding):
     text = "市議会は火曜日、補正予算を可決しました。\n新しい橋の工事がカナダで始まります。\n"
     assert decode(text.encode(encoding), "ja") == text
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_english_scripts_are_read_in_the_encodings_editors_send(encoding):
     assert decode("The café’s owner".encode(encoding), "en") == "The café’s owner"
 
@@ -145,6 +147,47 @@ def test_a_long_paragraph_is_cut_into_sentences():
 def test_a_script_in_another_language_is_refused_with_a_sentence(text, language, words):
     with pytest.raises(ScriptError, match=words):
         parse(text.encode(), ".txt", language, [(0.0, 5.0)])
+
+
+def test_an_old_japanese_script_given_as_english_is_called_japanese():
+    text = "明日は全国的に晴れて気温が高くなる見込みです。"
+    with pytest.raises(ScriptError, match="is in Japanese"):
+        parse(text.encode("cp932"), ".txt", "en", WHOLE)
+
+
+TTML = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"
+ ttp:frameRate="25" ttp:tickRate="10">
+ <head><metadata>not said</metadata></head>
+ <body><div begin="10s">
+  <p begin="00:00:01.5" end="00:00:03:05">Good <span>evening.</span><br/>This is the news.</p>
+  <p begin="40t" dur="2s">Tom &amp; Jerry</p>
+  <p begin="1m">Without an end</p>
+ </div></body>
+</tt>
+"""
+
+
+def test_ttml_cues_become_utterances_in_all_its_ways_to_tell_time():
+    assert said(parse(TTML.encode(), ".ttml", "en", WHOLE)) == [
+        (11.5, 13.2, "Good evening. This is the news."),
+        (14.0, 16.0, "Tom & Jerry"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!DOCTYPE x [<!ENTITY a "ha">]><tt><body><p begin="1s" end="2s">&a;</p></body></tt>',
+        "<tt><body>",
+        '<tt><body><p begin="soon" end="2s">x</p></body></tt>',
+        '<tt frameRate="x"><body><p begin="1s" end="2s">x</p></body></tt>',
+    ],
+)
+def test_xml_that_is_no_timed_text_is_refused_in_words(text):
+    with pytest.raises(ScriptError, match="no TTML document"):
+        parse(text.encode(), ".ttml", "en", WHOLE)
 
 
 def test_a_few_foreign_words_are_no_other_language():

@@ -6,11 +6,13 @@ import pytest
 pytest.importorskip("av")
 np = pytest.importorskip("numpy")
 
-from jubako_apps.telop import speech  # noqa: E402
+from jubako_apps.telop import blocks, speech  # noqa: E402
 from jubako_apps.telop.media import SAMPLE_RATE, MediaError  # noqa: E402
 from jubako_apps.telop.merge import joined  # noqa: E402
-from jubako_apps.telop.speech import Piece, listen, pieces, recognise, spoken, transcribe  # noqa: E402
+from jubako_apps.telop.recognisers import RecogniserMissing, recogniser  # noqa: E402
+from jubako_apps.telop.speech import listen, recognise, transcribe  # noqa: E402
 from jubako_apps.telop.telops import Word  # noqa: E402
+from jubako_apps.telop.voice import FileSound, Piece, Samples, pieces, spoken, stretches  # noqa: E402
 
 
 def sound(*parts: float) -> Any:
@@ -44,23 +46,29 @@ def test_speech_is_where_it_is_loud_and_short_pauses_belong_to_it():
 def test_silence_and_no_sound_at_all_hold_no_speech():
     assert spoken(np.zeros(SAMPLE_RATE, dtype=np.int16)) == []
     assert spoken(np.zeros(0, dtype=np.int16)) == []
-    assert pieces(np.zeros(10, dtype=np.int16)) == []
+    assert pieces(Samples(np.zeros(10, dtype=np.int16))) == []
 
 
 def test_speech_without_pause_is_cut_into_short_pieces_that_own_every_moment_once():
-    cut = pieces(sound(-1, 95, -1))
+    cut = pieces(Samples(sound(-1, 95, -1)))
     assert len(cut) >= 5
-    assert all(p.heard[1] - p.heard[0] <= 21.5 for p in cut)
+    assert all(p.heard[1] - p.heard[0] <= 24.5 for p in cut)
     assert all(one.owned[1] == other.owned[0] for one, other in pairwise(cut))
     assert all(one.heard[1] - other.heard[0] == pytest.approx(1.0) for one, other in pairwise(cut))
     assert cut[0].owned[0] == pytest.approx(0.85, abs=0.05)
     assert cut[-1].owned[1] == pytest.approx(96.15, abs=0.05)
 
 
-def test_long_speech_is_cut_at_its_quietest_moment():
-    cut = pieces(sound(-1, 14, -0.2, 11, -1))
+def test_speech_is_cut_at_a_moment_of_silence_near_the_even_cut():
+    cut = pieces(Samples(sound(-1, 17, -0.2, 11, -1)))
     assert len(cut) == 2
-    assert 15.0 <= cut[0].owned[1] <= 15.2
+    assert cut[0].owned[1] == pytest.approx(18.1, abs=0.05)
+
+
+def test_stretches_of_speech_go_on_over_the_cuts():
+    assert np.asarray(stretches(Samples(sound(-1, 40, -1, 20, -1)))) == pytest.approx(
+        np.asarray([(1.0, 41.0), (42.0, 62.0)]), abs=0.05
+    )
 
 
 def test_a_word_belongs_to_the_piece_that_holds_its_middle():
@@ -72,12 +80,12 @@ def test_a_word_belongs_to_the_piece_that_holds_its_middle():
             ]
 
     piece = Piece(owned=(2.5, 9.0), heard=(2.0, 9.5))
-    assert recognise(sound(12), piece, Two()) == [Word(start=2.4, end=2.9, text="mine", confidence=1.0)]
+    assert recognise(piece, sound(7.5), Two()) == [Word(start=2.4, end=2.9, text="mine", confidence=1.0)]
 
 
 def test_listening_gives_one_utterance_per_stretch_of_speech_and_tells_its_progress():
     told: list[float] = []
-    transcript = listen(sound(-1, 2, -0.6, 3, -1), "en", Counting(), told.append)
+    transcript = listen(Samples(sound(-1, 2, -0.6, 3, -30)), "en", Counting(), told.append)
     assert (transcript.source, transcript.language) == ("asr", "en")
     assert [u.id for u in transcript.utterances] == [0, 1]
     assert told == [0.5, 1.0]
@@ -114,17 +122,17 @@ def test_a_file_that_is_no_video_is_refused_whatever_the_script(tmp_path):
 
 def test_the_recogniser_hears_nothing_in_noise_and_does_not_remember():
     pytest.importorskip("pocketsphinx")
-    recogniser = speech.PocketSphinx()
+    heard_by = recogniser("pocketsphinx", "en")
     noise = sound(0.5)
-    first = recogniser.words(noise)
-    recogniser.words(sound(2))
-    assert recogniser.words(noise) == first
-    assert recogniser.words(np.zeros(160, dtype=np.int16)) == []
+    first = heard_by.words(noise)
+    heard_by.words(sound(2))
+    assert heard_by.words(noise) == first
+    assert heard_by.words(np.zeros(160, dtype=np.int16)) == []
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_tasks_that_share_the_speech_hear_exactly_what_one_alone_hears(count):
-    track = sound(-1, 47, -1, 3, -0.5, 2.5, -2, 31, -1)
+    track = Samples(sound(-1, 47, -1, 3, -0.5, 2.5, -2, 31, -1))
     alone = listen(track, "en", Counting())
     shares = [listen(track, "en", Counting(), part=speech.Part(index=n, count=count)) for n in range(count)]
     assert len(alone.utterances) > 5
@@ -133,10 +141,62 @@ def test_tasks_that_share_the_speech_hear_exactly_what_one_alone_hears(count):
     assert max(len(share.utterances) for share in shares) < len(alone.utterances)
 
 
+def test_the_sound_of_a_file_is_heard_the_same_by_whoever_shares_it(draw_clip, plan):
+    clip = FileSound(draw_clip("clip.mp4", plan(seconds=40.0, pictures=False)), 40.0)
+    alone = listen(clip, "en", Counting())
+    shares = [listen(clip, "en", Counting(), part=speech.Part(index=n, count=3)) for n in range(3)]
+    assert len(alone.utterances) > 15
+    assert joined(shares, "en") == alone
+
+
+class Reaching:
+    """Sound that notices how much of it is asked for at once."""
+
+    duration = 43_200.0
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.total = 0.0
+
+    def between(self, start: float, end: float) -> Any:
+        self.longest, self.total = max(self.longest, end - start), self.total + end - start
+        return np.zeros(1600, dtype=np.int16)
+
+
+def test_half_a_day_of_sound_is_never_held_at_once():
+    clip = Reaching()
+    listen(clip, "en", Counting(), part=speech.Part(index=5, count=720))
+    assert clip.longest < 60
+    assert clip.total < 400
+
+
 def test_silence_may_be_shared_too():
-    quiet = np.zeros(SAMPLE_RATE, dtype=np.int16)
+    quiet = Samples(np.zeros(SAMPLE_RATE, dtype=np.int16))
     assert listen(quiet, "en", Counting(), part=speech.Part(index=1, count=2)).utterances == ()
 
 
-def test_listening_is_divided_by_length_and_not_without_end():
-    assert [speech.parts(*given) for given in ((0.5, 1), (47, 5), (3600, 60), (3600, 1))] == [1, 3, 8, 1]
+def test_listening_is_divided_like_the_pictures_but_no_task_is_idle():
+    assert [blocks.parts(*given) for given in ((0.5, 1), (47, 5), (3600, 60), (3600, 1))] == [1, 3, 60, 1]
+
+
+@pytest.mark.parametrize(("duration", "count"), [(47.0, 3), (3600.0, 60), (100.0, 4), (5.0, 1)])
+def test_every_block_belongs_to_one_task_and_their_times_cover_the_sound(duration, count):
+    owned = [blocks.own(part, count, duration) for part in range(count)]
+    assert [block for mine in owned for block in mine] == list(range(blocks.blocks(duration)))
+    spans = [blocks.span(part, count, duration) for part in range(count)]
+    assert spans[0][0] == 0.0
+    assert spans[-1][1] == duration
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("whisper.cpp:/models", "no recogniser 'whisper.cpp'"),
+        ("faster-whisper:base", "is not there: base"),
+        ("vosk:", "is not there"),
+    ],
+)
+def test_a_recogniser_that_is_not_there_is_named_and_nothing_is_downloaded(name, words):
+    with pytest.raises(RecogniserMissing, match=words):
+        recogniser(name, "en")

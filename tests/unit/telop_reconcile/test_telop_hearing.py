@@ -12,13 +12,15 @@ pytest.importorskip("av")
 pytest.importorskip("rapidfuzz")
 
 from jubako_apps.telop.findings import Suspicion  # noqa: E402
+from jubako_apps.telop.recognisers.sphinx import PocketSphinx  # noqa: E402
 from jubako_apps.telop.reconcile import reconcile  # noqa: E402
 from jubako_apps.telop.reconcile.english import suspicions  # noqa: E402
 from jubako_apps.telop.reconcile.hearing import CLEAR, weighed  # noqa: E402
-from jubako_apps.telop.speech import PocketSphinx, listen  # noqa: E402
+from jubako_apps.telop.speech import listen  # noqa: E402
 from jubako_apps.telop.spoken_en import wordings  # noqa: E402
 from jubako_apps.telop.telops import Telop, Utterance, Word  # noqa: E402
 from jubako_apps.telop.verify import SphinxEar  # noqa: E402
+from jubako_apps.telop.voice import Samples  # noqa: E402
 
 
 class Told:
@@ -98,10 +100,10 @@ def said(tmp_path_factory) -> Any:
 
 
 def test_real_sound_tells_numbers_and_days_apart_and_not_what_sounds_the_same(said):
-    heard = listen(said, "en", PocketSphinx())
+    heard = listen(Samples(said), "en", PocketSphinx())
     words = [word for one in heard.utterances for word in one.words]
     texts = [word.text for word in words]
-    ear = SphinxEar(said)
+    ear = SphinxEar(Samples(said))
     for true, false in (("fourteen", "40"), ("tuesday", "Thursday")):
         place = texts.index(true)
         margin = ear.margin(words, place, place + 1, false, true)

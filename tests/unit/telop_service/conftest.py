@@ -56,8 +56,8 @@ class FakeReader:
     def speech_parts(self, duration: float, segments: int) -> int:
         return min(segments, 4)
 
-    def can_listen(self, language: str) -> bool:
-        return language == "en"
+    def has_track(self, facts: Facts, language: str) -> bool:
+        return language in facts.tracks
 
 
 class FakePlatform:

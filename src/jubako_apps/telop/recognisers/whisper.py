@@ -1,0 +1,71 @@
+"""faster-whisper with a model directory (CTranslate2 format: model.bin, config.json, tokenizer.json, vocabulary)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+# Set before the import: the library asks a hub on its own if it may.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import ctranslate2
+from faster_whisper import WhisperModel
+
+from jubako_apps.telop.media import SAMPLE_RATE, Pcm
+from jubako_apps.telop.recognisers import RecogniserMissing
+from jubako_apps.telop.telops import Word
+
+_SHORTEST_S = 0.1
+
+
+class FasterWhisper:
+    """See `jubako_apps.telop.recognisers.Recogniser`; on a GPU when there is one."""
+
+    def __init__(self, model: WhisperModel, language: str) -> None:
+        self._model = model
+        self._language = language
+
+    def words(self, sound: Pcm) -> list[Word]:
+        """See Recogniser."""
+        length = len(sound) / SAMPLE_RATE
+        # Digital silence would be filled with what the model has seen at the end of films.
+        if length < _SHORTEST_S or not np.any(sound):
+            return []
+        segments, _ = self._model.transcribe(
+            sound.astype(np.float32) / 32768,
+            language=self._language,
+            word_timestamps=True,
+            # Each piece stands alone, and gives the same words each time.
+            condition_on_previous_text=False,
+            temperature=0.0,
+        )
+        return [
+            Word(
+                start=round(min(float(word.start), length), 3),
+                end=round(min(float(word.end), length), 3),
+                text=word.word.strip(),
+                confidence=round(float(word.probability), 4),
+            )
+            for segment in segments
+            for word in segment.words or ()
+            if word.word.strip()
+        ]
+
+
+def load(directory: Path, language: str) -> FasterWhisper:
+    """Load the model; raise RecogniserMissing if the directory holds none."""
+    has_gpu = ctranslate2.get_cuda_device_count() > 0
+    try:
+        model = WhisperModel(
+            str(directory),
+            device="cuda" if has_gpu else "cpu",
+            compute_type="float16" if has_gpu else "int8",
+            # Tasks are the parallelism.
+            cpu_threads=1,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise RecogniserMissing(
+            f"{directory} holds no model that faster-whisper can load: {error}"
+        ) from error
+    return FasterWhisper(model, language)
