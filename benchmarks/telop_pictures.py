@@ -115,10 +115,14 @@ def schedule(made: Sequence[Case], language: str, film: Film, seed: int) -> list
     while waiting:
         case = waiting.pop(0)
         manner = manners[turn % len(manners)]
+        # A roll takes long and shows several: every third round.
+        if manner.rolling and (turn // len(manners)) % 3:
+            turn += 1
+            manner = manners[0]
         turn += 1
         length = round(rng.uniform(*manner.seconds), 2)
         if manner.rolling:
-            group = [case, *(waiting.pop(0) for _ in range(min(3, len(waiting))))]
+            group = [case, *(waiting.pop(0) for _ in range(min(2, len(waiting))))]
             shown += _rolled(group, language, film, manner, now)
             now = shown[-1].end + 0.6
             continue

@@ -104,38 +104,45 @@ def read(language: str, half: Half, how: Film) -> Reading:
 
 
 def compared(shown: Sequence[Shown], telops: Sequence[Telop]) -> Reading:
-    """Match what was read with what was shown: in time, and alike."""
+    """Give each telop that was read to the one that it is most like, of those shown at the time."""
     result = Reading(telops=len(shown))
-    taken: set[int] = set()
-    for one in shown:
+    read: dict[int, list[Telop]] = {}
+    for telop in telops:
+        likeness = [(_likeness(one, telop), -number) for number, one in enumerate(shown)]
+        best, number = max(likeness)
+        if best >= _ALIKE:
+            read.setdefault(-number, []).append(telop)
+        else:
+            result.made_up += 1
+            result.remarks.append(f"made up: {telop.start} {telop.text!r} {telop.confidence}")
+    for number, one in enumerate(shown):
         result.manners[one.manner] += 1
-        found = [telop for telop in telops if _is_same(one, telop)]
-        taken |= {telop.id for telop in found}
-        if not found:
-            result.missed[one.manner] += 1
-            result.remarks.append(f"missed: {one.manner} {one.start:.1f} {one.text!r}")
-            continue
-        best = min(found, key=lambda telop: Levenshtein.distance(_bare(one.text), _bare(telop.text)))
-        wrong = Levenshtein.distance(_bare(one.text), _bare(best.text))
-        result.detected += 1
-        result.exact += not wrong
-        result.doubled += len(found) - 1
-        result.signs += len(_bare(one.text))
-        result.wrong_signs += wrong
-        if wrong:
-            result.remarks.append(f"misread: {one.manner} {one.start:.1f} {one.text!r} as {best.text!r}")
-        if len(found) > 1:
-            result.remarks.append(f"doubled: {one.manner} {one.start:.1f} {[telop.text for telop in found]}")
-    others = [telop for telop in telops if telop.id not in taken]
-    result.made_up = len(others)
-    result.remarks += [f"made up: {telop.start} {telop.text!r} {telop.confidence}" for telop in others]
+        _count(result, one, read.get(number, []))
     return result
 
 
-def _is_same(one: Shown, telop: Telop) -> bool:
+def _count(result: Reading, one: Shown, found: Sequence[Telop]) -> None:
+    if not found:
+        result.missed[one.manner] += 1
+        result.remarks.append(f"missed: {one.manner} {one.start:.1f} {one.text!r}")
+        return
+    best = min(found, key=lambda telop: Levenshtein.distance(_bare(one.text), _bare(telop.text)))
+    wrong = Levenshtein.distance(_bare(one.text), _bare(best.text))
+    result.detected += 1
+    result.exact += not wrong
+    result.doubled += len(found) - 1
+    result.signs += len(_bare(one.text))
+    result.wrong_signs += wrong
+    if wrong:
+        result.remarks.append(f"misread: {one.manner} {one.start:.1f} {one.text!r} as {best.text!r}")
+    if len(found) > 1:
+        result.remarks.append(f"doubled: {one.manner} {one.start:.1f} {[(t.start, t.text) for t in found]}")
+
+
+def _likeness(one: Shown, telop: Telop) -> float:
     if telop.start > one.end + _SLACK_S or telop.end < one.start - _SLACK_S:
-        return False
-    return Levenshtein.normalized_similarity(_bare(one.text), _bare(telop.text)) >= _ALIKE
+        return 0.0
+    return Levenshtein.normalized_similarity(_bare(one.text), _bare(telop.text))
 
 
 def _bare(text: str) -> str:

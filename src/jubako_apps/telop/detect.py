@@ -86,11 +86,21 @@ class Track:
 
 @dataclass(slots=True, kw_only=True)
 class _Candidate:
-    fresh: list[tuple[int, Mask]] = field(default_factory=list)
+    """Fresh cells that touch, and the edges that made the newest of them fresh."""
 
-    def add(self, index: int, cells: Mask) -> None:
+    fresh: list[tuple[int, Mask]] = field(default_factory=list)
+    edges: Mask | None = None
+
+    def add(self, index: int, cells: Mask, lasting: Mask) -> None:
         self.fresh = [(k, mask) for k, mask in self.fresh if k > index - _CHAIN]
         self.fresh.append((index, cells))
+        self.edges = lasting & spread(self.cells())
+
+    def is_gone(self, static: Mask) -> bool:
+        """Say whether what it has collected is no longer there: what is fresh now is another text."""
+        if self.edges is None or len(self.fresh) < 2:
+            return False
+        return bool(np.count_nonzero(static & self.edges) < _KEPT * np.count_nonzero(self.edges))
 
     @property
     def newest(self) -> int:
@@ -136,12 +146,20 @@ class Tracker:
         self._luma, self._strong, self._index = luma, strong, index
         self._static.append(static)
         self._follow(static)
+        gone = [candidate for candidate in self._candidates if candidate.is_gone(static)]
+        settled = self._settle(lambda candidate: any(candidate is one for one in gone))
         self._collect(index)
-        return self._settle(lambda candidate: candidate.newest <= index - _SETTLED)
+        return settled + self._settle(lambda candidate: candidate.newest <= index - _SETTLED)
 
     def finish(self) -> list[Track]:
         """End the video here: settle what is pending; return the last new tracks."""
         return self._settle(lambda _: True)
+
+    @property
+    def moving(self) -> Mask:
+        """The strong edges of the newest sample that do not stand still."""
+        assert self._strong is not None, self._index
+        return self._strong & ~self._static[-1]
 
     def undecided(self, a: int, b: int) -> bool:
         """Tell whether anything that began in samples ``[a, b)`` may still change."""
@@ -158,6 +176,7 @@ class Tracker:
                     track.closed = True
 
     def _collect(self, index: int) -> None:
+        lasting = self._static[-1] & self._static[-2] if len(self._static) > 1 else self._static[-1]
         for cells in components(self._fresh_cells()):
             near = cv2.dilate(cells.astype(np.uint8), _NEAR).astype(np.bool_)
             joined = [c for c in self._candidates if (c.cells() & near).any()]
@@ -168,7 +187,7 @@ class Tracker:
             for other in rest:
                 first.fresh = sorted(first.fresh + other.fresh, key=lambda pair: pair[0])
                 self._candidates.remove(other)
-            first.add(index, cells)
+            first.add(index, cells, lasting)
 
     def _fresh_cells(self) -> Mask:
         if len(self._static) < 2:
@@ -206,6 +225,9 @@ class Tracker:
         behind = self._index - candidate.newest
         shown = list(self._static)[-behind - 1 :][:_SETTLED]
         lasting = np.sum(shown, axis=0) * 2 > len(shown)
+        if candidate.edges is not None and not self._stays(candidate, lasting):
+            # It is gone already: what there was of it is what made it fresh.
+            lasting, shown = candidate.edges, shown[:1]
         new = spread(candidate.cells()) & lasting & ~self._kept(candidate.start, lasting)
         if np.count_nonzero(new) < _NEW_PIXELS_MIN:
             return None
@@ -216,6 +238,11 @@ class Tracker:
         last = candidate.newest + len(shown) - 1
         track = Track(start=candidate.start, look=candidate.newest, last=last, cells=cells, edges=edges)
         return track if track.box()[3] >= _HEIGHT_MIN else None
+
+    @staticmethod
+    def _stays(candidate: _Candidate, lasting: Mask) -> bool:
+        assert candidate.edges is not None, candidate
+        return bool(np.count_nonzero(lasting & candidate.edges) >= _KEPT * np.count_nonzero(candidate.edges))
 
     def _take_over(self, new: Track) -> None:
         for old in self.tracks:

@@ -21,7 +21,8 @@ from jubako_apps.telop.decoding import Damage
 from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
 from jubako_apps.telop.ocr import Engine, Reading, read_region
-from jubako_apps.telop.telops import STRIDE, TAILS, Box, Telop, telop_id
+from jubako_apps.telop.rolling import Rolled, RollWatch
+from jubako_apps.telop.telops import LANES, STRIDE, TAILS, Box, Telop, telop_id
 
 _HELD = 6
 _EPSILON = 1e-6
@@ -43,6 +44,7 @@ class _Seen:
     Attributes:
         tracks: All, owned or not.
         readings: By identity of track, of the owned ones that hold text.
+        rolled: What rolled through the picture, owned or not.
         ended: Whether the video ended before the view did.
         shape: Height and width of the small pictures.
 
@@ -50,6 +52,7 @@ class _Seen:
 
     tracks: list[Track]
     readings: dict[int, Reading]
+    rolled: list[Rolled]
     ended: bool
     shape: tuple[int, int]
 
@@ -85,6 +88,7 @@ def extract(
     seen = _look(_telling(samples, first, b, progress), engine, (a, b), last)
     owned = [track for track in in_lanes(seen.tracks) if a <= track.start < b]
     telops = [_telop(track, segment, a, seen, options.fps) for track in owned if id(track) in seen.readings]
+    telops += _rolled(seen, segment, (a, b), options.fps)
     # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
     earlier = [track for track in seen.tracks if track.start < a <= track.last]
     return telops + [_tail(track, segment, n, seen, options.fps) for n, track in enumerate(earlier)]
@@ -106,7 +110,7 @@ def _telling(
 
 def _look(frames: Iterator[Frame], engine: Engine, owned: tuple[int, int], last: int) -> _Seen:
     """Follow the samples; read each owned track at the moment it is certain, while its picture is at hand."""
-    tracker = Tracker()
+    tracker, watch = Tracker(), RollWatch()
     held: deque[Frame] = deque(maxlen=_HELD)
     readings: dict[int, Reading] = {}
 
@@ -122,13 +126,18 @@ def _look(frames: Iterator[Frame], engine: Engine, owned: tuple[int, int], last:
     for frame in frames:
         held.append(frame)
         read(tracker.push(frame.index, frame.luma))
-        decided = frame.index >= owned[1] + MEMORY and not tracker.undecided(*owned)
+        if watch.push(frame.index, tracker.moving):
+            image = frame.image()
+            watch.take(engine.read(image), image.shape[0] / frame.luma.shape[0])
+        decided = frame.index >= owned[1] + MEMORY and not tracker.undecided(*owned) and watch.roll is None
         if decided or frame.index + 1 >= last:
             ended = False
             break
     read(tracker.finish())
+    watch.finish()
     shape = _shape(held[-1]) if held else (1, 1)
-    return _Seen(tracks=tracker.tracks, readings=readings, ended=ended, shape=shape)
+    rolled = [telop for roll in watch.rolls for telop in roll.telops(shape[0])]
+    return _Seen(tracks=tracker.tracks, readings=readings, rolled=rolled, ended=ended, shape=shape)
 
 
 def _telop(track: Track, segment: Segment, first: int, seen: _Seen, fps: float) -> Telop:
@@ -144,6 +153,29 @@ def _telop(track: Track, segment: Segment, first: int, seen: _Seen, fps: float) 
         confidence=reading.confidence,
         box=_box(track, seen.shape),
     )
+
+
+def _rolled(seen: _Seen, segment: Segment, owned: tuple[int, int], fps: float) -> list[Telop]:
+    """Return what began to roll in the segment; what began within a sample of its ends is everybody's, and merged."""
+    result: list[Telop] = []
+    for one in sorted(seen.rolled, key=lambda rolled: rolled.start):
+        start = round(one.start)
+        if not owned[0] - 1 <= start <= owned[1]:
+            continue
+        sample = min(max(start, owned[0]), owned[1] - 1) - owned[0]
+        beside = sum(telop.start == round(max(0, start) / fps, 3) for telop in result)
+        height, width = seen.shape
+        result.append(
+            Telop(
+                id=telop_id(segment.index, sample, LANES - 1 - min(beside, LANES - 1)),
+                segment=segment.index, lane=LANES - 1 - min(beside, LANES - 1),
+                start=round(max(0, start) / fps, 3), end=round((max(one.end, one.start) + 1) / fps, 3),
+                open_end=False, text=one.text, confidence=one.confidence,
+                # It stood everywhere; the middle is where everybody finds it.
+                box=(round(one.x / width, 4), 0.5, round(one.width / width, 4), round(one.height / height, 4)),
+            )
+        )  # fmt: skip
+    return result
 
 
 def _tail(track: Track, segment: Segment, ordinal: int, seen: _Seen, fps: float) -> Telop:

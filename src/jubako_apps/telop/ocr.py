@@ -27,6 +27,7 @@ _SIDE_MAX = 640
 _MARGIN = 0.5
 _MARGIN_PX = 10
 _SURE = 0.9
+_TALL = 1.5
 
 
 class EngineMissing(Exception):
@@ -110,8 +111,7 @@ def read_region(engine: Engine, image: Rgb, region: Box) -> Reading | None:
     x0, y0 = max(0, int(x - margin)), max(0, int(y - margin))
     crop = image[y0 : int(y + h + margin), x0 : int(x + w + margin)]
     lines = [line for line in engine.read(crop) if _inside(line, (x - x0, y - y0, w, h))]
-    rows = in_rows(lines)
-    text = " ".join(line.text for row in rows for line in row)
+    text = joined(lines)
     letters = [line for line in lines if line.text]
     if not letters or not is_text(text, min(line.confidence for line in letters)):
         return None
@@ -132,6 +132,33 @@ def in_rows(lines: list[Line]) -> list[list[Line]]:
         else:
             rows.append([line])
     return [sorted(row, key=lambda piece: piece.box[0]) for row in rows]
+
+
+def joined(lines: list[Line]) -> str:
+    """Return the text of all pieces: columns from right to left if most stand upright, else rows."""
+    upright = sum(len(line.text) for line in lines if is_upright(line))
+    if upright * 2 > sum(len(line.text) for line in lines):
+        return " ".join("".join(line.text for line in column) for column in in_columns(lines))
+    return " ".join(line.text for row in in_rows(lines) for line in row)
+
+
+def is_upright(line: Line) -> bool:
+    """Tell a column of signs from a row of them."""
+    return len(line.text) > 1 and line.box[3] > _TALL * line.box[2]
+
+
+def in_columns(lines: list[Line]) -> list[list[Line]]:
+    """Sort pieces into columns, right to left, each from top to bottom; a lone sign goes with the one it is under."""
+    columns: list[list[Line]] = []
+    for line in sorted(lines, key=lambda piece: -piece.box[3]):
+        middle = line.box[0] + line.box[2] / 2
+        home = next((c for c in columns if c[0].box[0] <= middle <= c[0].box[0] + c[0].box[2]), None)
+        if home is None:
+            columns.append([line])
+        else:
+            home.append(line)
+    columns.sort(key=lambda column: -(column[0].box[0] + column[0].box[2] / 2))
+    return [sorted(column, key=lambda piece: piece.box[1]) for column in columns]
 
 
 def is_text(text: str, confidence: float) -> bool:

@@ -43,6 +43,13 @@ def test_a_standing_text_is_one_track_from_its_first_to_its_last_sample():
     assert (np.abs(np.subtract(found[0].box(), (20, 144, 150, 20))) <= (8, 8, 25, 10)).all()
 
 
+def test_a_text_of_less_than_a_second_is_a_track_and_so_is_the_one_that_follows_at_once():
+    other = (20, 140, "Other words here")
+    _, found = track([[]] * 10 + [[LOW]] * 4 + [[other]] * 10 + [[]] * 10)
+    assert [(t.start, t.last, t.closed) for t in found] == [(10, 13, True), (14, 23, True)]
+    assert found[0].look <= found[0].last
+
+
 def test_a_moving_picture_alone_gives_no_track():
     tracker, _ = track([[]] * 60)
     assert tracker.tracks == []

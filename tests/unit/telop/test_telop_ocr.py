@@ -7,7 +7,7 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from jubako_apps.telop import ocr  # noqa: E402
-from jubako_apps.telop.ocr import EngineMissing, Line, Reading, in_rows, is_text, read_region  # noqa: E402
+from jubako_apps.telop.ocr import EngineMissing, Line, Reading, in_rows, is_text, joined, read_region  # noqa: E402
 
 
 def line(text: str, x: float, y: float, height: float = 20.0, confidence: float = 0.9) -> Line:
@@ -29,6 +29,19 @@ class Fixed:
 def test_pieces_are_read_row_by_row_from_left_to_right():
     rows = in_rows([line("d", 80, 42), line("b", 90, 8), line("c", 0, 40), line("a", 0, 10)])
     assert [[piece.text for piece in row] for row in rows] == [["a", "b"], ["c", "d"]]
+
+
+def column(text: str, x: float, y: float, height: float) -> Line:
+    return Line(text=text, confidence=0.9, box=(x, y, 24.0, height))
+
+
+def test_columns_are_read_from_right_to_left_with_the_sign_that_was_found_apart_beneath():
+    pieces = [column("縦書きの", 10, 5, 100), column("字", 12, 108, 22), column("二列の", 60, 5, 75)]
+    assert joined(pieces) == "二列の 縦書きの字"
+
+
+def test_two_rows_of_few_signs_are_no_columns():
+    assert joined([line("ab", 0, 0), line("cd", 0, 40)]) == "ab cd"
 
 
 def test_a_region_is_read_with_a_margin_and_its_lines_joined_by_a_space():

@@ -91,9 +91,7 @@ def test_other_words_for_the_same_are_left_alone_in_japanese(text):
     ],
 )
 def test_what_makes_a_sentence_no_sentence_is_found(text, finding):
-    speech = (
-        "Rescue teams have searched the valley since Tuesday. The glass recipe was kept secret for 120 years."
-    )
+    speech = "Rescue teams have searched the valley since Tuesday. The driver had fallen asleep at the wheel."
     assert found(english, text, speech) == [finding]
 
 

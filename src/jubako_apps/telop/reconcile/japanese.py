@@ -33,6 +33,8 @@ from jubako_apps.telop.text_ja import (
     is_slip,
     is_word,
     kanji,
+    pieces,
+    reading,
     sound_near,
 )
 
@@ -188,13 +190,17 @@ def _credit(kind: Kind, shown: str, gain: int) -> float:
     return 0.9 if gain >= GAIN else 0.45
 
 
+def _digits(text: str) -> str:
+    return "".join(part.key for part in pieces(text) if part.is_number)
+
+
 def _heard(scene: Scene, one: Suspicion) -> float:
     """Weigh a word of a summary: what is heard wrong sounds alike, what is written wrong may only look alike."""
     right = one.right or ""
     if one.kind in {"number", "date"}:
-        return 0.45 if sound_near(one.wrong, right) else 0.64
-    if one.kind == "lookalike":
-        return 0.8
+        return 0.45 if sound_near(_digits(one.wrong), _digits(right)) else 0.64
     text = scene.telop.text
     better = text[: one.offset] + right + text[one.offset + len(one.wrong) :]
+    if one.kind == "lookalike" and reading(text) != reading(better):
+        return 0.8
     return one.confidence * _credit(one.kind, one.wrong, cost(text) - cost(better))
