@@ -16,9 +16,8 @@ SLEEPS = """
 
 
 def snapshot_of(tx: Tx, execution: str) -> str | None:
-    row = tx.one("SELECT snapshot FROM workflow_executions WHERE execution = ?", execution)
-    assert row is not None
-    return row[0]  # type: ignore[no-any-return]
+    row = tx.one("SELECT state FROM workflow_snapshots WHERE execution = ?", execution)
+    return None if row is None else str(row[0])
 
 
 async def parked(house: Any, execution: Execution) -> str:
@@ -40,7 +39,7 @@ async def test_a_snapshot_of_a_newer_format_fails_alone(house: Any) -> None:
     def newer(tx: Tx) -> None:
         data = json.loads(snapshot_of(tx, key) or "")
         data["format"] += 1
-        tx.run("UPDATE workflow_executions SET snapshot = ? WHERE execution = ?", json.dumps(data), key)
+        tx.run("UPDATE workflow_snapshots SET state = ? WHERE execution = ?", json.dumps(data), key)
 
     await house.store.write(newer)
     house.start()

@@ -1,8 +1,8 @@
 """Executions as stored, and the transaction functions that move them.
 
-1. ``workflow_executions.document`` is the Execution of the API; state, steps and snapshot stand beside it because
-   they change often. ``needs_engine`` is 1 while the engine has something to do for the execution; one that only
-   sleeps is parked (0) until its timer arrives.
+1. ``workflow_executions.document`` is the Execution of the API; state and steps stand beside it because they change
+   often. ``needs_engine`` is 1 while the engine has something to do for the execution; one that only waits is
+   parked (0) until what it waits for brings it back. ``workflow_snapshots`` has the machine's state.
 2. ``workflow_journal`` holds the outcomes of effects in the order in which they were fed to the machine.
 3. ``workflow_arrivals`` holds outcomes that came from outside (a timer, later a callback) and wait to be fed.
 """
@@ -59,8 +59,7 @@ def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
     name = WORKFLOW_EXECUTION.parse(execution.name)
     tx.run(
         "INSERT INTO workflow_executions (project, location, workflow, execution, workflow_uid, state, needs_engine, "
-        "start_time, document, current_steps, snapshot, snapshot_seq) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', NULL, 0)",
+        "start_time, document, current_steps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')",
         *name.values(),
         workflow_uid,
         state,
@@ -150,8 +149,9 @@ def waiting(tx: Tx) -> list[str]:
 def load(tx: Tx, execution: str) -> Loaded | None:
     """Return what the engine needs, or None if there is nothing to do."""
     row = tx.one(
-        "SELECT workflow_uid, state, document, snapshot, snapshot_seq, current_steps FROM workflow_executions "
-        "WHERE execution = ? AND needs_engine = 1",
+        "SELECT e.workflow_uid, e.state, e.document, s.state, COALESCE(s.seq, 0), e.current_steps "
+        "FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.execution = e.execution "
+        "WHERE e.execution = ? AND e.needs_engine = 1",
         execution,
     )
     if row is None:
@@ -216,10 +216,11 @@ def record_steps(tx: Tx, execution: str, current_steps: str | None) -> bool:
 def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:
     """Record the machine's state after ``seq`` outcomes; the journal before it is not read again."""
     tx.run(
-        "UPDATE workflow_executions SET snapshot = ?, snapshot_seq = ? WHERE execution = ?",
-        snapshot,
-        seq,
+        "INSERT INTO workflow_snapshots (execution, seq, state) VALUES (?, ?, ?) "
+        "ON CONFLICT (execution) DO UPDATE SET seq = excluded.seq, state = excluded.state",
         execution,
+        seq,
+        snapshot,
     )
 
 
@@ -310,7 +311,8 @@ def ended_before(tx: Tx, instant: datetime, limit: int) -> list[str]:
 
 def close(tx: Tx, execution: str) -> None:
     """Record that the engine has nothing more to do for an execution that has ended."""
-    tx.run("UPDATE workflow_executions SET needs_engine = 0, snapshot = NULL WHERE execution = ?", execution)
+    tx.run("UPDATE workflow_executions SET needs_engine = 0 WHERE execution = ?", execution)
+    tx.run("DELETE FROM workflow_snapshots WHERE execution = ?", execution)
     tx.run("DELETE FROM workflow_arrivals WHERE execution = ?", execution)
 
 
