@@ -106,10 +106,18 @@ async def make_old_state(file: Path, clock: FakeClock) -> None:
         tx.run("UPDATE workflow_active SET number = 2")
         due = to_micros(tx.now + timedelta(seconds=10))
         tx.run("INSERT INTO timers VALUES ('workflows.sleep', 'sleeps main/a#0', ?, '')", due)
-        tx.run("INSERT INTO workflow_journal VALUES ('wakes', 1, 0, ?)", DONE)
+        tx.run("INSERT INTO workflow_arrivals VALUES ('wakes', 'main/a#0', ?)", DONE)
 
     await store.write(write)
     await store.close()
+
+
+async def until_awake(house: Any, execution: Execution) -> Execution:
+    async with asyncio.timeout(10):
+        while (found := await house.get(execution)).state is Execution.State.ACTIVE:
+            await house.clock.advance(timedelta(seconds=1))
+    ended: Execution = found
+    return ended
 
 
 async def test_executions_of_an_older_schema_go_on(tmp_path: Path, house: Any) -> None:
@@ -122,12 +130,9 @@ async def test_executions_of_an_older_schema_go_on(tmp_path: Path, house: Any) -
             name: Execution(name=f"{WORKFLOW}/executions/{name}") for name in ("sleeps", "wakes", "ended")
         }
         assert (await new.until_final(names["wakes"])).result == '"old"'
-        async with asyncio.timeout(10):
-            while (await new.get(names["sleeps"])).state is Execution.State.ACTIVE:
-                await new.clock.advance(timedelta(seconds=1))
-        assert (await new.get(names["sleeps"])).result == '"old"'
+        assert (await until_awake(new, names["sleeps"])).result == '"old"'
+        assert (await until_awake(new, await new.begin())).result == '"old"'
         assert (await new.get(names["ended"])).state is Execution.State.SUCCEEDED
-        assert (await new.until_final(await new.begin())).result == '"old"'
         assert await new.store.read(lambda tx: tx.one("SELECT number FROM workflow_active")) == (0,)
     finally:
         await new.stop()
