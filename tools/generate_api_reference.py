@@ -11,6 +11,7 @@ from jubako.boxes.jobs import methods as jobs
 from jubako.boxes.services import methods as services
 from jubako.boxes.workflows import methods as workflows
 from jubako.identity import credentials_api
+from jubako.identity.locations import locations_methods
 from jubako.wire import logging_methods
 from jubako.wire.discovery import message_classes
 from jubako.wire.method import Api, Method
@@ -40,6 +41,7 @@ TABLES: Sequence[tuple[str, Sequence[Method]]] = (
     ("Workflows v1: operations", operations_methods("workflows", "v1")),
     ("Workflow Executions v1", workflows.EXECUTIONS),
     ("Cloud Logging v2", logging_methods.LOGGING),
+    ("Locations", locations_methods("v1")),
     ("IAM Service Account Credentials v1", credentials_api.METHODS),
 )
 

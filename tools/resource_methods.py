@@ -77,9 +77,8 @@ PERMISSIONS = {
     "ListLogs": "logging.logs.list",
     "RunJob": "run.jobs.run",
     "ListWorkflowRevisions": "workflows.workflows.listRevision",
-    # Google asks for none here; a table without permission would let nobody in, so: whoever may see it may ask.
-    "Jobs.TestIamPermissions": "run.jobs.get",
-    "Services.TestIamPermissions": "run.services.get",
+    # Google asks for none here; a row without permission would let nobody in.
+    "TestIamPermissions": "jubako.permissions.test",
 }
 """Where the IAM permission is not ``API.collection.verb``. Source: the IAM permissions reference."""
 

@@ -44,6 +44,7 @@ class Client:
         patience_s: float = 0.0,
         hiccup_s: float = HICCUP_S,
         sleep: Callable[[float], None] = time.sleep,
+        token: str | None = None,
     ) -> None:
         parts = urllib.parse.urlsplit(server)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -53,6 +54,7 @@ class Client:
         self.server = server.rstrip("/")
         self.patience_s = patience_s
         self.page_size: int | None = None
+        self._token = token
         self._hiccup_s = hiccup_s
         self.sleep = sleep
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -106,7 +108,7 @@ class Client:
             ServerUnreachable: No reply within the client's patience.
 
         """
-        headers = {"accept": "application/json"}
+        headers = {"accept": "application/json", **self._credentials()}
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         if data is not None:
             headers["content-type"] = "application/json"
@@ -127,7 +129,7 @@ class Client:
         """Send one request, once, and return the open reply; ``body`` may be bytes or a binary file."""
         self.close()
         try:
-            self._connection.request(verb, _target(path, query), body, dict(headers))
+            self._connection.request(verb, _target(path, query), body, {**self._credentials(), **headers})
             return self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
@@ -149,6 +151,9 @@ class Client:
             raise ApiError(500, "", str(error.get("message", "the operation failed")))
         response: dict[str, Any] = operation.get("response", {})
         return response
+
+    def _credentials(self) -> dict[str, str]:
+        return {} if self._token is None else {"authorization": f"Bearer {self._token}"}
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""

@@ -16,6 +16,7 @@ from jubako.cli.terminal import Terminal
 
 DEFAULT_SERVER = "http://127.0.0.1:8123"
 DEFAULT_STATE = ".jubako"
+OWNER_TOKEN = "identity/owner.token"  # noqa: S105 - a path
 PROJECT_VARIABLES = ("CLOUDSDK_CORE_PROJECT", "GOOGLE_CLOUD_PROJECT")
 LOCATION_VARIABLES = (
     "CLOUDSDK_RUN_REGION",
@@ -72,7 +73,21 @@ class Context:
     @cached_property
     def client(self) -> Client:
         """The connection to the server, opened at the first call."""
-        return Client(self.server)
+        return Client(self.server, token=self._token())
+
+    def _token(self) -> str | None:
+        """Return the token to show: that of ``exec``, or the owner's where the state directory holds one."""
+        given = (
+            self.environ.get("JUBAKO_TOKEN_FILE")
+            if self.server == self.environ.get("JUBAKO_SERVER")
+            else None
+        )
+        if not given and recorded_server(self.state) == self.server:
+            given = str(self.state / OWNER_TOKEN)
+        try:
+            return Path(given).read_text("ascii").strip() if given else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def close(self) -> None:
         """Close the connection, if there was one."""

@@ -13,7 +13,24 @@ DEFAULT_PORT = 8123
 def register(top: Group, word: str, summary: str) -> None:
     """Add ``up``."""
     up = top.command(word, serve, summary, example="jubako up --state ./.jubako --port 8123", connects=False)
-    up.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (127.0.0.1)")
+    up.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; other than loopback only with --auth (127.0.0.1)",
+    )
+    up.add_argument(
+        "--host-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name under which the server may be asked besides localhost and its address; repeatable",
+    )
+    up.add_argument("--auth", action="store_true", help="let nobody in without a token")
+    up.add_argument(
+        "--strict-iam",
+        action="store_true",
+        help="service accounts must be made first, and may only do what IAM policies grant them",
+    )
     up.add_argument(
         "--port",
         metavar="N",
@@ -53,6 +70,9 @@ def serve(args: argparse.Namespace, context: Context) -> int:
         host=args.host,
         port=http,
         grpc_port=grpc,
+        auth=args.auth,
+        strict_iam=args.strict_iam,
+        host_names=args.host_name,
         log_json=args.log_json,
         offline=args.offline,
         grace_s=args.grace,

@@ -12,6 +12,8 @@ from jubako.core.timestamps import to_micros
 from jubako.store.port import Tx
 from jubako.wire.addresses import project_number
 
+DEFAULT_DOMAIN = "@developer.gserviceaccount.com"
+_DOMAIN = ".iam.gserviceaccount.com"
 _EMAIL = re.compile(r"[A-Za-z0-9_.:+-]{1,128}@[A-Za-z0-9.:_-]{1,128}\Z")
 
 
@@ -27,7 +29,7 @@ class Home:
 
 def default_account(project: str) -> str:
     """Return the account of whatever names none. Source: Compute Engine default service account."""
-    return f"{project_number(project)}-compute@developer.gserviceaccount.com"
+    return f"{project_number(project)}-compute{DEFAULT_DOMAIN}"
 
 
 def email_of(account: str, project: str, field: str = "serviceAccount") -> str:
@@ -40,16 +42,50 @@ def email_of(account: str, project: str, field: str = "serviceAccount") -> str:
     name = account.rpartition("/")[2] if account.startswith("projects/") else account
     if not name:
         return default_account(project)
-    email = name if "@" in name else f"{name}@{project}.iam.gserviceaccount.com"
+    email = name if "@" in name else f"{name}@{project}{_DOMAIN}"
     if not _EMAIL.match(email):
         raise InvalidArgument(f"{field}: {account[:200]!r} is not the email of a service account.")
     return email
 
 
-def ensure(tx: Tx, email: str) -> bool:
+def project_of(email: str) -> str:
+    """Return the project of a service account by its email; "" if the email does not say."""
+    domain = email.partition("@")[2]
+    return domain.removesuffix(_DOMAIN) if domain.endswith(_DOMAIN) else ""
+
+
+def ensure(tx: Tx, email: str, display_name: str = "") -> bool:
     """Make the account if it is not known; return whether it was made now."""
-    sql = "INSERT INTO service_accounts (email, create_time) VALUES (?, ?) ON CONFLICT (email) DO NOTHING"
-    return tx.run(sql, email, to_micros(tx.now)) == 1
+    sql = (
+        "INSERT INTO service_accounts (email, create_time, display_name) VALUES (?, ?, ?) "
+        "ON CONFLICT (email) DO NOTHING"
+    )
+    return tx.run(sql, email, to_micros(tx.now), display_name) == 1
+
+
+def display_name(tx: Tx, email: str) -> str | None:
+    """Return an account's display name; None if there is no such account."""
+    row = tx.one("SELECT display_name FROM service_accounts WHERE email = ?", email)
+    return "" if row is None and email.endswith(DEFAULT_DOMAIN) else None if row is None else str(row[0])
+
+
+def exists(tx: Tx, email: str) -> bool:
+    """Return whether there is such an account; the default accounts of projects are always there."""
+    return display_name(tx, email) is not None
+
+
+def of_project(tx: Tx, project: str) -> list[tuple[str, str]]:
+    """Return email and display name of a project's accounts."""
+    default = default_account(project)
+    rows = tx.all("SELECT email, display_name FROM service_accounts ORDER BY email")
+    made = [(str(email), str(shown)) for email, shown in rows if project_of(email) == project]
+    return [(default, "Default compute service account"), *made]
+
+
+def delete(tx: Tx, email: str) -> None:
+    """Forget an account and its keys."""
+    tx.run("DELETE FROM service_accounts WHERE email = ?", email)
+    tx.run("DELETE FROM service_account_keys WHERE email = ?", email)
 
 
 def ports(tx: Tx) -> dict[Home, int]:

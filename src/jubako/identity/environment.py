@@ -34,6 +34,9 @@ class Files:
     gcloud: Path
     """gcloud's configuration folder, so that the person's own is left alone."""
 
+    owner: Path | None = None
+    """Where the owner's token is kept; None: nobody needs one."""
+
     def token(self, home: Home) -> Path:
         """Return where a home's access token for gcloud is kept."""
         name = f"{home.project}/{home.location}/{home.account}"
@@ -110,6 +113,7 @@ def variables(home: Home, base_url: str, metadata_port: int, files: Files, no_pr
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "JUBAKO_SERVER": base_url,
+        "JUBAKO_TOKEN_FILE": str(files.token(home)),
     }
 
 

@@ -18,6 +18,7 @@ from jubako.core.errors import Unavailable
 from jubako.core.events import Events
 from jubako.identity import accounts
 from jubako.identity.accounts import Home
+from jubako.identity.acting import Register
 from jubako.identity.environment import Files, variables
 from jubako.identity.metadata import Metadata
 from jubako.identity.tokens import LIFETIME, Tokens
@@ -54,6 +55,8 @@ class HomePorts:
     events: Events
     tokens: Tokens
     listen: Listen
+    register: Register
+    """Which accounts there are."""
 
 
 class Homes:
@@ -69,7 +72,8 @@ class Homes:
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
-        """Take up the metadata servers that programs may still know."""
+        """Take up the metadata servers that programs may still know, and let the owner in."""
+        await asyncio.to_thread(self._write_owner_token)
         for home, port in (await self._ports.store.read(accounts.ports)).items():
             await self._take(home, port)
 
@@ -78,6 +82,7 @@ class Homes:
         while True:
             for home in list(self._listening):
                 await asyncio.to_thread(self._write_token, home)
+            await asyncio.to_thread(self._write_owner_token)
             await self._ports.clock.sleep_until(self._ports.clock.now() + REFRESH)
 
     async def close(self) -> None:
@@ -92,6 +97,7 @@ class Homes:
         found = self._environments.get(home)
         if found is not None:
             return found
+        await self._ports.register.require(home.account)
         async with self._turn:
             if home not in self._listening:
                 await self._take(home, 0)
@@ -114,6 +120,10 @@ class Homes:
         await asyncio.to_thread(self._write_token, home)
         if port != wanted and await self._ports.store.write(partial(_record, home=home, port=port)):
             self._ports.events.emit("service_account.created", account=home.account, project=home.project)
+
+    def _write_owner_token(self) -> None:
+        if self._files.owner is not None:
+            write_private(self._files.owner, self._ports.tokens.owner_token().encode("ascii"))
 
     def _write_token(self, home: Home) -> None:
         path = self._files.token(home)

@@ -8,13 +8,14 @@ grants); developers.google.com/identity/protocols/oauth2/service-account; OpenID
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from jubako.core.clock import Clock
 from jubako.core.errors import Unauthenticated
 from jubako.identity import keys, service_keys
+from jubako.identity.account_keys import AccountKeys
 from jubako.identity.keys import Claims, SigningKey
 from jubako.identity.tokens import CLOUD_PLATFORM, ISSUER, LIFETIME, Tokens, check_times
 from jubako.store.port import Store
@@ -30,7 +31,10 @@ PublicHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 class OAuth:
     """Answers for accounts.google.com, oauth2.googleapis.com and www.googleapis.com/oauth2."""
 
-    def __init__(self, key: SigningKey, tokens: Tokens, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, key: SigningKey, tokens: Tokens, store: Store, clock: Clock, accounts: AccountKeys
+    ) -> None:
+        self._accounts = accounts
         self._key = key
         self._tokens = tokens
         self._store = store
@@ -41,6 +45,8 @@ class OAuth:
         return {
             ("GET", "/oauth2/v1/certs"): self._certificates,
             ("GET", "/oauth2/v3/certs"): self._key_set,
+            ("GET", "/service_accounts/v1/metadata/x509/*"): self._account_certificates,
+            ("GET", "/service_accounts/v1/jwk/*"): self._account_key_set,
             ("GET", "/.well-known/openid-configuration"): self._discovery,
             ("GET", "/tokeninfo"): self._token_info,
             ("GET", "/oauth2/v3/tokeninfo"): self._token_info,
@@ -53,6 +59,14 @@ class OAuth:
 
     async def _key_set(self, _request: HttpRequest) -> HttpResponse:
         return _json(self._key.key_set(), cache=True)
+
+    async def _account_certificates(self, request: HttpRequest) -> HttpResponse:
+        key = await self._accounts.known(unquote(request.path.rpartition("/")[2]))
+        return _json(key.certificates() if key else {}, cache=True)
+
+    async def _account_key_set(self, request: HttpRequest) -> HttpResponse:
+        key = await self._accounts.known(unquote(request.path.rpartition("/")[2]))
+        return _json(key.key_set() if key else {"keys": []}, cache=True)
 
     async def _discovery(self, _request: HttpRequest) -> HttpResponse:
         facts = {

@@ -25,7 +25,7 @@ from jubako.wire.google_types import (
     TestIamPermissionsRequest,
     TestIamPermissionsResponse,
 )
-from jubako.wire.method import Caller, Handler, Method
+from jubako.wire.method import Caller, Handler, HttpRule, Method
 
 BINDINGS_MAX = 1_500
 MEMBERS_MAX = 1_500
@@ -36,15 +36,22 @@ MEMBER_KINDS = (
 )  # fmt: skip
 _ETAG_BYTES = 8
 
+ASK = "jubako.permissions.test"
+"""Permission of testIamPermissions: whoever is known has it."""
 UidOf = Callable[[Tx, str], str]
 """``uid_of(tx, name)`` returns the uid of a resource, or raises NotFound."""
+Initial = Callable[[str], Policy | None]
+"""``initial(name)`` returns the policy of a resource that was given none; None: an empty one."""
 
 
 class Policies:
     """The IAM methods of one kind of resource."""
 
-    def __init__(self, store: Store, access: Access, uid_of: UidOf) -> None:
+    def __init__(
+        self, store: Store, access: Access, uid_of: UidOf, initial: Initial = lambda _: None
+    ) -> None:
         self._store = store
+        self._initial = initial
         self._access = access
         self._uid_of = uid_of
 
@@ -59,7 +66,7 @@ class Policies:
     async def get(self, request: GetIamPolicyRequest, caller: Caller) -> Policy:
         """Return the policy; one without bindings if none was set."""
         del caller
-        return await self._store.read(lambda tx: find(tx, self._uid_of(tx, request.resource)))
+        return await self._store.read(lambda tx: self._find(tx, request.resource)[1])
 
     async def set(self, request: SetIamPolicyRequest, caller: Caller) -> Policy:
         """Replace the policy.
@@ -73,34 +80,36 @@ class Policies:
         policy = checked(request.policy)
 
         def fn(tx: Tx) -> Policy:
-            uid = self._uid_of(tx, request.resource)
-            before = find(tx, uid)
+            uid, before = self._find(tx, request.resource)
             if policy.etag and policy.etag != before.etag:
                 raise Aborted("policy.etag: the policy was changed meanwhile; read it again.")
-            return _put(tx, uid, policy, int.from_bytes(before.etag) + 1)
+            return put(tx, uid, policy, int.from_bytes(before.etag) + 1)
 
         return await self._store.write(fn)
 
     async def test(self, request: TestIamPermissionsRequest, caller: Caller) -> TestIamPermissionsResponse:
-        """Return those of the permissions that the caller has."""
-        await self._store.read(lambda tx: self._uid_of(tx, request.resource))
+        """Return those of the permissions that the caller has; on what does not exist, what the project gives."""
         held = []
         for permission in request.permissions:
             if "*" in permission:
                 raise invalid("permissions", "must not have wildcards.")
             try:
-                await self._access.check(permission, caller)
+                await self._access.check(permission, caller, request.resource)
             except PermissionDenied:
                 continue
             held.append(permission)
         return TestIamPermissionsResponse(permissions=held)
 
+    def _find(self, tx: Tx, resource: str) -> tuple[str, Policy]:
+        uid = self._uid_of(tx, resource)
+        return uid, find(tx, uid, self._initial(resource))
 
-def find(tx: Tx, uid: str) -> Policy:
-    """Return the policy of the resource with this uid."""
+
+def find(tx: Tx, uid: str, initial: Policy | None = None) -> Policy:
+    """Return the policy of the resource with this uid; ``initial`` (empty) if none was set."""
     row = tx.one("SELECT document, version FROM iam_policies WHERE uid = ?", uid)
     if row is None:
-        return Policy(version=1, etag=_etag(0))
+        return msgspec.structs.replace(initial or Policy(version=1), etag=_etag(0))
     policy = codec.decode(Policy, row[0])
     policy.etag = _etag(row[1])
     return policy
@@ -125,6 +134,32 @@ def checked(policy: Policy | None) -> Policy:
     return policy
 
 
+def policy_methods(service: str, path: str, permission: str) -> tuple[Method, ...]:
+    """Return the IAM methods of a resource.
+
+    Args:
+        service: Full gRPC name of the service.
+        path: HTTP path of the resource, such as ``/v3/{resource=projects/*}``.
+        permission: Collection in permissions, such as ``resourcemanager.projects``.
+
+    """
+    rows = (
+        ("GetIamPolicy", GetIamPolicyRequest, Policy, "getIamPolicy"),
+        ("SetIamPolicy", SetIamPolicyRequest, Policy, "setIamPolicy"),
+        ("TestIamPermissions", TestIamPermissionsRequest, TestIamPermissionsResponse, ""),
+    )
+    return tuple(
+        Method(
+            name=f"{service}.{name}",
+            http=(HttpRule("POST", f"{path}:{name[0].lower()}{name[1:]}", "*"),),
+            request=request,
+            response=response,
+            permission=f"{permission}.{verb}" if verb else ASK,
+        )
+        for name, request, response, verb in rows
+    )
+
+
 def v1_methods(methods: Sequence[Method]) -> list[Method]:
     """Return the IAM methods among ``methods`` (of a v2 API) as rows below ``/v1/``, where gcloud calls them."""
     return [
@@ -146,7 +181,8 @@ def _check_member(field: str, member: str) -> None:
         raise invalid(field, f"{member[:100]!r} is not of the form KIND:NAME, such as user:me@example.com.")
 
 
-def _put(tx: Tx, uid: str, policy: Policy, version: int) -> Policy:
+def put(tx: Tx, uid: str, policy: Policy, version: int) -> Policy:
+    """Store the policy of the resource with this uid, and return it under its new etag."""
     kept = msgspec.structs.replace(policy, etag=b"", version=policy.version or 1)
     tx.run(
         "INSERT INTO iam_policies (uid, document, version, updated) VALUES (?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "

@@ -9,21 +9,13 @@ Sources: Service Usage v1 and Resource Manager v1 reference; Cloud Run, "Locatio
 from collections.abc import Sequence
 
 from jubako.core.errors import FailedPrecondition, NotFound
+from jubako.identity.locations import locations_api
 from jubako.wire.addresses import project_number
 from jubako.wire.method import Api, Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
 from jubako.wire.projects import is_number
 
 USAGE_HOSTS = ("serviceusage.googleapis.com",)
 PROJECT_HOSTS = ("cloudresourcemanager.googleapis.com",)
-REGIONS = (
-    "africa-south1", "asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3",
-    "asia-south1", "asia-south2", "asia-southeast1", "asia-southeast2", "australia-southeast1",
-    "australia-southeast2", "europe-central2", "europe-north1", "europe-southwest1", "europe-west1", "europe-west10",
-    "europe-west12", "europe-west2", "europe-west3", "europe-west4", "europe-west6", "europe-west8", "europe-west9",
-    "me-central1", "me-west1", "northamerica-northeast1", "northamerica-northeast2", "southamerica-east1",
-    "southamerica-west1", "us-central1", "us-east1", "us-east4", "us-east5", "us-south1", "us-west1", "us-west2",
-    "us-west3", "us-west4",
-)  # fmt: skip
 
 
 class Projects:
@@ -52,7 +44,7 @@ class Projects:
                 PROJECT_HOSTS,
                 [("GET", "/v1/projects/{project}", "resourcemanager.projects.get", self.get_project)],
             ),
-            *[_locations(version) for version in ("v1", "v2")],
+            *[locations_api(version) for version in ("v1", "v2")],
         ]
 
     async def get_service(self, request: DocumentRequest, caller: Caller) -> Document:
@@ -109,40 +101,6 @@ class Projects:
             "config": {"name": name},
             "state": "ENABLED" if name in self._served else "DISABLED",
         }
-
-
-async def list_locations(request: DocumentRequest, caller: Caller) -> Document:
-    """Return Cloud Run's regions, in one page."""
-    del caller
-    return {"locations": [_location(request.variables["project"], region) for region in REGIONS]}
-
-
-async def get_location(request: DocumentRequest, caller: Caller) -> Document:
-    """Return a location; any name is one."""
-    del caller
-    return _location(request.variables["project"], request.variables["location"])
-
-
-def _location(project: str, region: str) -> Document:
-    return {
-        "name": f"projects/{project}/locations/{region}",
-        "locationId": region,
-        "displayName": region,
-        "labels": {"cloud.googleapis.com/region": region},
-    }
-
-
-def _locations(version: str) -> Api:
-    path = f"/{version}/projects/{{project}}/locations"
-    return _api(
-        "locations",
-        version,
-        (),
-        [
-            ("GET", path, "run.locations.list", list_locations),
-            ("GET", f"{path}/{{location}}", "run.locations.list", get_location),
-        ],
-    )
 
 
 def _api(

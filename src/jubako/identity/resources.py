@@ -41,3 +41,37 @@ class GenerateIdTokenResponse(Message):
 
     __proto__: ClassVar[str] = "google.iam.credentials.v1.GenerateIdTokenResponse"
     token: Annotated[str, Field(1)] = ""
+
+
+class SignBlobRequest(Message):
+    """Ask for the signature of any bytes."""
+
+    __proto__: ClassVar[str] = "google.iam.credentials.v1.SignBlobRequest"
+    name: Annotated[str, Field(1)] = ""
+    delegates: Annotated[list[str], Field(3)] = field(default_factory=list)
+    payload: Annotated[bytes, Field(5)] = b""
+
+
+class SignBlobResponse(Message):
+    """The signature."""
+
+    __proto__: ClassVar[str] = "google.iam.credentials.v1.SignBlobResponse"
+    key_id: Annotated[str, Field(1)] = ""
+    signed_blob: Annotated[bytes, Field(4)] = b""
+
+
+class SignJwtRequest(Message):
+    """Ask for a signed token with any claims."""
+
+    __proto__: ClassVar[str] = "google.iam.credentials.v1.SignJwtRequest"
+    name: Annotated[str, Field(1)] = ""
+    delegates: Annotated[list[str], Field(3)] = field(default_factory=list)
+    payload: Annotated[str, Field(5)] = ""
+
+
+class SignJwtResponse(Message):
+    """The token."""
+
+    __proto__: ClassVar[str] = "google.iam.credentials.v1.SignJwtResponse"
+    key_id: Annotated[str, Field(1)] = ""
+    signed_jwt: Annotated[str, Field(2)] = ""

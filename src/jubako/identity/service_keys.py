@@ -43,3 +43,14 @@ def find(tx: Tx, key_id: str) -> tuple[str, bytes] | None:
     """Return email and public PEM of a key, or None."""
     row = tx.one("SELECT email, public_key FROM service_account_keys WHERE key_id = ?", key_id)
     return None if row is None else (row[0], row[1].encode("ascii"))
+
+
+def of_account(tx: Tx, email: str) -> list[tuple[str, int]]:
+    """Return id and time (microseconds) of the keys of an account."""
+    sql = "SELECT key_id, create_time FROM service_account_keys WHERE email = ? ORDER BY create_time"
+    return [(str(row[0]), int(row[1])) for row in tx.all(sql, email)]
+
+
+def delete(tx: Tx, email: str, key_id: str) -> bool:
+    """Forget a key; return whether there was one."""
+    return tx.run("DELETE FROM service_account_keys WHERE email = ? AND key_id = ?", email, key_id) == 1

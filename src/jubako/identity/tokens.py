@@ -27,6 +27,8 @@ API_AUDIENCE = "https://www.googleapis.com/"
 """Of access tokens: every API of this server."""
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 LIFETIME = timedelta(hours=1)
+OWNER = "owner"
+"""Subject of the owner's token; those of service accounts are numbers."""
 LEEWAY = timedelta(seconds=10)
 """By how much another program's clock may differ from ours."""
 _CACHED_MAX = 1024
@@ -48,6 +50,11 @@ class Tokens:
         claims = self._claims(email, API_AUDIENCE, lifetime)
         return self._key.sign({**claims, "email": email, "scope": " ".join(scopes)}, ACCESS)
 
+    def owner_token(self) -> str:
+        """Return a token that opens the APIs to whoever owns the state directory."""
+        claims = self._claims("", API_AUDIENCE, LIFETIME)
+        return self._key.sign({**claims, "sub": OWNER}, ACCESS)
+
     def id_token(self, email: str, audience: str, *, with_email: bool = True) -> str:
         """Return a token that proves to ``audience`` that ``email`` calls."""
         claims = {**self._claims(email, audience, LIFETIME), "azp": unique_id(email)}
@@ -55,8 +62,8 @@ class Tokens:
             claims |= {"email": email, "email_verified": True}
         return self._key.sign(claims, ID)
 
-    def access(self, token: str) -> str:
-        """Return the email that an access token proves.
+    def access(self, token: str) -> str | None:
+        """Return the email that an access token proves; None: it is the owner's.
 
         Raises:
             Unauthenticated: It proves nothing here, or no longer.
@@ -65,7 +72,7 @@ class Tokens:
         claims = self._read(token, ACCESS)
         if claims.get("aud") != API_AUDIENCE:
             raise Unauthenticated("The token is for another audience.")
-        return str(claims["email"])
+        return None if claims.get("sub") == OWNER else str(claims["email"])
 
     def identity(self, token: str, audiences: Collection[str]) -> str:
         """Return the email that an ID token for one of ``audiences`` proves, or the subject if it names no email.

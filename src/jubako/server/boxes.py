@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from jubako.boxes.jobs import launch as jobs_launch
-from jubako.boxes.jobs import rows as job_rows
 from jubako.boxes.jobs.engine import JobsEngine
 from jubako.boxes.jobs.execution_handlers import ExecutionHandlers, TaskHandlers
 from jubako.boxes.jobs.handlers import HandlerPorts as JobPorts
@@ -19,10 +18,9 @@ from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.boxes.jobs.retention import keep_swept
 from jubako.boxes.services import launch as services_launch
-from jubako.boxes.services import rows as service_rows
 from jubako.boxes.services.admission import Admission
 from jubako.boxes.services.engine import ServicesEngine
-from jubako.boxes.services.gateway import ServicesGateway
+from jubako.boxes.services.gateway import Invoker, ServicesGateway
 from jubako.boxes.services.handlers import HandlerPorts as ServicePorts
 from jubako.boxes.services.handlers import ServiceHandlers
 from jubako.boxes.services.krm_routes import KrmRoutes as ServiceKrmRoutes
@@ -47,18 +45,17 @@ from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
 from jubako.boxes.workflows.performer import Services as PerformerServices
 from jubako.boxes.workflows.step_entry_routes import StepEntryRoutes
-from jubako.core import names
+from jubako.identity.account_api import HOSTS as ACCOUNT_HOSTS
+from jubako.identity.acting import Admit
 from jubako.identity.environment import Environments
-from jubako.identity.policies import Policies, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
 from jubako.server.ground import Ground
-from jubako.store.port import Tx
+from jubako.server.iam import RUN_HOSTS
 from jubako.telemetry.log_entries import EntrySource
 from jubako.telemetry.outputs import Outputs
 from jubako.telemetry.stored_logs import StoredLogs
-from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
 from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
 from jubako.wire.logging_api import LoggingApi
@@ -66,7 +63,6 @@ from jubako.wire.method import Api
 from jubako.wire.operations import Describers
 from jubako.wire.operations_api import OperationsHandlers, operations_api
 
-RUN_HOSTS = ("run.googleapis.com",)
 WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
 WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
 API_HOSTS = frozenset(
@@ -77,6 +73,7 @@ API_HOSTS = frozenset(
         *USAGE_HOSTS,
         *PROJECT_HOSTS,
         *LOGGING_HOSTS,
+        *ACCOUNT_HOSTS,
     }
 )
 MIGRATED = (
@@ -111,7 +108,7 @@ class Services:
     api: Api
 
 
-def jobs(ground: Ground, environments: Environments) -> Jobs:
+def jobs(ground: Ground, environments: Environments, admit: Admit) -> Jobs:
     """Return the Jobs box."""
     root = ground.state.attempts / "jobs"
     operations = ExecutionOperations(ground.base_url, ground.runtime.capabilities)
@@ -138,6 +135,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
         secrets=vault,
         capabilities=ground.runtime.capabilities,
         base_url=ground.base_url,
+        admit=admit,
     )
     handlers = {
         **JobHandlers(ports).methods(),
@@ -164,7 +162,7 @@ def jobs(ground: Ground, environments: Environments) -> Jobs:
     )
 
 
-def services(ground: Ground, environments: Environments) -> Services:
+def services(ground: Ground, environments: Environments, admit: Admit, invoker: Invoker) -> Services:
     """Return the Services box."""
     settings = services_launch.LaunchSettings(
         output_root=str(ground.state.attempts / "services"),
@@ -176,10 +174,12 @@ def services(ground: Ground, environments: Environments) -> Services:
     readiness = Readiness(ground.store, ground.clock, ground.events)
     engine = ServicesEngine(ground.store, ground.runtime, settings, readiness, ground.events, ground.faults)
     admission = Admission(ground.store, ground.clock, engine.leases, settings)
-    ports = ServicePorts(store=ground.store, ids=ground.ids, faults=ground.faults, base_url=ground.base_url)
+    ports = ServicePorts(
+        store=ground.store, ids=ground.ids, faults=ground.faults, base_url=ground.base_url, admit=admit
+    )
     return Services(
         engine=engine,
-        gateway=ServicesGateway(ground.store, admission, ground.ids),
+        gateway=ServicesGateway(ground.store, admission, ground.ids, invoker),
         api=Api(
             name="run",
             version="v2",
@@ -191,37 +191,9 @@ def services(ground: Ground, environments: Environments) -> Services:
     )
 
 
-def with_policies(ground: Ground, access: Access, jobs: Api, services: Api) -> tuple[Api, Api, Api]:
-    """Return these APIs with IAM policies on jobs and services, and the API of the same under ``/v1/``."""
-
-    def uid_of_job(tx: Tx, name: str) -> str:
-        return job_rows.get_job(tx, job_rows.JobKey(**names.JOB.parse(name, "resource"))).uid
-
-    def uid_of_service(tx: Tx, name: str) -> str:
-        key = service_rows.ServiceKey(**names.SERVICE.parse(name, "resource"))
-        return service_rows.get_service(tx, key).uid
-
-    of_jobs, of_services = (Policies(ground.store, access, uid_of) for uid_of in (uid_of_job, uid_of_service))
-    v1 = Api(
-        name="run",
-        version="v1",
-        hosts=RUN_HOSTS,
-        methods=v1_methods([*jobs.methods, *services.methods]),
-        handlers={
-            **of_jobs.handlers("google.cloud.run.v1.Jobs"),
-            **of_services.handlers("google.cloud.run.v1.Services"),
-        },
-    )
-    return (
-        replace(jobs, handlers={**jobs.handlers, **of_jobs.handlers("google.cloud.run.v2.Jobs")}),
-        replace(
-            services, handlers={**services.handlers, **of_services.handlers("google.cloud.run.v2.Services")}
-        ),
-        v1,
-    )
-
-
-def workflow_apis(ground: Ground, callable_apis: Sequence[Api], histories: Histories) -> tuple[Api, Api]:
+def workflow_apis(
+    ground: Ground, callable_apis: Sequence[Api], histories: Histories, admit: Admit
+) -> tuple[Api, Api]:
     """Return the APIs of the Workflows box; sources may call the methods of ``callable_apis`` and of these two."""
     handlers = Executions(ground.store, ground.ids)
     executions = Api(
@@ -242,7 +214,7 @@ def workflow_apis(ground: Ground, callable_apis: Sequence[Api], histories: Histo
         version="v1",
         hosts=WORKFLOWS_HOSTS,
         methods=WORKFLOWS,
-        handlers=Workflows(ground.store, ground.ids, known).handlers(),
+        handlers=Workflows(ground.store, ground.ids, known, admit).handlers(),
     )
     return workflows, executions
 

@@ -1,5 +1,6 @@
 """What the server is told: one value, read once, handed down in pieces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from jubako.core.limits import STOP_GRACE
 
 DEFAULT_PORT = 8123
 GRACE_S_MAX = 3_600
+ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not bound to
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -21,11 +23,26 @@ class Config:
     """None: the port this state directory had before, else 8123. 0: any free one."""
     grpc_port: int | None = None
     """None: gRPC is on ``port`` too. 0: any free one."""
+    auth: bool = False
+    """Whether nobody gets in without a token."""
+    strict_iam: bool = False
+    """Whether service accounts must have been made, and may do what policies grant them only."""
+    host_names: Sequence[str] = ()
+    """Names besides localhost under which it may be asked (Host and Origin headers)."""
     log_json: bool = False
     offline: bool = False
     """Whether programs that come in by the CONNECT front are kept from names that are not served here."""
     grace_s: int = int(STOP_GRACE.total_seconds())
     """Between SIGTERM and SIGKILL, for tasks and instances."""
+
+    @property
+    def local_host(self) -> str:
+        """Where programs of this machine reach the server: its own address, or loopback if it has all."""
+        return "127.0.0.1" if self.host in ANY else self.host
+
+    def names(self) -> list[str]:
+        """Return the names under which it may be asked besides those of loopback."""
+        return [*self.host_names, *([] if self.host in LOOPBACK | ANY else [self.host])]
 
     def checked(self) -> "Config":
         """Return this configuration if it can work.
@@ -35,10 +52,10 @@ class Config:
 
         """
         problems = []
-        if self.host not in LOOPBACK:
+        if self.host not in LOOPBACK and not self.auth:
             problems.append(
-                f"host: {self.host!r} is not a loopback address; without authentication anybody who reaches the "
-                "port could run commands here"
+                f"host: {self.host!r} is not a loopback address; without authentication (--auth) anybody who reaches "
+                "the port could run commands here"
             )
         if self.port is not None and not 0 <= self.port <= 65535:
             problems.append(f"port: {self.port} is not between 0 and 65535")

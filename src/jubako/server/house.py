@@ -12,7 +12,7 @@ from jubako.identity.credentials_api import CredentialsHandlers
 from jubako.identity.environment_route import EnvironmentRoute
 from jubako.identity.key_routes import KeyRoutes
 from jubako.identity.oauth import OAuth
-from jubako.server import boxes
+from jubako.server import boxes, iam
 from jubako.server.attempts import AttemptStream
 from jubako.server.config import Config
 from jubako.server.ground import Ground
@@ -46,12 +46,21 @@ class House:
         self._ground = ground
         self.grpc_port: int | None = None
         access, self._homes = identities.access, identities.homes
-        jobs, services = boxes.jobs(ground, self._homes), boxes.services(ground, self._homes)
-        jobs_api, services_api, policies = boxes.with_policies(ground, access, jobs.api, services.api)
+        admit = iam.acting(identities.register, access, identities.rules)
+        invoker = iam.invoker(ground.store, identities.tokens, ground.base_url, identities.rules)
+        jobs = boxes.jobs(ground, self._homes, admit)
+        services = boxes.services(ground, self._homes, admit, invoker)
+        jobs_api, services_api, *policies = iam.with_policies(ground, access, jobs.api, services.api)
         histories = Histories(ground.store)
-        apis = [jobs_api, services_api, *boxes.workflow_apis(ground, [jobs_api, services_api], histories)]
-        credentials = CredentialsHandlers(identities.tokens, ground.clock).api()
-        served = [*apis, policies, *boxes.operation_apis(ground, jobs.describers), credentials]
+        apis = [
+            jobs_api,
+            services_api,
+            *boxes.workflow_apis(ground, [jobs_api, services_api], histories, admit),
+        ]
+        credentials = CredentialsHandlers(
+            identities.tokens, ground.clock, identities.register, identities.account_keys
+        ).api()
+        served = [*apis, *policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
         workflows = boxes.workflows_engine(ground, self._egress, apis, identities.tokens)
@@ -77,7 +86,8 @@ class House:
             ).run,
             "outbox": Outbox(ground.store, ground.clock, workflows.deliveries(), ground.events).run,
         }
-        doors = Doors(
+        self._served = served
+        doors = self._doors = Doors(
             router=router,
             extras=Extras(
                 [
@@ -91,8 +101,10 @@ class House:
             ),
             gateway=services.gateway,
             callers=access,
-            origins=Origins(),
-            public=OAuth(identities.key, identities.tokens, ground.store, ground.clock).routes(),
+            origins=Origins(identities.host_names),
+            public=OAuth(
+                identities.key, identities.tokens, ground.store, ground.clock, identities.account_keys
+            ).routes(),
             api_hosts=frozenset(host for api in served for host in api.hosts),
         )
         grpc = GrpcDoor(
@@ -102,6 +114,14 @@ class House:
         connect = connect_door(ground, identities, services.gateway, inside, dial)
         self._listener = Listener(Front(doors, ground.events), [grpc, connect])
         self._grpc, self._grpc_listener = grpc, Listener(None, [grpc])
+
+    def ways(self) -> list[tuple[str, str]]:
+        """Return verb and path template of everything that needs a caller over HTTP."""
+        return [*self._doors.router.ways(), *self._doors.extras.ways()]
+
+    def methods(self) -> list[str]:
+        """Return the full name of every method that gRPC serves."""
+        return sorted({method.name for api in self._served for method in api.methods})
 
     async def open(self, config: Config, port: int) -> None:
         """Take up what went on while no server ran, then accept requests.

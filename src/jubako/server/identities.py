@@ -1,16 +1,20 @@
 """Identity, put together: keys and authority in the state directory, tokens, homes, and who plays which name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jubako.core.errors import Unavailable
 from jubako.identity.access import LoopbackAccess
+from jubako.identity.account_keys import AccountKeys
+from jubako.identity.acting import Register
 from jubako.identity.environment import Files
 from jubako.identity.homes import HomePorts, Homes, write_bundle
+from jubako.identity.invoker import Rules
 from jubako.identity.keys import SigningKey
 from jubako.identity.metadata import Metadata
 from jubako.identity.tokens import Tokens
 from jubako.server.ground import Ground
+from jubako.server.iam import access
 from jubako.wire.addresses import is_service_host
 from jubako.wire.authority import Authority
 from jubako.wire.connect import ConnectDoor, ConnectPorts, Inside
@@ -29,12 +33,19 @@ class Identities:
 
     authority: Authority
     key: SigningKey
+    account_keys: AccountKeys
     tokens: Tokens
     homes: Homes
     access: LoopbackAccess
+    register: Register
+    rules: Rules
+    host_names: Sequence[str]
+    """Names of this server besides localhost."""
 
 
-def identities(ground: Ground, environ: Mapping[str, str]) -> Identities:
+def identities(
+    ground: Ground, environ: Mapping[str, str], rules: Rules, host_names: Sequence[str]
+) -> Identities:
     """Return the identity of this install, made now if there is none.
 
     Raises:
@@ -42,21 +53,41 @@ def identities(ground: Ground, environ: Mapping[str, str]) -> Identities:
 
     """
     folder = ground.state.path / FOLDER
-    files = Files(bundle=folder / "bundle.pem", gcloud=folder / "gcloud")
+    owner = folder / "owner.token"
+    files = Files(
+        bundle=folder / "bundle.pem", gcloud=folder / "gcloud", owner=owner if rules.authenticates else None
+    )
     try:
-        for path in (folder, files.gcloud):
+        for path in (folder, files.gcloud, folder / "accounts"):
             path.mkdir(mode=0o700, exist_ok=True)
         authority = Authority(folder, ground.clock)
         key = SigningKey.load(folder / "signing.key")
         write_bundle(files.bundle, authority.certificate_pem, environ)
+        owner.unlink(missing_ok=True)  # of a server that asked for it
     except OSError as error:
         raise Unavailable(f"{folder} cannot be used: {error.strerror}.") from error
     tokens = Tokens(key, ground.clock)
+    register = Register(ground.store, is_strict=rules.is_strict)
     ports = HomePorts(
-        store=ground.store, clock=ground.clock, events=ground.events, tokens=tokens, listen=listen_metadata
+        store=ground.store,
+        clock=ground.clock,
+        events=ground.events,
+        tokens=tokens,
+        listen=listen_metadata,
+        register=register,
     )
     homes = Homes(ports, ground.base_url, files, _either(environ, "no_proxy"))
-    return Identities(authority=authority, key=key, tokens=tokens, homes=homes, access=LoopbackAccess(tokens))
+    return Identities(
+        authority=authority,
+        key=key,
+        account_keys=AccountKeys(folder / "accounts", ground.store),
+        tokens=tokens,
+        homes=homes,
+        access=access(ground.store, tokens, rules),
+        register=register,
+        rules=rules,
+        host_names=host_names,
+    )
 
 
 async def listen_metadata(metadata: Metadata, port: int) -> tuple[int, Listener]:

@@ -11,6 +11,7 @@ from functools import partial
 from jubako.boxes.jobs import task_rows
 from jubako.boxes.services import instance_rows
 from jubako.core.faults import NoFaults
+from jubako.identity.invoker import Rules
 from jubako.runtime import loopback
 from jubako.runtime.port import Capabilities
 from jubako.runtime.process import ProcessRuntime
@@ -65,14 +66,14 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         events=events,
         faults=NoFaults(),
         sockets=runtime_directory(state.path, os.environ),
-        base_url=f"http://{config.host}:{port}",
+        base_url=f"http://{config.local_host}:{port}",
         environment=inherited(os.environ),
         grace=timedelta(seconds=config.grace_s),
         working_dir=str(state.path.parent),
     )
-    house = House(
-        ground, identities(ground, os.environ), None if config.offline else dialer(ground, os.environ)
-    )
+    rules = Rules(authenticates=config.auth, is_strict=config.strict_iam)
+    known = identities(ground, os.environ, rules, config.names())
+    house = House(ground, known, None if config.offline else dialer(ground, os.environ))
     try:
         await house.open(config, port)
         await store.write(partial(facts.put, name=PORT, value=str(port)))

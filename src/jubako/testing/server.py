@@ -112,6 +112,7 @@ class ServerProcess:
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "content-type": "application/json",
+                **self._credentials(),
                 **{name.replace("_", "-"): value for name, value in (headers or {}).items()},
             },
         )
@@ -121,6 +122,11 @@ class ServerProcess:
         except urllib.error.HTTPError as error:
             with error:
                 raise ApiError(error.code, json.loads(error.read())["error"]) from None
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the owner's credentials, if this server wants any."""
+        token = self.state_dir / "identity" / "owner.token"
+        return {"authorization": f"Bearer {token.read_text('ascii')}"} if token.is_file() else {}
 
     def supervisor_pid(self) -> int:
         """Return the pid of the program that owns this state directory's processes."""

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from jubako.core.errors import PermissionDenied, Unimplemented
-from jubako.wire.method import Api, Caller, Handler, Method
+from jubako.wire.method import Api, Caller, Handler, Method, Resources
 from jubako.wire.schema import Message
 
 
 class Access(Protocol):
     """Says who may do what."""
 
-    async def check(self, permission: str, caller: Caller) -> None:
-        """Return if ``caller`` has ``permission``, such as ``run.jobs.run``.
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
+        """Return if ``caller`` has ``permission``, such as ``run.jobs.run``, on ``resource``.
 
         Raises:
             PermissionDenied: The caller may not.
@@ -27,6 +27,7 @@ class Dispatch:
     def __init__(self, apis: Iterable[Api], access: Access) -> None:
         self._access = access
         handlers: dict[int, Handler] = {}
+        resources: dict[int, Resources] = {}
         for api in apis:
             unknown = api.handlers.keys() - {method.name for method in api.methods}
             assert not unknown, (
@@ -36,10 +37,13 @@ class Dispatch:
                 if method.name in api.handlers:
                     # By identity: the operations methods have one name in several APIs.
                     handlers[id(method)] = api.handlers[method.name]
+                if method.name in api.resources:
+                    resources[id(method)] = api.resources[method.name]
         self._handlers: Mapping[int, Handler] = handlers
+        self._resources: Mapping[int, Resources] = resources
 
-    async def authorise(self, method: Method, caller: Caller) -> None:
-        """Return if ``caller`` may call ``method``; called before the request is even read.
+    async def authorise(self, method: Method, caller: Caller, resource: str) -> None:
+        """Return if ``caller`` may call ``method`` on ``resource``; over HTTP before the body is even read.
 
         Raises:
             PermissionDenied: The caller may not, or the method has no permission and so nobody may.
@@ -47,7 +51,8 @@ class Dispatch:
         """
         if not method.permission:
             raise PermissionDenied(f"{method.name} is open to nobody.")
-        await self._access.check(method.permission, caller)
+        if id(method) not in self._resources:
+            await self._access.check(method.permission, caller, resource)
 
     async def call(self, method: Method, request: Message, caller: Caller) -> Message:
         """Return the response of ``method``; ``authorise`` has passed.
@@ -60,6 +65,9 @@ class Dispatch:
         handler = self._handlers.get(id(method))
         if handler is None:
             raise Unimplemented(f"{method.name} is not implemented.")
+        resources = self._resources.get(id(method))
+        for resource in resources(request) or [""] if resources else ():
+            await self._access.check(method.permission, caller, resource)
         response = await handler(request, caller)
         assert isinstance(response, method.response), f"{method.name} answered {type(response).__name__}"
         assert isinstance(response, Message)

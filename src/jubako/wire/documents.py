@@ -17,6 +17,7 @@ from jubako.wire.dispatch import Access
 from jubako.wire.errors import JSON_TYPE
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Caller, DocumentRequest, DocumentRoute
+from jubako.wire.resources import resource_of_path
 from jubako.wire.template import Template, parse_template, split_path
 
 _GOOGLE = ".googleapis.com"
@@ -32,6 +33,10 @@ class Documents:
     def templates(self) -> list[tuple[str, Template]]:
         """Return verb and template of every route, for the router's check that no path means two things."""
         return [(route.verb, template) for template, route in self._routes]
+
+    def ways(self) -> list[tuple[str, str]]:
+        """Return verb and path template of every route as they are written."""
+        return [(route.verb, route.template) for _, route in self._routes]
 
     def find(self, path: str) -> dict[str, DocumentRoute]:
         """Return the routes at a path by their verbs."""
@@ -53,7 +58,8 @@ class Documents:
         """
         if not route.permission:
             raise PermissionDenied("This route is open to nobody.")
-        await self._access.check(route.permission, caller)
+        location = location_of(request.headers.get("host", ""))
+        await self._access.check(route.permission, caller, resource_of_path(request.path, location))
         body = parse(request.body) if request.body.strip() else {}
         if not isinstance(body, dict):
             raise invalid("", "is not a JSON object.")
@@ -62,7 +68,7 @@ class Documents:
                 variables=parse_template(route.template).bind(split_path(request.path)[0]),
                 query=dict(parse_query(request.query)),
                 body=body,
-                location=location_of(request.headers.get("host", "")),
+                location=location,
                 agent=request.headers.get("user-agent", ""),
             ),
             caller,

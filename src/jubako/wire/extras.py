@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from jubako.core.errors import NotFound, PermissionDenied
+from jubako.wire.binding import parse_query
 from jubako.wire.dispatch import Access
 from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
 from jubako.wire.method import Caller
+from jubako.wire.resources import resource_of_path
 from jubako.wire.template import parse_template, split_path
 
 PREFIX = "/jubako/v1/"
@@ -40,6 +42,10 @@ class Extras:
         for (one, a), (other, b) in combinations(self._routes, 2):
             assert a.verb != b.verb or not one.overlaps(other), (a.template, b.template)
 
+    def ways(self) -> list[tuple[str, str]]:
+        """Return verb and path template of every route."""
+        return [(extra.verb, extra.template) for _, extra in self._routes]
+
     def covers(self, path: str) -> bool:
         """Return whether requests to ``path`` belong here, whatever their method."""
         if path.startswith(PREFIX):
@@ -66,6 +72,12 @@ class Extras:
             if is_here and extra.verb == request.method and template.match(segments):
                 if not extra.permission:
                     raise PermissionDenied("This route is open to nobody.")
-                await self._access.check(extra.permission, caller)
+                await self._access.check(extra.permission, caller, _resource(request))
                 return await extra.handler(request, template.bind(segments), caller)
         raise NotFound("Nothing is served at this path and method.")
+
+
+def _resource(request: HttpRequest) -> str:
+    """Return what a request is about: the resource in its path, else the project that its query names."""
+    project = dict(parse_query(request.query)).get("project", "")
+    return resource_of_path(request.path) or (f"projects/{project}" if project else "")

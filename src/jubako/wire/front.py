@@ -108,13 +108,18 @@ class Front:
                 caller=None,
             )
             return await _while_connected(body, self._doors.gateway.forward(call))
-        public = self._doors.public.get((request.method, path))
+        public = self._public(request.method, path)
         if public is not None:
             return await public(
                 replace(request, body=await body.whole(request.headers.get("content-length")))
             )
         self._check_api(host)
         return await self._api(request, body)
+
+    def _public(self, verb: str, path: str) -> PublicHandler | None:
+        """Return what everybody may ask at a path; ``*`` stands for the last segment."""
+        own = self._doors.public.get((verb, path))
+        return own or self._doors.public.get((verb, f"{path.rpartition('/')[0]}/*"))
 
     def _check_api(self, host: str) -> None:
         """Refuse the APIs of Google that are not served, whatever their paths look like."""

@@ -24,6 +24,7 @@ from jubako.wire.front import HEAD_MAX, Callers, idempotency_key
 from jubako.wire.google_types import ListOperationsRequest
 from jubako.wire.grpc_status import shortened, status_of
 from jubako.wire.method import Api, Caller, Method
+from jubako.wire.resources import resource_of_request
 from jubako.wire.schema import Message
 from jubako.wire.shared_operations import merged
 
@@ -126,8 +127,8 @@ class GrpcServer:
         try:
             caller = await self._ports.callers.caller(headers)
             caller = replace(caller, idempotency_key=idempotency_key(headers))
-            allowed = await self._allowed(methods, caller)
             request: Message = protobuf_codec.decode(methods[0].request, data)
+            allowed = await self._allowed(methods, request, caller)
             return protobuf_codec.encode(await self._call(allowed, request, caller))
         except JubakoError as error:
             return error
@@ -137,18 +138,19 @@ class GrpcServer:
             self._ports.events.emit("request.failed", "ERROR", method=name, error=repr(error), traceback=text)
             return Internal("Internal error; the server's log says more.")
 
-    async def _allowed(self, methods: Sequence[Method], caller: Caller) -> Sequence[Method]:
-        """Return those of ``methods`` that ``caller`` may call; before the request is read."""
+    async def _allowed(self, methods: Sequence[Method], request: Message, caller: Caller) -> Sequence[Method]:
+        """Return those of ``methods`` that ``caller`` may call."""
+        resource = resource_of_request(methods[0], request)
         if len(methods) == 1:
-            await self._dispatch.authorise(methods[0], caller)
+            await self._dispatch.authorise(methods[0], caller, resource)
             return methods
         allowed, refusal = [], None
         for method in methods:
             try:
-                await self._dispatch.authorise(method, caller)
+                await self._dispatch.authorise(method, caller, resource)
                 allowed.append(method)
             except PermissionDenied as error:
-                refusal = error
+                refusal = refusal or error
         if refusal is not None and not allowed:
             raise refusal
         return allowed

@@ -37,7 +37,7 @@ from jubako.wire.logging_types import (
     WriteLogEntriesRequest,
     WriteLogEntriesResponse,
 )
-from jubako.wire.method import Api, Caller, Handler
+from jubako.wire.method import Api, Caller, Handler, Resources
 from jubako.wire.paging import cut, page_of
 
 HOSTS = ("logging.googleapis.com",)
@@ -55,6 +55,16 @@ RESOURCES: Mapping[str, Sequence[str]] = {
 }
 """Labels of the monitored resources that the boxes here are, and of who is none. Source: Cloud Logging, "Monitored
 resources and services"."""
+
+
+RESOURCES_OF: Mapping[str, Resources] = {
+    f"{_SERVICE}.WriteLogEntries": lambda request: (
+        [_owner(entry.log_name or request.log_name) for entry in request.entries]
+    ),
+    f"{_SERVICE}.ListLogEntries": lambda request: request.resource_names,
+    f"{_SERVICE}.ListMonitoredResourceDescriptors": lambda _: ["projects/-"],
+}
+"""On what the permission for a request is asked that has no resource in its path."""
 
 
 class LoggingApi:
@@ -76,7 +86,14 @@ class LoggingApi:
             f"{_SERVICE}.DeleteLog": self.delete,
             f"{_SERVICE}.ListMonitoredResourceDescriptors": self.list_resources,
         }
-        return Api(name="logging", version="v2", hosts=HOSTS, methods=LOGGING, handlers=handlers)
+        return Api(
+            name="logging",
+            version="v2",
+            hosts=HOSTS,
+            methods=LOGGING,
+            handlers=handlers,
+            resources=RESOURCES_OF,
+        )
 
     async def write(self, request: WriteLogEntriesRequest, caller: Caller) -> WriteLogEntriesResponse:
         """Store entries: all, or with ``partialSuccess`` those that can be.
@@ -183,6 +200,10 @@ class LoggingApi:
             for name, labels in RESOURCES.items()
         ]
         return ListMonitoredResourceDescriptorsResponse(resource_descriptors=descriptors)
+
+
+def _owner(log_name: str) -> str:
+    return log_name.partition("/logs/")[0]
 
 
 def _project(name: str) -> str:

@@ -5,7 +5,7 @@ adding a row.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 
@@ -60,6 +60,9 @@ Handler = Callable[[Any, Caller], Awaitable[Any]]
 """``await handler(request, caller)`` returns the method's response, or raises a JubakoError."""
 
 
+Resources = Callable[[Any], Sequence[str]]
+"""``resources(request)`` returns the names of the resources that a request is about."""
+
 Document: TypeAlias = dict[str, Any]
 """One JSON object."""
 
@@ -107,5 +110,7 @@ class Api:
     methods: Sequence[Method]
     handlers: Mapping[str, Handler]
     """By full method name; a method without one answers UNIMPLEMENTED."""
+    resources: Mapping[str, Resources] = field(default_factory=dict)
+    """By full method name: what a request is about whose path names no resource."""
     documents: Sequence[DocumentRoute] = ()
     """Its routes without a schema (wire/documents.py)."""

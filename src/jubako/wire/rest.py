@@ -14,6 +14,7 @@ from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.json_in import shown
 from jubako.wire.method import Api, Caller, DocumentRoute, HttpRule, Method
+from jubako.wire.resources import resource_of_path
 from jubako.wire.template import Template, parse_template, split_path
 
 _METHOD_NOT_ALLOWED = 405
@@ -50,6 +51,11 @@ class Router:
             [(route.rule.verb, route.template) for bucket in self._routes.values() for route in bucket],
         )
 
+    def ways(self) -> list[tuple[str, str]]:
+        """Return verb and path template of everything that is served."""
+        routes = [route for bucket in self._routes.values() for route in bucket]
+        return [(route.rule.verb, route.rule.path) for route in routes] + self._documents.ways()
+
     def matches(self, path: str) -> bool:
         """Return whether something is served at this path, whatever the verb."""
         return bool(self._at(path) or self._documents.find(path))
@@ -66,7 +72,7 @@ class Router:
 
     async def _answer(self, route: Route, request: HttpRequest, caller: Caller) -> HttpResponse:
         method = route.method
-        await self._dispatch.authorise(method, caller)
+        await self._dispatch.authorise(method, caller, resource_of_path(request.path))
         query = parse_query(request.query)
         variables = route.template.bind(split_path(request.path)[0])
         message = bind(method.request, route.rule, request.body, query, variables)

@@ -38,7 +38,7 @@ from jubako.wire.rest import Router
 
 
 class OpenAccess:
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         assert permission
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jubako.core.errors import InvalidArgument, Unavailable
+from jubako.identity.acting import Register
 from jubako.identity.environment import Files, under
 from jubako.identity.homes import HomePorts, Homes
 from jubako.identity.metadata import Metadata
@@ -46,7 +47,10 @@ async def make(tmp_path: Path, tokens: Tokens, clock: FakeClock):
     files = Files(bundle=tmp_path / "bundle.pem", gcloud=tmp_path / "gcloud")
 
     def make(ports: Ports, events: RecordedEvents) -> Homes:
-        parts = HomePorts(store=store, clock=clock, events=events, tokens=tokens, listen=ports.listen)
+        register = Register(store, is_strict=False)
+        parts = HomePorts(
+            store=store, clock=clock, events=events, tokens=tokens, listen=ports.listen, register=register
+        )
         return Homes(parts, "http://127.0.0.1:8123", files, "intranet.example")
 
     yield make

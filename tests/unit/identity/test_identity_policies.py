@@ -29,7 +29,7 @@ OPEN = Binding(role="roles/run.invoker", members=["allUsers"])
 
 
 class OnlyGet:
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         if permission != "run.services.get":
             raise PermissionDenied(permission)
 

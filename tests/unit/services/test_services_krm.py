@@ -45,7 +45,7 @@ DEPLOYED: dict[str, Any] = {
 
 
 class Everybody:
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         assert permission
 
 

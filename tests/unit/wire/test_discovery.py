@@ -41,7 +41,7 @@ APIS = [
 
 
 class OpenAccess:
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         assert permission
 
 

@@ -35,7 +35,7 @@ class Access:
         self.denied = denied
         self.asked: list[tuple[str, Caller]] = []
 
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         self.asked.append((permission, caller))
         if permission in self.denied:
             raise PermissionDenied(f"Permission {permission} denied.")

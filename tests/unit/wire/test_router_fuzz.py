@@ -43,7 +43,7 @@ EVENTS = RecordedEvents()
 
 
 class OpenAccess:
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         assert permission
 
 

@@ -113,7 +113,7 @@ class Cloud:
 class Everybody:
     """May do everything."""
 
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         assert permission, caller
 
 

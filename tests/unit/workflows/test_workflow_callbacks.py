@@ -28,7 +28,7 @@ SOURCE = """
 
 
 class Open:
-    async def check(self, permission: str, caller: Any) -> None:
+    async def check(self, permission: str, caller: Any, resource: str = "") -> None:
         assert permission.startswith("workflows.callbacks.")
 
 

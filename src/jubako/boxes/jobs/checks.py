@@ -22,6 +22,7 @@ from jubako.core.limits import (
     TASKS_PER_EXECUTION_MAX,
 )
 from jubako.core.timestamps import format_duration
+from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
 from jubako.wire.run_types import Container
@@ -78,6 +79,7 @@ def task_template(template: TaskTemplate) -> None:
     if retries is not None and not 0 <= retries <= TASK_RETRIES_MAX:
         raise invalid(f"{path}.max_retries", f"{retries} is not between 0 and {TASK_RETRIES_MAX}.")
     timeout(f"{path}.timeout", template.timeout)
+    email_of(template.service_account, "p", f"{path}.service_account")
     for field in ("volumes", "encryption_key", "node_selector", "gpu_zonal_redundancy_disabled"):
         if getattr(template, field):
             raise run_checks.cannot(f"{path}.{field}")
@@ -153,5 +155,6 @@ def can_run(resource: Container, memory_bytes: int | None) -> None:
     if resource.image:
         raise FailedPrecondition(
             f"The job's container has the image {resource.image!r}, and this version of Jubako cannot run images: "
-            "deploy it with an empty image and a command, which runs as a local process."
+            "deploy it with `--image local --command PROGRAM` (in the API: an empty image and a command), which runs a "
+            "program of this machine."
         )

@@ -34,6 +34,7 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
+from jubako.identity.acting import Admit, everybody
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
@@ -62,6 +63,8 @@ class HandlerPorts:
     secrets: SecretStore
     capabilities: Callable[[], Capabilities]
     """Of the runtime, as they are now."""
+    admit: Admit = everybody
+    """Who may have programs run as which account."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     executions_kept: int = EXECUTIONS_KEPT
@@ -93,7 +96,9 @@ class JobHandlers:
         parent = names.LOCATION.parse(request.parent, "parent")
         names.dns_label(request.job_id, "jobId", JOB_NAME_LENGTH_MAX)
         key = JobKey(parent["project"], parent["location"], request.job_id)
-        document = _document(_checked(request.job), account(caller), account(caller))
+        job = _checked(request.job)
+        await self._admit(job, key, caller)
+        document = _document(job, account(caller), account(caller))
         uid, operation = self._ports.ids.uid(), self._operation(key)
         idem = idempotency.key_of(caller, "CreateJob", str(key), request)
 
@@ -105,6 +110,11 @@ class JobHandlers:
             return operations.done(tx, operation, views.job(row, None))
 
         return await write(self._store, fn, is_rehearsal=request.validate_only)
+
+    async def _admit(self, job: Job, key: JobKey, caller: Caller) -> None:
+        """Return if the caller may have the job's tasks run as its service account."""
+        tasks = job.template.template if job.template else None
+        await self._ports.admit(tasks.service_account if tasks else "", key.project, caller)
 
     async def get_job(self, request: GetJobRequest, caller: Caller) -> Job:
         """Return the job."""
@@ -131,6 +141,7 @@ class JobHandlers:
         key = JobKey(**names.JOB.parse(job.name, "job.name"))
         uid, operation = self._ports.ids.uid(), self._operation(key)
         modifier = account(caller)
+        await self._admit(job, key, caller)
 
         def fn(tx: Tx) -> Operation:
             before = rows.find_job(tx, key) if request.allow_missing else rows.get_job(tx, key)

@@ -93,7 +93,7 @@ JOBS: Sequence[Method] = (
         http=(HttpRule("POST", "/v2/{resource=projects/*/locations/*/jobs/*}:testIamPermissions", "*"),),
         request=TestIamPermissionsRequest,
         response=TestIamPermissionsResponse,
-        permission="run.jobs.get",
+        permission="jubako.permissions.test",
     ),
     Method(
         name="google.cloud.run.v2.Jobs.UpdateJob",

@@ -23,6 +23,7 @@ from jubako.boxes.services.resources import (
 from jubako.core.limits import REQUEST_TIMEOUT_MAX
 from jubako.core.names import dns_label
 from jubako.core.timestamps import format_duration
+from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
 from jubako.wire.run_types import Container, ContainerPort, Probe
@@ -90,6 +91,7 @@ def template(name: str, resource: RevisionTemplate) -> None:
     run_checks.labels(f"{path}.annotations", resource.annotations, are_annotations=True)
     _revision_name(f"{path}.revision", name, resource.revision)
     timeout(f"{path}.timeout", resource.timeout)
+    email_of(resource.service_account, "p", f"{path}.service_account")
     concurrency = resource.max_instance_request_concurrency
     if not 0 <= concurrency <= CONCURRENCY_MAX:
         raise invalid(

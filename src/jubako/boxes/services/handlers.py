@@ -32,6 +32,7 @@ from jubako.core.errors import NotFound
 from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
+from jubako.identity.acting import Admit, everybody
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
@@ -50,6 +51,8 @@ class HandlerPorts:
     store: Store
     ids: IdSource
     faults: Faults
+    admit: Admit = everybody
+    """Who may have programs run as which account."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``urls``."""
 
@@ -80,6 +83,7 @@ class ServiceHandlers:
         names.dns_label(request.service_id, "serviceId", SERVICE_NAME_LENGTH_MAX)
         key = ServiceKey(parent["project"], parent["location"], request.service_id)
         change = self._change(key, request.service, caller)
+        await self._admit(request.service, key, caller)
         idem = idempotency.key_of(caller, "CreateService", str(key), request)
 
         def fn(tx: Tx) -> Operation:
@@ -90,6 +94,12 @@ class ServiceHandlers:
             return operation
 
         return await self._write(fn, is_rehearsal=request.validate_only)
+
+    async def _admit(self, service: Service | None, key: ServiceKey, caller: Caller) -> None:
+        """Return if the caller may have the service's instances run as its service account."""
+        template = service.template if service else None
+        if template is not None:
+            await self._ports.admit(template.service_account, key.project, caller)
 
     async def get_service(self, request: GetServiceRequest, caller: Caller) -> Service:
         """Return the service."""
@@ -120,6 +130,7 @@ class ServiceHandlers:
         etag = given.etag
         key = ServiceKey(**names.SERVICE.parse(given.name, "service.name"))
         change = self._change(key, given, caller)
+        await self._admit(given, key, caller)
         idem = idempotency.key_of(caller, "UpdateService", str(key), request)
 
         def fn(tx: Tx) -> Operation:

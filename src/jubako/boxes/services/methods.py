@@ -79,7 +79,7 @@ SERVICES: Sequence[Method] = (
         http=(HttpRule("POST", "/v2/{resource=projects/*/locations/*/services/*}:testIamPermissions", "*"),),
         request=TestIamPermissionsRequest,
         response=TestIamPermissionsResponse,
-        permission="run.services.get",
+        permission="jubako.permissions.test",
     ),
     Method(
         name="google.cloud.run.v2.Services.UpdateService",

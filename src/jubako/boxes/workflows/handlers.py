@@ -26,6 +26,7 @@ from jubako.boxes.workflows.resources import (
 from jubako.core.ids import IdSource
 from jubako.core.names import LOCATION, WORKFLOW
 from jubako.identity.accounts import email_of
+from jubako.identity.acting import Admit, everybody
 from jubako.store.port import Store, Tx
 from jubako.wire import operations
 from jubako.wire.codec import invalid
@@ -44,7 +45,10 @@ _MAKES_REVISION = frozenset({"source_contents", "service_account"})
 class Workflows:
     """Handlers of the Workflows API; ``connectors`` are the connector names a source may call."""
 
-    def __init__(self, store: Store, ids: IdSource, connectors: frozenset[str]) -> None:
+    def __init__(
+        self, store: Store, ids: IdSource, connectors: frozenset[str], admit: Admit = everybody
+    ) -> None:
+        self._admit = admit
         self._store = store
         self._ids = ids
         self._connectors = connectors
@@ -60,9 +64,9 @@ class Workflows:
             SERVICE + "ListWorkflowRevisions": self.list_revisions,
         }
 
-    async def create(self, request: CreateWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
+    async def create(self, request: CreateWorkflowRequest, caller: Caller) -> Operation:
         """Deploy a new workflow."""
-        LOCATION.parse(request.parent, "parent")
+        place = LOCATION.parse(request.parent, "parent")
         if not _ID.match(request.workflow_id):
             raise invalid(
                 "workflowId",
@@ -72,6 +76,7 @@ class Workflows:
         workflow = request.workflow or Workflow()
         self._check_source(workflow)
         email_of(workflow.service_account, "p", "workflow.serviceAccount")
+        await self._admit(workflow.service_account, place["project"], caller)
         workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
         return await self._store.write(
             partial(self._create, workflow=workflow, uid=self._ids.uid(), suffix=self._ids.suffix(3))
@@ -111,7 +116,7 @@ class Workflows:
         shown, token = cut(found, page, _id)
         return ListWorkflowsResponse(workflows=shown, next_page_token=token)
 
-    async def update(self, request: UpdateWorkflowRequest, caller: Caller) -> Operation:  # noqa: ARG002
+    async def update(self, request: UpdateWorkflowRequest, caller: Caller) -> Operation:
         """Change the fields of ``update_mask`` (all settable ones if it is empty)."""
         given = request.workflow or Workflow()
         paths = frozenset(request.update_mask or ()) or _UPDATABLE
@@ -120,6 +125,8 @@ class Workflows:
         if "source_contents" in paths:
             self._check_source(given)
         email_of(given.service_account, "p", "workflow.serviceAccount")
+        if "service_account" in paths:
+            await self._admit(given.service_account, WORKFLOW.parse(given.name)["project"], caller)
         return await self._store.write(
             partial(self._update, given=given, paths=paths, suffix=self._ids.suffix(3))
         )
