@@ -204,4 +204,6 @@ def test_long_running_methods_carry_googles_types(package: Any, service: str, ta
 def test_every_method_names_a_permission() -> None:
     for _, _, table in TABLES:
         for method in table:
-            assert re.fullmatch(r"(run|workflows|logging|jubako)\.[a-zA-Z]+\.[a-zA-Z]+", method.permission), method.name
+            assert re.fullmatch(r"(run|workflows|logging|jubako)\.[a-zA-Z]+\.[a-zA-Z]+", method.permission), (
+                method.name
+            )
