@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from tests.unit.services.conftest import KEY, Box, template
@@ -128,9 +129,9 @@ async def test_the_story_passes_every_point(box: Box) -> None:
 
 @pytest.mark.parametrize("visit", [1, 2, 3])
 @pytest.mark.parametrize("point", POINTS)
-async def test_dying_anywhere_leaves_one_instance_or_none(point: str, visit: int) -> None:
+async def test_dying_anywhere_leaves_one_instance_or_none(point: str, visit: int, tmp_path: Path) -> None:
     faults = DieOnce(point, visit)
-    box = Box(faults)
+    box = Box(tmp_path, faults)
     try:
         with suppress(Died):
             await box.enter()
@@ -143,8 +144,8 @@ async def test_dying_anywhere_leaves_one_instance_or_none(point: str, visit: int
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Box]:
-    box = Box()
+async def box(tmp_path: Path) -> AsyncIterator[Box]:
+    box = Box(tmp_path)
     await box.enter()
     yield box
     await box.leave()

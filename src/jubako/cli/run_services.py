@@ -10,12 +10,14 @@ from typing import Any
 from jubako.cli import run_replace, service_logs
 from jubako.cli.containers import add_container_flags, edit_container, edit_labels
 from jubako.cli.context import Context, basename
-from jubako.cli.errors import OK, UsageError
+from jubako.cli.errors import OK, CliError, UsageError
+from jubako.cli.executions import FIRST_POLL_S, SLOWEST_POLL_S
 from jubako.cli.flags import at_least, duration
 from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.krm import with_krm
 from jubako.cli.parsing import Group
 from jubako.cli.resources import create_or_update, delete
+from jubako.cli.secret_flags import add_secret_flags, edit_secrets
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
 
@@ -44,6 +46,10 @@ def _add_deploy(group: Group, word: str, summary: str) -> None:
     deploy.set_defaults(must_exist=word == "update")
     deploy.add_argument("name", metavar="SERVICE")
     add_container_flags(deploy)
+    add_secret_flags(deploy)
+    deploy.add_argument(
+        "--async", dest="is_async", action="store_true", help="do not wait for a new revision to take over"
+    )
     family = deploy.add_argument_group("requests")
     family.add_argument(
         "--port", metavar="N", type=at_least(1), help="port that a container listens on ($PORT)"
@@ -64,10 +70,31 @@ def deploy_service(args: argparse.Namespace, context: Context) -> int:
     if args.must_exist:
         context.client.get(f"/v2/{name}")
     service, is_new = create_or_update(context.client, name, lambda before: edit_service(before, args))
+    if not args.is_async:
+        service = _taken_over(context, name, service)
     context.note(f"Service [{basename(name)}] has been {'deployed' if is_new else 'updated'}.")
     context.note(f"Service URL: {url(context, name)}")
     context.show(with_krm(service), Nothing())
     return OK
+
+
+def _taken_over(context: Context, name: str, service: Service) -> Service:
+    """Return the service once its new revision serves; one that takes over from nothing starts when it is asked for.
+
+    Raises:
+        CliError: The new revision did not start; the one before goes on serving.
+
+    """
+    delay = FIRST_POLL_S
+    while service.get("reconciling"):
+        context.client.sleep(delay)
+        delay = min(delay * 1.3, SLOWEST_POLL_S)
+        service = context.client.get(f"/v2/{name}")
+    ready, shown = service.get("terminalCondition", {}), basename(service.get("latestCreatedRevision", ""))
+    has_older = service.get("latestReadyRevision") != service.get("latestCreatedRevision")
+    if has_older and ready.get("state") == "CONDITION_FAILED":
+        raise CliError(f"Revision [{shown}] does not serve. {clean(ready.get('message', ''))}")
+    return service
 
 
 def edit_service(service: Service, args: argparse.Namespace) -> Service:
@@ -79,7 +106,7 @@ def edit_service(service: Service, args: argparse.Namespace) -> Service:
     """
     template = dict(service.get("template", {}))
     containers = template.get("containers") or [{}]
-    first = edit_container(containers[0], args)
+    first = edit_secrets(edit_container(containers[0], args), args)
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The service has nothing to run.",

@@ -1,4 +1,4 @@
-"""Flags that give a job variables from secrets: ``--set-secrets NAME=SECRET:VERSION`` and its family.
+"""Flags that give a job or a service variables from secrets: ``--set-secrets NAME=SECRET:VERSION`` and its family.
 
 Source: ``gcloud run jobs deploy``. Secrets as files (``--set-secrets /PATH=...``) are refused by the server.
 """

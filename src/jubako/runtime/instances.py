@@ -152,6 +152,11 @@ def give_up(instance: Instance, problem: str, now_us: int) -> Instance:
     return _failed(stop(instance), problem, now_us)
 
 
+def refuse(instance: Instance, problem: str, now_us: int) -> Instance:
+    """Return ``instance`` after it was found that it cannot be started; unchanged if an attempt is under way."""
+    return instance if instance.is_live else _failed(instance, problem, now_us)
+
+
 def end(instance: Instance, attempt: int, ended: Ended, now_us: int) -> Instance:
     """Return ``instance`` after ``attempt`` is over; unchanged if that is not under way (late, told twice)."""
     if instance.attempt != attempt or not instance.is_live:

@@ -164,7 +164,10 @@ def jobs(ground: Ground, environments: Environments, admit: Admit) -> Jobs:
 
 def services(ground: Ground, environments: Environments, admit: Admit, invoker: Invoker) -> Services:
     """Return the Services box."""
+    vault = SecretStore(ground.state.path / "secrets")
     settings = services_launch.LaunchSettings(
+        vault=vault,
+        memory_bytes=ground.runtime.capabilities().memory_bytes,
         output_root=str(ground.state.attempts / "services"),
         environment=ground.environment,
         environments=environments,
@@ -175,7 +178,11 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
     engine = ServicesEngine(ground.store, ground.runtime, settings, readiness, ground.events, ground.faults)
     admission = Admission(ground.store, ground.clock, engine.leases, settings)
     ports = ServicePorts(
+<<<<<<< ours
         store=ground.store, ids=ground.ids, faults=ground.faults, base_url=ground.base_url, admit=admit
+=======
+        store=ground.store, ids=ground.ids, faults=ground.faults, secrets=vault, base_url=ground.base_url
+>>>>>>> theirs
     )
     return Services(
         engine=engine,

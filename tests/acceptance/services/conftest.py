@@ -20,6 +20,7 @@ from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
 from jubako.core.faults import NoFaults
 from jubako.identity.access import LoopbackAccess
+from jubako.identity.secrets import SecretStore
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.system import SystemClock, SystemIds
 from jubako.server.attempts import AttemptStream
@@ -51,8 +52,10 @@ class House:
         migrations = load("jubako.store", "jubako.wire", "jubako.boxes.services")
         self.store = SqliteStore(self.state / "state.db", clock, migrations)
         self.runtime = ProcessRuntime(self.state, self.events, idle_s=5.0)
+        vault = SecretStore(self.state / "secrets")
         settings = LaunchSettings(
             output_root=str(self.state / "attempts"),
+            vault=vault,
             environment={"PATH": os.environ["PATH"], "STARTS": str(self.starts)},
         )
         readiness = Readiness(self.store, clock, self.events)
@@ -60,7 +63,9 @@ class House:
         admission = Admission(self.store, clock, self.engine.leases, settings)
         self.gateway = ServicesGateway(self.store, admission, ids)
         self.stream = AttemptStream(self.store, self.runtime, clock, {"services": self.engine}, self.events)
-        ports = HandlerPorts(store=self.store, ids=ids, faults=faults, base_url="http://127.0.0.1:1")
+        ports = HandlerPorts(
+            store=self.store, ids=ids, faults=faults, secrets=vault, base_url="http://127.0.0.1:1"
+        )
         api = Api(
             name="run",
             version="v2",

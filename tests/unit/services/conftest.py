@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from jubako.boxes.services.resources import (
 )
 from jubako.boxes.services.rows import ServiceKey
 from jubako.core.faults import Faults
+from jubako.identity.secrets import SecretStore
 from jubako.server.attempts import AttemptStream
 from jubako.store.migrations import load
 from jubako.store.sqlite import SqliteStore
@@ -43,7 +45,8 @@ ME = Caller(principal="user:me@example.com")
 class Box:
     """The box, and what tests look at and steer."""
 
-    def __init__(self, faults: Faults | None = None) -> None:
+    def __init__(self, folder: Path, faults: Faults | None = None) -> None:
+        self.vault = SecretStore(folder / "secrets")
         self.clock = FakeClock()
         self.events = RecordedEvents()
         self.faults: Faults = faults or Recorder()
@@ -56,9 +59,21 @@ class Box:
         self._tasks: list[asyncio.Task[None]] = []
         self._next_port = 40_000
         ids = SeededIds()
-        ports = HandlerPorts(store=self.store, ids=ids, faults=self.faults, base_url="http://127.0.0.1:8123")
+        ports = HandlerPorts(
+            store=self.store,
+            ids=ids,
+            faults=self.faults,
+            secrets=self.vault,
+            base_url="http://127.0.0.1:8123",
+        )
         self.handlers = ServiceHandlers(ports)
-        self.settings = LaunchSettings(output_root="/out", environment={"PATH": "/bin", "PORT": "1"})
+        self.settings = LaunchSettings(
+            output_root="/out",
+            vault=self.vault,
+            memory_bytes=8 << 30,
+            environment={"PATH": "/bin", "PORT": "1"},
+            free_port=self._free_port,
+        )
         self.build()
         self.gateway = ServicesGateway(self.store, self.admission, ids)
 
@@ -68,7 +83,7 @@ class Box:
         self.engine = ServicesEngine(
             self.store, self.runtime, self.settings, readiness, self.events, self.faults
         )
-        self.admission = Admission(self.store, self.clock, self.engine.leases, self.settings, self._free_port)
+        self.admission = Admission(self.store, self.clock, self.engine.leases, self.settings)
         self.stream = AttemptStream(
             self.store, self.runtime, self.clock, {"services": self.engine}, self.events
         )
@@ -129,8 +144,8 @@ def template(**container: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[Box]:
-    box = Box()
+async def box(tmp_path: Path) -> AsyncIterator[Box]:
+    box = Box(tmp_path)
     await box.enter()
     try:
         yield box

@@ -39,9 +39,9 @@ BAD: list[tuple[dict[str, Any], type[JubakoError], str]] = [
     ({"template": template(env=[{"name": "A"}, {"name": "A"}])}, InvalidArgument, "env[1].name"),
     ({"template": template(env=[{"name": f"A{n}"} for n in range(1001)])}, InvalidArgument, "env"),
     (
-        {"template": template(env=[{"name": "A", "valueSource": {"secretKeyRef": {"secret": "s"}}}])},
-        Unimplemented,
-        "env[0].value_source",
+        {"template": template(env=[{"name": "A", "valueSource": {"secretKeyRef": {"secret": "a/b"}}}])},
+        InvalidArgument,
+        "env[0].value_source.secret_key_ref.secret",
     ),
     ({"template": template(ports=[{"containerPort": 70_000}])}, InvalidArgument, "ports[0].container_port"),
     ({"template": template(ports=[{"name": "h2c"}])}, Unimplemented, "ports[0].name"),

@@ -52,7 +52,11 @@ class Everybody:
 class Gcloud:
     def __init__(self, box) -> None:
         ports = HandlerPorts(
-            store=box.store, ids=SeededIds(), faults=NoFaults(), base_url="http://127.0.0.1:8123"
+            store=box.store,
+            ids=SeededIds(),
+            faults=NoFaults(),
+            secrets=box.vault,
+            base_url="http://127.0.0.1:8123",
         )
         documents = KrmRoutes(ports).routes()
         api = Api(name="run", version="v1", hosts=(), methods=(), handlers={}, documents=documents)

@@ -9,25 +9,26 @@
 Sources of limits: core/limits; for variables Cloud Run, "Configure environment variables"; for sizes execve(2).
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 
-from jubako.boxes.jobs import secrets
-from jubako.boxes.jobs.launch import RESERVED_PREFIXES, in_gib, memory_of, quantity
+from jubako.boxes.jobs.launch import RESERVED_PREFIXES
 from jubako.boxes.jobs.resources import ExecutionTemplate, Job, RunJobRequest, TaskTemplate
-from jubako.core.errors import FailedPrecondition, InvalidArgument
+from jubako.core.errors import FailedPrecondition
 from jubako.core.limits import (
     TASK_RETRIES_MAX,
     TASK_TIMEOUT_MAX,
     TASKS_PER_EXECUTION_MAX,
 )
 from jubako.core.timestamps import format_duration
+<<<<<<< ours
 from jubako.identity.accounts import email_of
+=======
+from jubako.identity import secret_variables
+>>>>>>> theirs
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
+from jubako.wire.quantities import check_limits, in_gib, memory_of
 from jubako.wire.run_types import Container
-
-LIMITS_KNOWN = frozenset({"cpu", "memory"})
 
 
 def job(resource: Job) -> None:
@@ -105,20 +106,8 @@ _CONTAINER_FIELDS_REFUSED = (
 
 def container(path: str, resource: Container) -> None:
     """Check the one container of a job. Raises as ``job`` does."""
-    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved, secrets.check)
-    _limits(f"{path}.resources.limits", resource.resources.limits if resource.resources else {})
-
-
-def _limits(field: str, given: Mapping[str, str]) -> None:
-    for name, value in given.items():
-        if name not in LIMITS_KNOWN:
-            raise run_checks.cannot(f"{field}[{name!r}]")
-        try:
-            quantity(value)
-        except InvalidArgument:
-            raise invalid(
-                f"{field}[{name!r}]", f"{value[:100]!r} is not a quantity such as 500m, 2 or 512Mi."
-            ) from None
+    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved, secret_variables.check)
+    check_limits(f"{path}.resources.limits", resource.resources.limits if resource.resources else {})
 
 
 def overrides(given: RunJobRequest.Overrides) -> None:
@@ -130,7 +119,7 @@ def overrides(given: RunJobRequest.Overrides) -> None:
         raise invalid(path, "has more entries than the job has containers, 1.")
     for override in given.container_overrides:
         run_checks.words(f"{path}[0].args", override.args)
-        run_checks.variables(f"{path}[0].env", override.env, _is_reserved, secrets.check)
+        run_checks.variables(f"{path}[0].env", override.env, _is_reserved, secret_variables.check)
         if override.args and override.clear_args:
             raise invalid(f"{path}[0].clear_args", "is set together with args.")
 

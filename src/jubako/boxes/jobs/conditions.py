@@ -8,13 +8,13 @@ carries no reason. Message texts are ours.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from jubako.boxes.jobs.launch import in_gib, memory_of
 from jubako.boxes.jobs.resources import ExecutionReference, TaskAttemptResult
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.states import Counts, ExecutionState, Outcome, Task, TaskState
 from jubako.core.timestamps import format_duration, from_micros
 from jubako.runtime.port import Capabilities, Reason
 from jubako.wire.google_types import Status
+from jubako.wire.quantities import in_gib, memory_of
 from jubako.wire.run_types import Condition, Container
 
 State = Condition.State

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from jubako.boxes.jobs import moves, secrets, task_rows
+from jubako.boxes.jobs import moves, task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
 from jubako.boxes.jobs.moves import Finish
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
@@ -20,6 +20,7 @@ from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
+from jubako.identity import secret_variables
 from jubako.identity.secrets import SecretRef
 from jubako.runtime.port import AttemptEvent, AttemptSpec, Ended, Reason, Runtime
 from jubako.store.port import Store, Tx
@@ -156,7 +157,7 @@ class JobsEngine:
         """Return attempts as the runtime takes them; those of executions that were deleted are left out."""
         unreadable = await self._load_launches({attempt.execution_uid for attempt in attempts})
         prepared, launches = _Prepared(), self._launches
-        values = await secrets.read(
+        values = await secret_variables.read(
             self._settings.vault, _refs(launches.get(a.execution_uid) for a in attempts)
         )
         for attempt in attempts:

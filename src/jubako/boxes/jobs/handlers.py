@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from jubako.boxes.jobs import checks, operations, retention, rows, secrets, views
+from jubako.boxes.jobs import checks, operations, retention, rows, views
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
     CreateJobRequest,
@@ -34,7 +34,11 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
+<<<<<<< ours
 from jubako.identity.acting import Admit, everybody
+=======
+from jubako.identity import secret_variables
+>>>>>>> theirs
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
@@ -221,9 +225,9 @@ class JobHandlers:
                 return []
             template = execution_of(codec.decode(Job, row.document), request.overrides, "").template
             assert template is not None, key
-            return list(secrets.refs_of(template.containers[0], key.project).values())
+            return list(secret_variables.refs_of(template.containers[0], key.project).values())
 
-        await secrets.require(self._ports.secrets, await self._store.read(fn))
+        await secret_variables.require(self._ports.secrets, await self._store.read(fn))
 
     def _operation(self, key: JobKey) -> str:
         return operation_name(key.project, key.location, self._ports.ids.uid())

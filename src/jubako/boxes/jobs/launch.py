@@ -3,21 +3,22 @@
 Source: Cloud Run, "Container runtime contract", environment variables for jobs.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from jubako.boxes.jobs import secrets, states
+from jubako.boxes.jobs import states
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
+from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
 from jubako.wire.codec import invalid
+from jubako.wire.quantities import cpus_of, memory_of
 from jubako.wire.run_types import Container
 
 WARM_START = "jubako.dev/warm-start"
@@ -104,42 +105,6 @@ def slots_for(container: Container, settings: LaunchSettings) -> int:
     return max(1, slots)
 
 
-def memory_of(container: Container) -> int | None:
-    """Return the bytes of memory that a checked container asks for, and may use at most; None if it does not say."""
-    limits = container.resources.limits if container.resources else {}
-    return int(quantity(limits["memory"])) if "memory" in limits else None
-
-
-def cpus_of(container: Container) -> float | None:
-    """Return the processors that a checked container asks for, and may use at most; None if it does not say."""
-    limits = container.resources.limits if container.resources else {}
-    return quantity(limits["cpu"]) if "cpu" in limits else None
-
-
-def in_gib(size: int) -> str:
-    """Return a number of bytes for people, such as ``21.2 GiB``."""
-    return f"{size / 2**30:.1f} GiB"
-
-
-_SUFFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_SUFFIXES |= {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
-_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(m|[kMGT]|[KMGT]i)?\Z", re.ASCII)
-
-
-def quantity(text: str) -> float:
-    """Return the number that a Kubernetes quantity such as ``500m`` or ``512Mi`` says.
-
-    Raises:
-        InvalidArgument: ``text`` is no such quantity, or is 0.
-
-    Source: Kubernetes, "Resource quantities", as Cloud Run takes them.
-    """
-    match = _QUANTITY.match(text)
-    if match is None or not float(match[1]):
-        raise invalid("resources.limits", f"{text[:100]!r} is not a quantity such as 500m, 2 or 512Mi.")
-    return float(match[1]) * _SUFFIXES[match[2] or ""]
-
-
 async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch:
     """Return how to start attempts of ``execution``.
 
@@ -173,5 +138,5 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         memory_bytes=memory_of(container),
         cpus=cpus_of(container),
         preload=document.annotations.get(WARM_START) or None,
-        secrets=secrets.refs_of(container, execution.key.project),
+        secrets=secret_variables.refs_of(container, execution.key.project),
     )

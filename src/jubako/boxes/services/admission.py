@@ -5,7 +5,6 @@
 2. Many requests that find no instance claim one attempt between them, and wait for it together.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,21 +13,20 @@ from jubako.boxes.services import instance_rows, launch, rows, states
 from jubako.boxes.services.instance_rows import Place, Route
 from jubako.boxes.services.launch import LaunchSettings
 from jubako.boxes.services.leases import Leases
-from jubako.boxes.services.resources import Revision
 from jubako.boxes.services.rows import ServiceKey
+from jubako.boxes.services.starter import Starter
 from jubako.boxes.services.states import Step
 from jubako.core.clock import Clock
-from jubako.core.errors import FailedPrecondition, NotFound, Unavailable
+from jubako.core.errors import NotFound, Unavailable
 from jubako.core.limits import SERVICE_STARTUP_MAX
-from jubako.core.timestamps import to_micros
-from jubako.runtime import loopback
-from jubako.store.port import Store, Tx, Watch
-from jubako.wire import codec
+from jubako.core.timestamps import from_micros, to_micros
+from jubako.store.port import Store, Watch
 
 RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+HANDOVER = timedelta(seconds=10)
+"""How long requests wait for a new revision to listen; after that the one before it serves them."""
 PATIENCE = SERVICE_STARTUP_MAX + timedelta(seconds=30)
 """How long a request waits without any news: longer than a start may take."""
-PORT_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,25 +59,24 @@ class Admission:
         clock: Clock,
         leases: Leases,
         settings: LaunchSettings,
-        free_port: Callable[[], int] = loopback.free_port,
     ) -> None:
         """Take the ports; ``leases`` is the engine's."""
         self._store = store
         self._clock = clock
         self._leases = leases
         self._settings = settings
-        self._free_port = free_port
+        self._starter = Starter(store, settings)
 
     async def admit(self, key: ServiceKey) -> Lease:
         """Return a lease on an instance of the service that listens.
 
         Raises:
             NotFound: There is no such service.
-            FailedPrecondition: The service cannot be started here (it needs an image).
+            FailedPrecondition: The service cannot be started here (it needs an image, a secret is missing).
             Unavailable: The instance did not start, or must not be started again yet; the details say when.
 
         """
-        route = await self._route(key)
+        route = await self._after_handover(key)
         while not states.is_ready(route.instance):
             with self._store.watch(rows.topic_of(route.place.service_uid)) as watch:
                 route = await self._until_ready(key, route.place, watch)
@@ -105,6 +102,18 @@ class Admission:
                 if not await watch.wait_until(self._clock, deadline):
                     return False
 
+    async def _after_handover(self, key: ServiceKey) -> Route:
+        """Return where requests go; a new revision gets a moment to take over, so that who deployed it meets it."""
+        route = await self._route(key)
+        if route.tried_since_us is None:
+            return route
+        deadline = from_micros(route.tried_since_us) + HANDOVER
+        with self._store.watch(rows.topic_of(route.place.service_uid)) as watch:
+            while True:
+                route = await self._route(key)
+                if route.tried_since_us is None or not await watch.wait_until(self._clock, deadline):
+                    return route
+
     async def _until_ready(self, key: ServiceKey, place: Place, watch: Watch) -> Route:
         """Wait until the instance at ``place`` is ready, or requests go to another place."""
         awaited: int | None = None
@@ -119,7 +128,7 @@ class Admission:
             if step is Step.REFUSE:
                 raise self._refusal(route, now_us)
             if step is Step.CLAIM:
-                await self._claim(route)
+                await self._starter.claim(key, route.place)
                 continue
             awaited = route.instance.attempt
             if not await watch.wait_until(self._clock, self._clock.now() + PATIENCE):
@@ -131,14 +140,6 @@ class Admission:
             raise NotFound(f"Service {str(key)!r} does not exist.")
         return route
 
-    async def _claim(self, route: Route) -> None:
-        await self._store.read(partial(_check_runs_here, route.place))
-        for _ in range(PORT_TRIES):
-            claim = partial(instance_rows.claim, place=route.place, port=self._free_port())
-            if await self._store.write(claim):
-                return
-        raise Unavailable(f"Service {str(route.key)!r} cannot be started: no free port was found.")
-
     def _refusal(self, route: Route, now_us: int) -> Unavailable:
         instance = route.instance
         output = launch.output_directory(self._settings.output_root, route.place, instance.attempt)
@@ -148,16 +149,4 @@ class Admission:
             f"(revision {route.place.revision}, attempt {instance.attempt}, {instance.failures} failed in a row). "
             f"Its standard error is in {output}/stderr.",
             [{"@type": RETRY_INFO, "retryDelay": f"{wait_s}s"}],
-        )
-
-
-def _check_runs_here(place: Place, tx: Tx) -> None:
-    row = rows.find_revision(tx, place.service_uid, place.revision)
-    if row is None:
-        return
-    image = codec.decode(Revision, row.document).containers[0].image
-    if image:
-        raise FailedPrecondition(
-            f"Revision {place.revision!r} has the image {image!r}, and this version of Jubako cannot run images: "
-            "deploy the service with an empty image and a command, which runs as a local process."
         )

@@ -1,7 +1,7 @@
 """What a service must look like to be accepted. Every rejection names the field and the limit; nothing is half-created.
 
 1. A field is honoured, or stored and returned because it means nothing on one machine (service account, execution
-   environment, VPC access, ingress, cpu and memory limits) or until there is more than one instance (scaling,
+   environment, VPC access, ingress) or until there is more than one instance (scaling,
    concurrency, session affinity), or refused by name. None is ignored.
 2. An ``image`` is stored; starting it is refused until there is something that can run images. With an empty image,
    ``command`` and ``args`` are a local program.
@@ -23,9 +23,14 @@ from jubako.boxes.services.resources import (
 from jubako.core.limits import REQUEST_TIMEOUT_MAX
 from jubako.core.names import dns_label
 from jubako.core.timestamps import format_duration
+<<<<<<< ours
 from jubako.identity.accounts import email_of
+=======
+from jubako.identity import secret_variables
+>>>>>>> theirs
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
+from jubako.wire.quantities import check_limits
 from jubako.wire.run_types import Container, ContainerPort, Probe
 
 CONCURRENCY_MAX = 1_000
@@ -43,7 +48,6 @@ _TEMPLATE_FIELDS_REFUSED = (
 _CONTAINER_FIELDS_REFUSED = (
     "volume_mounts", "liveness_probe", "readiness_probe", "depends_on", "base_image_uri", "source_code",
 )  # fmt: skip
-_LIMITS_KNOWN = frozenset({"cpu", "memory"})
 
 
 def service(name: str, resource: Service) -> None:
@@ -119,12 +123,10 @@ def timeout(field: str, value: timedelta | None) -> None:
 
 def container(path: str, resource: Container) -> None:
     """Check the one container of a service. Raises as ``service`` does."""
-    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved)
+    run_checks.command(path, resource, _CONTAINER_FIELDS_REFUSED, _is_reserved, secret_variables.check)
     _ports(f"{path}.ports", resource.ports)
     _startup_probe(f"{path}.startup_probe", resource.startup_probe)
-    unknown = set(resource.resources.limits if resource.resources else ()) - _LIMITS_KNOWN
-    if unknown:
-        raise run_checks.cannot(f"{path}.resources.limits[{min(unknown)!r}]")
+    check_limits(f"{path}.resources.limits", resource.resources.limits if resource.resources else {})
 
 
 def _revision_name(field: str, service_name: str, given: str) -> None:

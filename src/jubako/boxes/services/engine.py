@@ -3,9 +3,11 @@
 1. An attempt and its port are committed before it is submitted. Dying in between leaves a ``queued`` row, which
    ``recover`` submits again: the runtime starts an attempt id once at most.
 2. A process that listens is recorded as ready; after a restart it is used at the port that is remembered.
-3. An instance whose revision was replaced is ended when the last request it serves is answered, one whose service was
+3. A new revision of a service that has served is tried at once, and gets the requests from the moment it listens; until
+   then, and if it never does, the one before serves.
+4. An instance whose revision was replaced is ended when the last request it serves is answered, one whose service was
    deleted at once. The end is durable before the runtime is asked, and asked for again after every recovery.
-4. Nothing is decided here: ``runtime.instances`` and ``states`` decide, the rows record.
+5. Nothing is decided here: ``runtime.instances`` and ``states`` decide, the rows record.
 """
 
 import asyncio
@@ -18,7 +20,8 @@ from jubako.boxes.services.launch import LaunchSettings, spec_of
 from jubako.boxes.services.leases import Leases
 from jubako.boxes.services.readiness import Readiness
 from jubako.boxes.services.rows import TOPIC, RevisionRow, ServiceKey
-from jubako.core.errors import InvalidArgument, Unavailable
+from jubako.boxes.services.starter import Starter
+from jubako.core.errors import FailedPrecondition, InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
 from jubako.runtime.instances import InstanceState
@@ -45,6 +48,7 @@ class ServicesEngine:
         self._readiness = readiness
         self._events = events
         self._faults = faults
+        self._starter = Starter(store, settings)
         self.leases = Leases()
         """Which instances serve requests; whoever sends one takes a lease."""
         self._asked_to_end: set[str] = set()
@@ -63,6 +67,7 @@ class ServicesEngine:
         """Do what there is to do now: end what nothing needs, start what is asked for, see what listens."""
         async with self._turn:
             try:
+                await self._starter.claim_unproven()
                 residents = await self._end_unwanted(await self._store.read(instance_rows.live))
                 await self._submit([r for r in residents if r.instance.state is InstanceState.QUEUED])
                 await self._cancel([r for r in residents if r.instance.state is InstanceState.STOPPING])
@@ -128,6 +133,10 @@ class ServicesEngine:
                 key, revision = await self._store.read(partial(_start_of, resident))
                 if key is not None and revision is not None:
                     specs.append(await spec_of(resident, key, revision.document, self._settings))
+            except FailedPrecondition as error:
+                # Its secret has gone since it was claimed. Whether it runs already only the runtime can say.
+                await self._runtime.reconcile([resident.attempt_id])
+                self._events.emit("service.secret_missing", "ERROR", error=error.message)
             except InvalidArgument as error:
                 attempt = resident.attempt_id
                 self._events.emit(

@@ -3,7 +3,8 @@
 1. What comes by chance (uids, suffixes) is drawn before the transaction, because a transaction may run twice.
 2. ``validate_only`` runs the same transaction and takes it back, so that it cannot promise what would not happen.
 3. A request with an ``Idempotency-Key`` finds the operation of the first one, also after a restart.
-4. Operations are done at once: a revision is recorded, and started by its first request.
+4. Operations are done at once: a revision is recorded, and started by its first request, or at once if it is to take
+   over from one that has served.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +33,12 @@ from jubako.core.errors import NotFound
 from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
+<<<<<<< ours
 from jubako.identity.acting import Admit, everybody
+=======
+from jubako.identity import secret_variables
+from jubako.identity.secrets import SecretStore
+>>>>>>> theirs
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
@@ -51,8 +57,12 @@ class HandlerPorts:
     store: Store
     ids: IdSource
     faults: Faults
+<<<<<<< ours
     admit: Admit = everybody
     """Who may have programs run as which account."""
+=======
+    secrets: SecretStore
+>>>>>>> theirs
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``urls``."""
 
@@ -85,6 +95,7 @@ class ServiceHandlers:
         change = self._change(key, request.service, caller)
         await self._admit(request.service, key, caller)
         idem = idempotency.key_of(caller, "CreateService", str(key), request)
+        await self._require_secrets(change, idem)
 
         def fn(tx: Tx) -> Operation:
             if (known := idempotency.find(tx, idem)) is not None:
@@ -132,6 +143,7 @@ class ServiceHandlers:
         change = self._change(key, given, caller)
         await self._admit(given, key, caller)
         idem = idempotency.key_of(caller, "UpdateService", str(key), request)
+        await self._require_secrets(change, idem)
 
         def fn(tx: Tx) -> Operation:
             if (known := idempotency.find(tx, idem)) is not None:
@@ -195,6 +207,16 @@ class ServiceHandlers:
             return ListRevisionsResponse(revisions=found, next_page_token=token)
 
         return await self._store.read(fn)
+
+    async def _require_secrets(self, change: Change, idem: idempotency.Key | None) -> None:
+        """Refuse a container with a secret that does not exist; a repeated request was accepted before."""
+        template = change.given.template
+        containers = template.containers if template else []
+        refs = {
+            ref for one in containers for ref in secret_variables.refs_of(one, change.key.project).values()
+        }
+        if refs and await self._store.read(lambda tx: idempotency.find(tx, idem)) is None:
+            await secret_variables.require(self._ports.secrets, refs)
 
     def _change(self, key: ServiceKey, given: Service | None, caller: Caller) -> Change:
         if given is None:

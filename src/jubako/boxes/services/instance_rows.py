@@ -1,4 +1,8 @@
-"""What is stored of instances, and the transaction functions that move it. How they move is ``runtime.instances``."""
+"""What is stored of instances, and the transaction functions that move it. How they move is ``runtime.instances``.
+
+Requests go to the *serving* revision of a service: the newest one that ever listened, or the newest one as long as none
+has. A newer one is *unproven*; it becomes the serving one when it listens, and stays without requests if it fails.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +39,7 @@ class Resident:
     place: Place
     instance: Instance
     is_wanted: bool
-    """Whether its revision gets requests."""
+    """Whether its revision gets requests, or is to show that it can."""
     has_service: bool
     """Whether its service exists still."""
 
@@ -53,6 +57,8 @@ class Route:
     place: Place
     instance: Instance
     request_timeout_us: int
+    tried_since_us: int | None
+    """Since when a newer revision is being tried, which has neither listened nor failed yet; None = there is none."""
 
 
 _COLUMNS = (
@@ -60,13 +66,16 @@ _COLUMNS = (
     "i.not_before, i.problem"
 )
 _LIVE = (
-    f"SELECT {_COLUMNS}, s.latest_revision FROM service_instances i "
+    f"SELECT {_COLUMNS}, s.latest_revision, s.serving_revision FROM service_instances i "
     "LEFT JOIN services s ON s.uid = i.service_uid WHERE i.state <> 'idle'"
 )
+_SERVING = "COALESCE(NULLIF(s.serving_revision, ''), s.latest_revision)"
 _ROUTE = (
-    f"SELECT {_COLUMNS}, s.uid, s.latest_revision, r.request_timeout FROM services s "
-    "JOIN service_revisions r ON r.service_uid = s.uid AND r.revision = s.latest_revision "
-    "LEFT JOIN service_instances i ON i.service_uid = s.uid AND i.revision = s.latest_revision AND i.instance = 0 "
+    f"SELECT {_COLUMNS}, s.uid, r.revision, r.request_timeout, "
+    "CASE WHEN r.revision <> s.latest_revision AND COALESCE(n.problem, '') = '' THEN s.updated END FROM services s "
+    f"JOIN service_revisions r ON r.service_uid = s.uid AND r.revision = {_SERVING} "
+    "LEFT JOIN service_instances i ON i.service_uid = s.uid AND i.revision = r.revision AND i.instance = 0 "
+    "LEFT JOIN service_instances n ON n.service_uid = s.uid AND n.revision = s.latest_revision AND n.instance = 0 "
     "WHERE s.project = ? AND s.location = ? AND s.service = ?"
 )
 
@@ -77,7 +86,13 @@ def find_route(tx: Tx, key: ServiceKey) -> Route | None:
     if row is None:
         return None
     instance = Instance() if row[0] is None else _instance(row)
-    return Route(key=key, place=Place(row[12], row[13]), instance=instance, request_timeout_us=row[14])
+    return Route(
+        key=key,
+        place=Place(row[12], row[13]),
+        instance=instance,
+        request_timeout_us=row[14],
+        tried_since_us=row[15],
+    )
 
 
 def find(tx: Tx, place: Place) -> Instance:
@@ -95,7 +110,7 @@ def live(tx: Tx) -> list[Resident]:
         Resident(
             place=Place(*row[0:3]),
             instance=_instance(row),
-            is_wanted=row[12] == row[1],
+            is_wanted=row[1] in {row[12], row[13]},
             has_service=row[12] is not None,
         )
         for row in tx.all(_LIVE)
@@ -103,15 +118,16 @@ def live(tx: Tx) -> list[Resident]:
 
 
 def claim(tx: Tx, place: Place, port: int) -> bool:
-    """Claim the next attempt of an instance if its revision gets requests and nothing forbids it.
+    """Claim the next attempt of an instance if its revision is wanted and nothing forbids it.
 
     Returns:
         False if ``port`` is given to another instance: try another one. True if there is nothing more to do.
 
     """
     wanted = tx.one(
-        "SELECT 1 FROM services WHERE uid = ? AND latest_revision = ?", place.service_uid, place.revision
-    )
+        "SELECT 1 FROM services WHERE uid = ? AND ? IN (latest_revision, serving_revision)",
+        place.service_uid, place.revision,
+    )  # fmt: skip
     instance = find(tx, place)
     now = now_us(tx)
     if wanted is None or instance.is_live or now < instance.not_before_us:
@@ -123,9 +139,30 @@ def claim(tx: Tx, place: Place, port: int) -> bool:
 
 
 def listens(tx: Tx, place: Place, attempt: int) -> None:
-    """Record that an attempt accepts connections."""
+    """Record that an attempt accepts connections: if it is of the newest revision, that one serves from now on."""
     now = now_us(tx)
     _change(tx, place, lambda instance: instances.listen(instance, attempt, now))
+    tx.run(
+        "UPDATE services SET serving_revision = latest_revision WHERE uid = ? AND latest_revision = ?",
+        place.service_uid, place.revision,
+    )  # fmt: skip
+
+
+def unproven(tx: Tx) -> list[tuple[ServiceKey, Place]]:
+    """Return where a new revision is to show that it can serve, while an older one does."""
+    rows = tx.all(
+        "SELECT s.project, s.location, s.service, s.uid, s.latest_revision FROM services s "
+        "LEFT JOIN service_instances i ON i.service_uid = s.uid AND i.revision = s.latest_revision AND i.instance = 0 "
+        "WHERE s.serving_revision NOT IN ('', s.latest_revision) "
+        "AND (i.state IS NULL OR (i.state = 'idle' AND i.problem = ''))"
+    )
+    return [(ServiceKey(*row[0:3]), Place(row[3], row[4])) for row in rows]
+
+
+def refuse(tx: Tx, place: Place, problem: str) -> None:
+    """Record why an instance cannot be started at all."""
+    now = now_us(tx)
+    _change(tx, place, lambda instance: instances.refuse(instance, problem, now))
 
 
 def stop(tx: Tx, places: Sequence[Place]) -> None:

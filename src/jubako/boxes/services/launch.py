@@ -3,7 +3,7 @@
 Source: Cloud Run, "Container runtime contract", environment variables for services.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,9 +11,13 @@ from jubako.boxes.services.instance_rows import Place, Resident
 from jubako.boxes.services.resources import Revision
 from jubako.boxes.services.rows import ServiceKey
 from jubako.core.limits import STOP_GRACE
+from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
+from jubako.identity.secrets import SecretStore
+from jubako.runtime import loopback
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import codec
+from jubako.wire.quantities import cpus_of, memory_of
 from jubako.wire.run_types import Container
 
 RESERVED_VARIABLES = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
@@ -28,6 +32,10 @@ class LaunchSettings:
 
     output_root: str
     """Absolute directory; every attempt gets ``SERVICE_UID/REVISION/INSTANCE-ATTEMPT`` in it."""
+    vault: SecretStore
+    """Where variables get their values that come from secrets."""
+    memory_bytes: int | None = None
+    """That an instance may ask for; None = do not look at what it asks for."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of every instance (PATH, HOME, LANG); its identity's come over them, and the service's own win."""
     environments: Environments = field(default_factory=NoEnvironments)
@@ -36,6 +44,8 @@ class LaunchSettings:
     """Where instances run whose service does not say."""
     grace: timedelta = STOP_GRACE
     """Between SIGTERM and SIGKILL."""
+    free_port: Callable[[], int] = loopback.free_port
+    """Where an instance is to listen."""
 
 
 async def spec_of(
@@ -45,6 +55,7 @@ async def spec_of(
 
     Raises:
         InvalidArgument: Its service account has no account's name (it was checked when it was made).
+        FailedPrecondition: A secret that it names does not exist any more.
         Unavailable: The environment of its service account cannot be had right now.
 
     """
@@ -52,13 +63,14 @@ async def spec_of(
     container = revision.containers[0]
     identity = await settings.environments.environment(key.project, key.location, revision.service_account)
     place, attempt = resident.place, resident.instance.attempt
+    secret = await secret_variables.values_of(settings.vault, container, key.project)
     return AttemptSpec(
         id=resident.attempt_id,
         group=f"{place.service_uid}/{place.revision}",
         parallelism=PARALLELISM,
         argv=(*container.command, *container.args),
         env={
-            **under({**settings.environment, **identity}, _own(container)),
+            **under({**settings.environment, **identity}, {**_own(container), **secret}),
             "PORT": str(resident.instance.port),
             "K_SERVICE": revision.service,
             "K_REVISION": place.revision,
@@ -68,6 +80,8 @@ async def spec_of(
         timeout=None,
         grace=settings.grace,
         output=output_directory(settings.output_root, place, attempt),
+        memory_bytes=memory_of(container),
+        cpus=cpus_of(container),
     )
 
 

@@ -45,8 +45,10 @@ class ServiceRow:
     revision_count: int
     """How many revisions were ever made: numbers the next one."""
     latest_revision: str
-    """Short name of the newest revision, which gets all requests."""
+    """Short name of the newest revision."""
     document: str
+    serving_revision: str = ""
+    """Short name of the newest revision that ever listened; "" = none did. See ``instance_rows``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class RevisionRow:
 
 _SELECT_SERVICE = (
     "SELECT project, location, service, uid, generation, created, updated, host, revision_count, latest_revision, "
-    "document FROM services"
+    "document, serving_revision FROM services"
 )
 _SELECT_REVISION = (
     "SELECT service_uid, revision, serial, uid, created, request_timeout, document FROM service_revisions"
@@ -218,6 +220,7 @@ def _service(row: Row) -> ServiceRow:
         revision_count=row[8],
         latest_revision=row[9],
         document=row[10],
+        serving_revision=row[11],
     )
 
 

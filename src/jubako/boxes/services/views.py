@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from functools import partial
 
 from jubako.boxes.services import addresses
 from jubako.boxes.services.resources import Revision, Service, TrafficTargetStatus
@@ -30,7 +31,11 @@ def revision_name(key: ServiceKey, revision: str) -> str:
 
 
 def service(row: ServiceRow, instance: Instance, base_url: str) -> Service:
-    """Return the service; ``instance`` is that of its latest revision, ``base_url`` where this server answers."""
+    """Return the service; ``instance`` is that of its latest revision, ``base_url`` where this server answers.
+
+    A revision that is being tried while an older one serves is not ready yet; without an older one it counts as one
+    that will start when it is asked for.
+    """
     resource = codec.decode(Service, row.document)
     latest = revision_name(row.key, row.latest_revision)
     since = from_micros(row.updated_us)
@@ -39,7 +44,8 @@ def service(row: ServiceRow, instance: Instance, base_url: str) -> Service:
     resource.generation = resource.observed_generation = row.generation
     resource.create_time = from_micros(row.created_us)
     resource.update_time = since
-    resource.latest_created_revision = resource.latest_ready_revision = latest
+    resource.latest_created_revision = latest
+    resource.latest_ready_revision = revision_name(row.key, row.serving_revision or row.latest_revision)
     resource.uri = addresses.uri_of(row.host)
     resource.urls = [resource.uri, base_url + addresses.path_of(row.key)]
     resource.traffic_statuses = [
@@ -48,11 +54,11 @@ def service(row: ServiceRow, instance: Instance, base_url: str) -> Service:
         )
         for target in resource.traffic
     ]
-    resource.terminal_condition = _ready("Ready", instance, since)
-    resource.conditions = [
-        _succeeded("RoutesReady", since),
-        _ready("ConfigurationsReady", instance, since),
-    ]
+    is_tried = row.serving_revision not in {"", row.latest_revision}
+    ready = partial(_being_tried if is_tried else _ready, instance=instance, since=since)
+    resource.terminal_condition = ready("Ready")
+    resource.reconciling = resource.terminal_condition.state is Condition.State.CONDITION_RECONCILING
+    resource.conditions = [_succeeded("RoutesReady", since), ready("ConfigurationsReady")]
     resource.etag = service_etag(row)
     return resource
 
@@ -68,6 +74,16 @@ def revision(key: ServiceKey, row: RevisionRow, instance: Instance) -> Revision:
     resource.conditions = [_ready("Ready", instance, since), _ready("ContainerHealthy", instance, since)]
     resource.etag = etag(row.uid, 1, row.created_us)
     return resource
+
+
+def _being_tried(kind: str, instance: Instance, since: datetime) -> Condition:
+    """Return whether a new revision has taken over from the one that serves: not yet, or it has failed."""
+    condition = _ready(kind, instance, since)
+    if condition.state is Condition.State.CONDITION_SUCCEEDED:
+        condition.state, condition.message = Condition.State.CONDITION_RECONCILING, "Deploying the revision."
+    else:
+        condition.message += " The revision before goes on serving."
+    return condition
 
 
 def _ready(kind: str, instance: Instance, since: datetime) -> Condition:

@@ -1,8 +1,8 @@
-"""Variables of tasks that come from secrets: which ones a container names, and their values when attempts start.
+"""Variables that come from secrets: which ones a container names, and their values when attempts start.
 
-1. ``:run`` is refused while a secret version that the job names does not exist.
-2. ``latest`` is looked up when an attempt starts, as Cloud Run does. If the version has gone by then, the attempt
-   ends as not started, with a reason that names it.
+1. A run of a job, and a change of a service, are refused while a secret version that they name does not exist.
+2. ``latest`` is looked up when an attempt starts, as Cloud Run does. If the version has gone by then, nothing starts,
+   and the reason names it.
 3. Values live in the memory of this process for as long as handing attempts over takes; they are stored nowhere.
 """
 
@@ -58,7 +58,7 @@ async def require(store: SecretStore, refs: Iterable[SecretRef]) -> None:
     for ref in sorted(set(refs)):
         if await asyncio.to_thread(store.find, ref) is None:
             raise FailedPrecondition(
-                f"Secret version {str(ref)!r}, which the job's environment names, does not exist."
+                f"Secret version {str(ref)!r}, which the container's environment names, does not exist."
             )
 
 
@@ -66,6 +66,20 @@ async def read(store: SecretStore, refs: Iterable[SecretRef]) -> Values:
     """Return the values of these as they are now."""
     wanted = sorted(set(refs))
     return await asyncio.to_thread(_read, store, wanted) if wanted else Values({}, {})
+
+
+async def values_of(store: SecretStore, container: Container, project: str) -> Mapping[str, str]:
+    """Return the values, as they are now, of the variables of ``container`` that come from secrets.
+
+    Raises:
+        FailedPrecondition: One does not exist, or cannot be a variable; the message names it.
+
+    """
+    refs = refs_of(container, project)
+    values = await read(store, refs.values())
+    for reason in values.missing.values():
+        raise FailedPrecondition(reason)
+    return {name: values.found[ref] for name, ref in refs.items()}
 
 
 def _read(store: SecretStore, refs: Iterable[SecretRef]) -> Values:

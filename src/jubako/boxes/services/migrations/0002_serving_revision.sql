@@ -1,0 +1,1 @@
+ALTER TABLE services ADD COLUMN serving_revision TEXT NOT NULL DEFAULT '';
