@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jubako_apps.telop import receptions
+from jubako_apps.telop import lives, receptions
 from jubako_apps.telop.google_api import ApiError, Jobs, Workflow
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.webhook import Webhook
@@ -86,12 +86,31 @@ class Desk:
             await asyncio.to_thread(receptions.cancel, self._sink, reception.id)
         return await self.settle(reception)
 
+    async def rerun(self, reception: Reception) -> Status:
+        """Start what has ended once more; only what has no result is done. One that runs goes on as it is."""
+        async with self._locks[reception.id]:
+            if await asyncio.to_thread(lives.again, self._sink, reception):
+                self._executions.pop(reception.id, None)
+        return await self.settle(reception)
+
+    async def remove(self, reception: Reception) -> Status | None:
+        """End the reception's run and delete everything of it; None once nothing is left."""
+        await asyncio.to_thread(lives.remove, self._sink, reception.id)
+        status = await self.settle(reception)
+        if status.state not in FINAL:
+            return status
+        async with self._locks[reception.id]:
+            await asyncio.to_thread(lives.purge, self._sink, reception)
+        self._locks.pop(reception.id, None)
+        return None
+
     async def sweep(self) -> int:
         """Settle every reception that has not ended; return how many are still under way."""
         unfinished = 0
         for reception in await asyncio.to_thread(lambda: list(receptions.unfinished(self._sink))):
             try:
-                status = await self.settle(reception)
+                removed = await asyncio.to_thread(lives.is_removed, self._sink, reception.id)
+                status = await (self.remove(reception) if removed else self.settle(reception))
             except ApiError as error:
                 log(
                     "WARNING",
@@ -100,7 +119,7 @@ class Desk:
                 )
                 unfinished += 1
             else:
-                unfinished += status.state not in FINAL
+                unfinished += status is not None and status.state not in FINAL
         return unfinished
 
     async def _find(self, reception: str) -> dict[str, Any] | None:
@@ -111,7 +130,8 @@ class Desk:
             except ApiError as error:
                 if error.status != 404:
                     raise
-        found = await self._workflow.find(reception)
+        run = await asyncio.to_thread(lives.run_number, self._sink, reception)
+        found = await self._workflow.find(reception, run)
         if found is not None:
             self._executions[reception] = found["name"]
         return found
@@ -124,7 +144,8 @@ class Desk:
             "speech_tasks": reception.speech_parts,
             "output_uri": self._output_uri,
         }
-        execution = await self._workflow.start(reception.id, argument)
+        run = await asyncio.to_thread(lives.run_number, self._sink, reception.id)
+        execution = await self._workflow.start(reception.id, run, argument)
         self._executions[reception.id] = execution["name"]
         log("INFO", f"reception {reception.id} started", reception=reception.id, execution=execution["name"])
         # Another instance may have cancelled between our look and our start.
@@ -162,10 +183,15 @@ class Desk:
         return await self._finish(reception.id, "CANCELLED", None)
 
     async def _finish(self, reception: str, state: State, reason: str | None) -> Status:
-        if self._webhook is not None:
+        is_wanted = not await asyncio.to_thread(lives.is_removed, self._sink, reception)
+        if self._webhook is not None and is_wanted:
             await asyncio.to_thread(self._webhook.note, reception)
         outcome = await asyncio.to_thread(receptions.finish, self._sink, reception, state, reason)
         self._executions.pop(reception, None)
+        if (
+            await asyncio.to_thread(receptions.load, self._sink, reception) is None
+        ):  # removed by another instance
+            await asyncio.to_thread(self._sink.delete, receptions.home(reception) + "outcome.json")
         return Status(state=outcome["state"], reason=outcome["reason"])
 
     def _reason(self, reception: str, execution: dict[str, Any]) -> str:

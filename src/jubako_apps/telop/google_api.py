@@ -107,21 +107,24 @@ class Workflow:
         self._api = api
         self._path = f"v1/{quote(name)}/executions"
 
-    async def find(self, reception: str) -> dict[str, Any] | None:
-        """Return the newest execution labelled with the reception, or None."""
+    async def find(self, reception: str, run: int = 1) -> dict[str, Any] | None:
+        """Return the newest execution labelled with the reception and the number of its run, or None."""
         query = {"filter": f'labels.reception="{reception}"', "view": "FULL", "pageSize": "100"}
         # Labels are checked here as well: a server may pass over the filter.
         async for execution in self._api.pages(self._path, "executions", query):
-            if execution.get("labels", {}).get("reception") == reception:
+            labels = execution.get("labels", {})
+            if labels.get("reception") == reception and labels.get("run", "1") == str(run):
                 return execution
         return None
 
-    async def start(self, reception: str, argument: Mapping[str, object]) -> dict[str, Any]:
+    async def start(self, reception: str, run: int, argument: Mapping[str, object]) -> dict[str, Any]:
         """Start an execution for the reception; where the key is understood, a second call finds the first's."""
-        body = {"argument": json.dumps(argument), "labels": {"reception": reception}}
-        return await self._api.call(
-            "POST", self._path, body=body, headers={"Idempotency-Key": f"reception-{reception}"}
-        )
+        # The first run has no number, as those that were started before there were reruns.
+        labels, key = {"reception": reception}, f"reception-{reception}"
+        if run > 1:
+            labels, key = labels | {"run": str(run)}, f"{key}-{run}"
+        body = {"argument": json.dumps(argument), "labels": labels}
+        return await self._api.call("POST", self._path, body=body, headers={"Idempotency-Key": key})
 
     async def get(self, name: str) -> dict[str, Any]:
         """Return the execution of this full name."""

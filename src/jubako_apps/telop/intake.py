@@ -296,7 +296,8 @@ class Intake:
             is_file = stat.S_ISREG(place.stat().st_mode)
         except (OSError, RuntimeError, ValueError) as error:
             raise Refused(422, f"{field}: {text!r} cannot be read: {_why(error)}.") from error
-        if not place.is_relative_to(self._settings.input_root):
+        roots = [self._settings.input_root, *(root.resolve() for _, root in self._settings.buckets)]
+        if not any(place.is_relative_to(root) for root in roots):
             raise Refused(403, f"{field}: only files under {self._settings.input_root} may be named.")
         if not is_file:
             raise Refused(422, f"{field}: {text!r} is no file.")

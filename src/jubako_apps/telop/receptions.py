@@ -8,6 +8,8 @@
     reception.json            what was asked for (rule 2)
     video-HASH, script-HASH, glossary-HASH, ng_words-HASH   what was uploaded
     cancelled.json            somebody asked for the end; nothing is started after that
+    removed.json              somebody asked for everything to go (`jubako_apps.telop.lives`)
+    runs/0002.json            it was started a second time
     ocr/segment-00003.json    telops of one segment
     speech/part-00001.json    what is said, as far as one task listened
     speech/transcript.json    what is said
@@ -164,9 +166,10 @@ def all_receptions(sink: Sink) -> Iterator[Reception]:
 
 
 def unfinished(sink: Sink) -> Iterator[Reception]:
-    """Yield every reception that has not ended, by id."""
+    """Yield every reception that has not ended, or is to be removed, by id."""
     for identifier in sink.folders("receptions/"):
-        if is_reception_id(identifier) and not sink.exists(home(identifier) + "outcome.json"):
+        ended = is_reception_id(identifier) and sink.exists(home(identifier) + "outcome.json")
+        if not ended or sink.exists(home(identifier) + "removed.json"):
             found = load(sink, identifier)
             if found is not None:
                 yield found

@@ -4,11 +4,16 @@
     POST   /lists?name=NAME.csv&language=..    body: glossary or NG words -> 201 {"list": "l-..."}
     POST   /videos?name=..&language=..         body: the video       -> 202 the reception, Location
     POST   /videos   application/json        {"path": "/..", "script": "/.. or s-..", "language": ..} -> the same
+    POST   /videos   application/json        {"bucket": "..", "object": "..", "language": ..}         -> the same
+    POST   /events   a CloudEvent            object finalized in a bucket                             -> the same
     GET    /receptions                                             -> {"receptions": [..]}
     GET    /receptions/ID                                          -> state, progress, result
     DELETE /receptions/ID                                          -> 202 cancelling, 200 when it has ended
+    DELETE /receptions/ID?data=true                                -> 200 when nothing of it is left, else 202
+    POST   /receptions/ID/rerun                                    -> what has no result yet is done again
     GET    /receptions/ID/events                                   -> server-sent events, until it has ended
     GET    /receptions/ID/report.json, report.html                 -> the result
+    GET    /openapi.json                                           -> all of this, for programs
 
 Fields of a video: ``name``, ``language`` (en, ja), ``script``, ``glossary``, ``ng_words``, ``mode`` (strict, balanced,
 sensitive), ``segment_seconds``. The header ``Idempotency-Key`` names the reception; without it the content does.
@@ -18,10 +23,8 @@ The service may be mounted below any path; links are made below ``X-Forwarded-Pr
 """
 
 import asyncio
-import json
 import os
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -34,21 +37,22 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from jubako_apps.telop import receptions
+from jubako_apps.telop.buckets import Passed, finalized_from, placed
 from jubako_apps.telop.desk import FINAL, Desk, Status
 from jubako_apps.telop.events import telling
 from jubako_apps.telop.google_api import Api, ApiError, Jobs, Workflow
 from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
+from jubako_apps.telop.openapi import document
 from jubako_apps.telop.page import POLICY
 from jubako_apps.telop.receptions import Reception
 from jubako_apps.telop.settings import BadSettings, Settings, from_environment
+from jubako_apps.telop.views import error, json_body, length, prefix, view
 from jubako_apps.telop.webhook import Webhook
 from jubako_apps.telop.wishes import Refused, wish_from
 from jubako_sdk import ObjectNotFound, Sink, SinkError, log, sink
 
-JSON_BYTES_MAX = 64 * 1024
 SWEEP_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z")
 _MEDIA = {"report.json": "application/json", "report.html": "text/html; charset=utf-8"}
 _SAFE = {
     "Content-Security-Policy": POLICY,
@@ -76,6 +80,9 @@ class Counter:
             Route("/receptions/{id}", self.get, methods=["GET"]),
             Route("/receptions/{id}", self.delete, methods=["DELETE"]),
             Route("/receptions/{id}/events", self.events, methods=["GET"]),
+            Route("/receptions/{id}/rerun", self.rerun, methods=["POST"]),
+            Route("/events", self.event, methods=["POST"]),
+            Route("/openapi.json", self.openapi, methods=["GET"]),
             Route("/receptions/{id}/{report:str}", self.report, methods=["GET"]),
         ]
 
@@ -102,10 +109,10 @@ class Counter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         key = request.headers.get("idempotency-key")
         if kind == "application/json":
-            reception, is_new = await self._by_path(await _json_body(request), key)
+            reception, is_new = await self._by_path(await json_body(request), key)
         elif kind.startswith("video/") or kind == "application/octet-stream":
             wish = wish_from(dict(request.query_params), key, self._settings)
-            if _length(request) > self._settings.upload_bytes_max:
+            if length(request) > self._settings.upload_bytes_max:
                 raise Refused(413, too_large(self._settings))
             reception, is_new = await self._intake.upload(request.stream(), wish)
         else:
@@ -113,15 +120,15 @@ class Counter:
                 415, "Content-Type: send the video as video/... or application/octet-stream, or JSON."
             )
         status = await self._settled(reception)
-        headers = {"Location": f"{_prefix(request)}receptions/{reception.id}"}
-        view = await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request))
-        return JSONResponse(view, status_code=202 if is_new else 200, headers=headers)
+        headers = {"Location": f"{prefix(request)}receptions/{reception.id}"}
+        shown = await asyncio.to_thread(view, self._sink, reception, status, prefix(request))
+        return JSONResponse(shown, status_code=202 if is_new else 200, headers=headers)
 
     async def list(self, request: Request) -> Response:
         """Show all receptions."""
         found = await asyncio.to_thread(lambda: list(receptions.all_receptions(self._sink)))
         views = [
-            await asyncio.to_thread(_view, self._sink, one, await self._settled(one), _prefix(request))
+            await asyncio.to_thread(view, self._sink, one, await self._settled(one), prefix(request))
             for one in found
         ]
         return JSONResponse({"receptions": views})
@@ -131,7 +138,7 @@ class Counter:
         reception = await self._find(request)
         status = await self._desk.settle(reception)
         return JSONResponse(
-            await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request, up="../"))
+            await asyncio.to_thread(view, self._sink, reception, status, prefix(request, up="../"))
         )
 
     async def events(self, request: Request) -> Response:
@@ -140,12 +147,41 @@ class Counter:
         told = telling(self._sink, reception, lambda: self._settled(reception))
         return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
-    async def delete(self, request: Request) -> Response:
-        """End one reception's run."""
+    async def rerun(self, request: Request) -> Response:
+        """Start a reception that has ended once more; what has a result is not done again."""
         reception = await self._find(request)
+        status = await self._desk.rerun(reception)
+        shown = await asyncio.to_thread(view, self._sink, reception, status, prefix(request, up="../../"))
+        return JSONResponse(shown, status_code=200 if status.state in FINAL else 202)
+
+    async def event(self, request: Request) -> Response:
+        """Start the check of an object that was finalized in a bucket (a CloudEvent)."""
+        told = await finalized_from(request, self._settings)
+        if isinstance(told, Passed):
+            return JSONResponse({"ignored": told.reason})
+        try:
+            reception, is_new = await self._intake.by_path(str(told.path), told.wish)
+        except Refused as refused:
+            # Sending the event again would change nothing: it is taken, and the reason is for people.
+            log("ERROR", f"{told.name} was not received: {refused}", object=told.name)
+            return JSONResponse({"refused": str(refused), "object": told.name})
+        await self._settled(reception)
+        return JSONResponse({"reception": reception.id}, status_code=202 if is_new else 200)
+
+    async def openapi(self, request: Request) -> Response:
+        """Describe the API."""
+        return JSONResponse(document(prefix(request).rstrip("/") or "/"))
+
+    async def delete(self, request: Request) -> Response:
+        """End one reception's run, or with ``data=true`` remove it and everything that belongs to it."""
+        reception = await self._find(request)
+        if request.query_params.get("data") == "true":
+            left = await self._desk.remove(reception)
+            answer = {"id": reception.id, "removed": left is None}
+            return JSONResponse(answer, status_code=200 if left is None else 202)
         status = await self._desk.cancel(reception)
-        view = await asyncio.to_thread(_view, self._sink, reception, status, _prefix(request, up="../"))
-        return JSONResponse(view, status_code=200 if status.state in FINAL else 202)
+        shown = await asyncio.to_thread(view, self._sink, reception, status, prefix(request, up="../"))
+        return JSONResponse(shown, status_code=200 if status.state in FINAL else 202)
 
     async def report(self, request: Request) -> Response:
         """Send the report."""
@@ -161,6 +197,8 @@ class Counter:
 
     async def _by_path(self, body: dict[str, Any], key: str | None) -> tuple[Reception, bool]:
         path = body.pop("path", None)
+        if "bucket" in body:
+            path = str(placed(str(body.pop("bucket")), str(body.pop("object", "")), self._settings))
         if not isinstance(path, str) or not path:
             raise Refused(400, "path: must be the absolute path of the video on the server.")
         body.setdefault("name", path)
@@ -233,87 +271,31 @@ async def _sweep_for_ever(desk: Desk, webhook: Webhook, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def _view(place: Sink, reception: Reception, status: Status, prefix: str) -> dict[str, Any]:
-    counts = receptions.branches(place, reception)
-    own = f"{prefix}receptions/{reception.id}"
-    links = {"self": own}
-    missing: list[str] = []
-    if status.state == "SUCCEEDED":
-        missing = [one.reason for one in receptions.missing(place, reception)]
-        links |= {"report_json": f"{own}/report.json", "report_html": f"{own}/report.html"}
-    return {
-        "id": reception.id,
-        "state": status.state,
-        "cancelling": status.cancelling,
-        "reason": status.reason,
-        "missing": missing,
-        "progress": receptions.progress(counts),
-        "branches": counts,
-        "seconds": receptions.seconds(place, reception.id),
-        "name": reception.name,
-        "language": reception.language,
-        "mode": reception.mode,
-        "duration": reception.duration,
-        "segments": reception.segments,
-        "links": links,
-    }
+async def _on_refused(_: Request, raised: Exception) -> Response:
+    assert isinstance(raised, Refused), raised
+    return error(raised.status, str(raised))
 
 
-def _prefix(request: Request, up: str = "") -> str:
-    """Return what links begin with; ``up`` leads from the request's place to the root of the service."""
-    given = request.headers.get("x-forwarded-prefix", "").rstrip("/")
-    return f"{given}/" if _PREFIX.match(given) else up
-
-
-def _length(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-async def _json_body(request: Request) -> dict[str, Any]:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > JSON_BYTES_MAX:
-            raise Refused(413, f"The JSON is larger than {JSON_BYTES_MAX} bytes.")
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise Refused(400, "The body must be a JSON object.")
-    return body
-
-
-def _error(code: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=code, headers=headers)
-
-
-async def _on_refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused), error
-    return _error(error.status, str(error))
-
-
-async def _on_api_error(_: Request, error: Exception) -> Response:
-    log("WARNING", str(error))
+async def _on_api_error(_: Request, raised: Exception) -> Response:
+    log("WARNING", str(raised))
     message = "The reception is safe, but the platform does not answer right now. Ask again."
-    return _error(503, message, {"Retry-After": "2"})
+    return error(503, message, {"Retry-After": "2"})
 
 
-async def _on_os_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, OSError), error
-    log("ERROR", f"disk: {error}")
-    refused = refusal_of(error)
-    return _error(refused.status, str(refused))
+async def _on_os_error(_: Request, raised: Exception) -> Response:
+    assert isinstance(raised, OSError), raised
+    log("ERROR", f"disk: {raised}")
+    refused = refusal_of(raised)
+    return error(refused.status, str(refused))
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException), error
-    return _error(error.status_code, error.detail, error.headers)
+async def _on_http(_: Request, raised: Exception) -> Response:
+    assert isinstance(raised, HTTPException), raised
+    return error(raised.status_code, raised.detail, raised.headers)
 
 
-async def _on_disconnect(_: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
-    return _error(499, "The client has gone.")
+async def _on_disconnect(_: Request, raised: Exception) -> Response:  # noqa: ARG001 - starlette's signature
+    return error(499, "The client has gone.")
 
 
 _HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {

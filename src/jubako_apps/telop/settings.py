@@ -31,6 +31,8 @@ class Settings:
         webhook_url: ``TELOP_WEBHOOK_URL``: told when a check has ended; empty: nobody is.
         webhook_secret: ``TELOP_WEBHOOK_SECRET``: signs those messages; needed with the address.
         speech_models: ``TELOP_SPEECH_MODELS``, for example ``ja=vosk:/models/ja,faster-whisper:/models/base``.
+        buckets: ``TELOP_BUCKETS``, for example ``news=/mnt/news``: where buckets are mounted.
+        language: ``TELOP_LANGUAGE``, of videos that land in a bucket and do not say theirs; default ``en``.
         jobs: ``TELOP_JOBS``, comma-separated ids; the jobs that a cancelled reception must not leave running.
 
     """
@@ -47,6 +49,8 @@ class Settings:
     webhook_url: str = ""
     webhook_secret: str = field(default="", repr=False)
     speech_models: tuple[Model, ...] = ()
+    buckets: tuple[tuple[str, Path], ...] = ()
+    language: str = "en"
     jobs: tuple[str, ...] = ("telop-ocr", "telop-speech", "telop-report")
 
     @property
@@ -85,6 +89,13 @@ class _Environment:
             self.problems.append(f"{name} must begin with https:// or http://")
         return value
 
+    def places(self, name: str) -> tuple[tuple[str, Path], ...]:
+        pairs = [entry.strip().partition("=") for entry in self.text(name).split(",") if entry.strip()]
+        self.problems += [
+            f"{name}: say BUCKET=/DIRECTORY" for _, _, place in pairs if not place.startswith("/")
+        ]
+        return tuple((bucket, Path(place)) for bucket, _, place in pairs)
+
     def models(self, name: str) -> tuple[Model, ...]:
         try:
             return models_from(self.text(name))
@@ -116,6 +127,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         webhook_url=webhook_url,
         webhook_secret=env.needed("TELOP_WEBHOOK_SECRET") if webhook_url else "",
         speech_models=env.models("TELOP_SPEECH_MODELS"),
+        buckets=env.places("TELOP_BUCKETS"),
+        language=env.text("TELOP_LANGUAGE", Settings.language),
         jobs=tuple(filter(None, variables.get("TELOP_JOBS", ",".join(Settings.jobs)).split(","))),
     )
     if env.problems:

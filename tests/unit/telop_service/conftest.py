@@ -37,7 +37,8 @@ class FakeReader:
     """Takes anything that begins with VIDEO for a clip of 100 seconds."""
 
     def probe(self, path: Path) -> Facts:
-        head = path.read_bytes()[:6]
+        with path.open("rb") as file:
+            head = file.read(6)
         if not head.startswith(b"VIDEO"):
             raise Unusable(f"{path.name} is not a video file that can be read here.")
         return Facts(duration=100.0, has_audio=head != b"VIDEO-")
