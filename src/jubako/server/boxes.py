@@ -178,11 +178,12 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
     engine = ServicesEngine(ground.store, ground.runtime, settings, readiness, ground.events, ground.faults)
     admission = Admission(ground.store, ground.clock, engine.leases, settings)
     ports = ServicePorts(
-<<<<<<< ours
-        store=ground.store, ids=ground.ids, faults=ground.faults, base_url=ground.base_url, admit=admit
-=======
-        store=ground.store, ids=ground.ids, faults=ground.faults, secrets=vault, base_url=ground.base_url
->>>>>>> theirs
+        store=ground.store,
+        ids=ground.ids,
+        faults=ground.faults,
+        secrets=vault,
+        base_url=ground.base_url,
+        admit=admit,
     )
     return Services(
         engine=engine,

@@ -20,11 +20,8 @@ from jubako.core.limits import (
     TASKS_PER_EXECUTION_MAX,
 )
 from jubako.core.timestamps import format_duration
-<<<<<<< ours
-from jubako.identity.accounts import email_of
-=======
 from jubako.identity import secret_variables
->>>>>>> theirs
+from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
 from jubako.wire.quantities import check_limits, in_gib, memory_of

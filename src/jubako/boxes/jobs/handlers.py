@@ -34,11 +34,8 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
-<<<<<<< ours
-from jubako.identity.acting import Admit, everybody
-=======
 from jubako.identity import secret_variables
->>>>>>> theirs
+from jubako.identity.acting import Admit, everybody
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx

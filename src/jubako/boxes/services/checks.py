@@ -23,11 +23,8 @@ from jubako.boxes.services.resources import (
 from jubako.core.limits import REQUEST_TIMEOUT_MAX
 from jubako.core.names import dns_label
 from jubako.core.timestamps import format_duration
-<<<<<<< ours
-from jubako.identity.accounts import email_of
-=======
 from jubako.identity import secret_variables
->>>>>>> theirs
+from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
 from jubako.wire.quantities import check_limits

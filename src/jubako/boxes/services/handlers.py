@@ -33,12 +33,9 @@ from jubako.core.errors import NotFound
 from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
-<<<<<<< ours
-from jubako.identity.acting import Admit, everybody
-=======
 from jubako.identity import secret_variables
+from jubako.identity.acting import Admit, everybody
 from jubako.identity.secrets import SecretStore
->>>>>>> theirs
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
@@ -57,12 +54,9 @@ class HandlerPorts:
     store: Store
     ids: IdSource
     faults: Faults
-<<<<<<< ours
     admit: Admit = everybody
     """Who may have programs run as which account."""
-=======
     secrets: SecretStore
->>>>>>> theirs
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``urls``."""
 
