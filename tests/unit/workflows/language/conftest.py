@@ -1,8 +1,10 @@
 """A driver that runs a workflow to its end with answers given by the test."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,9 @@ from jubako.boxes.workflows.language import (
     load,
     pending_effects,
 )
+
+# Tests of this folder share an interpreter and a maker of programs: the repository's root must be importable.
+sys.path.insert(0, str(Path(__file__).parents[4]))
 
 
 @dataclass
