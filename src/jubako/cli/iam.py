@@ -1,18 +1,28 @@
-"""``jubako iam``: key files of service accounts."""
+"""``jubako iam``: service accounts, their keys and their policies."""
 
 import argparse
 import json
 import os
 from pathlib import Path
 
+from jubako.cli import policies
 from jubako.cli.context import Context, segment
 from jubako.cli.errors import CliError
+from jubako.cli.formats import Columns, Nothing, parse_path
 from jubako.cli.parsing import Group
 
 
 def register(top: Group, word: str, summary: str) -> None:
     """Add ``iam``."""
     accounts = top.group(word, summary).group("service-accounts", "Accounts as which programs run.")
+    create = accounts.command("create", create_account, "Make a service account.")
+    create.add_argument("name", metavar="NAME", help="6 to 30 letters, digits and hyphens")
+    create.add_argument("--display-name", metavar="TEXT", default="", help="for people")
+    accounts.listing("list", list_accounts, "List service accounts.")
+    accounts.command("delete", delete_account, "Forget a service account and its keys.").add_argument(
+        "name", metavar="ACCOUNT"
+    )
+    policies.register(accounts, policies.ACCOUNT)
     keys = accounts.group("keys", "Key files, for programs that insist on one.")
     create = keys.command(
         "create",
@@ -24,6 +34,31 @@ def register(top: Group, word: str, summary: str) -> None:
     create.add_argument(
         "--iam-account", metavar="ACCOUNT", required=True, help="email or bare name of the account"
     )
+
+
+def create_account(args: argparse.Namespace, context: Context) -> int:
+    """``jubako iam service-accounts create``."""
+    body = {"accountId": args.name, "serviceAccount": {"displayName": args.display_name}}
+    account = context.client.call("POST", f"/v1/projects/{context.project}/serviceAccounts", body=body)
+    context.note(f"Created service account [{args.name}].")
+    context.show(account, Nothing())
+    return 0
+
+
+def list_accounts(args: argparse.Namespace, context: Context) -> int:
+    """``jubako iam service-accounts list``."""
+    columns = [parse_path("displayName:label='DISPLAY NAME'"), parse_path("email:label=EMAIL")]
+    found = context.client.list(f"/v1/projects/{context.project}/serviceAccounts", "accounts")
+    context.show_list(args, found, Columns(columns))
+    return 0
+
+
+def delete_account(args: argparse.Namespace, context: Context) -> int:
+    """``jubako iam service-accounts delete``."""
+    account = segment(args.name, "account")
+    context.client.call("DELETE", f"/v1/projects/{context.project}/serviceAccounts/{account}")
+    context.note(f"Deleted service account [{account}].")
+    return 0
 
 
 def create_key(args: argparse.Namespace, context: Context) -> int:

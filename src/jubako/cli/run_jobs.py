@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from jubako.cli import run_executions, run_logs, run_replace
+from jubako.cli import policies, run_executions, run_logs, run_replace
 from jubako.cli.containers import add_container_flags, edit_container, edit_labels
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
@@ -54,6 +54,7 @@ def register(run: Group) -> None:
         jobs.command(word, command, summary).add_argument("name", metavar="JOB")
     jobs.listing("list", list_jobs, "List jobs.")
     run_replace.register(jobs, run_replace.JOB)
+    policies.register(jobs, policies.JOB)
     run_executions.register(jobs)
     run_logs.register(jobs)
 

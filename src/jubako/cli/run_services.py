@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from jubako.cli import run_replace, service_logs
+from jubako.cli import policies, run_replace, service_logs
 from jubako.cli.containers import add_container_flags, edit_container, edit_labels
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, CliError, UsageError
@@ -33,6 +33,7 @@ def register(run: Group) -> None:
     services.listing("list", list_services, "List services.")
     run_replace.register(services, run_replace.SERVICE)
     service_logs.register(services)
+    policies.register(services, policies.SERVICE)
     for word, command, summary in (
         ("describe", describe_service, "Show a service."),
         ("delete", delete_service, "Stop and delete a service."),

@@ -143,6 +143,88 @@ def test_a_task_is_its_own_service_account(server: ServerProcess) -> None:
     assert re.search(r"I am \d+-compute@developer\.gserviceaccount\.com in local", names[""])
 
 
+@needs("google.cloud.run_v2")
+def test_a_task_calls_the_api_as_its_own_service_account(server: ServerProcess) -> None:
+    """Default credentials, default endpoint, TLS: the task makes a job, and the job says who made it."""
+    code = (
+        "from google.cloud import run_v2\n"
+        "from google.cloud import logging\n"
+        "import google.auth\n"
+        f"template = run_v2.TaskTemplate(containers=[run_v2.Container(command=['true'])])\n"
+        "job = run_v2.Job(template=run_v2.ExecutionTemplate(template=template))\n"
+        "client = run_v2.JobsClient()\n"
+        f"made = client.create_job(parent={PARENT!r}, job=job, job_id='j{uuid.uuid4().hex[:8]}').result(timeout=60)\n"
+        "print('made by', client.get_job(name=made.name).creator, flush=True)\n"
+        "logging.Client().logger('from-a-task').log_text('I was here')\n"
+    )
+    done = run_python_task(server, code, serviceAccount="maker")
+    assert "made by maker@local.iam.gserviceaccount.com" in logs_of(server, done["name"])
+    body = {"resourceNames": ["projects/local"], "filter": 'log_id("from-a-task") "I was here"'}
+    assert len(server.post("/v2/entries:list", body)["entries"]) == 1
+
+
+def run_python_task(server: ServerProcess, code: str, **template: object) -> dict[str, str]:
+    name = f"j{uuid.uuid4().hex[:8]}"
+    container = {"command": [sys.executable], "args": ["-W", "ignore", "-c", code]}
+    body = {"template": {"template": {"containers": [container], "maxRetries": 0, **template}}}
+    server.post(f"/v2/{PARENT}/jobs?jobId={name}", body)
+    operation = server.post(f"/v2/{PARENT}/jobs/{name}:run")
+    done = server.post(f"/v2/{operation['name']}:wait", {"timeout": "60s"})
+    execution: dict[str, str] = done["metadata"]
+    assert "response" in done, logs_of(server, execution["name"])
+    return execution
+
+
+def test_a_workflow_calls_the_api_as_its_own_service_account(server: ServerProcess) -> None:
+    name = uuid.uuid4().hex[:8]
+    source = f"""
+main:
+  steps:
+  - make:
+      call: http.post
+      args:
+        url: https://run.googleapis.com/v2/{PARENT}/jobs?jobId=w{name}
+        auth: {{type: OAuth2}}
+        body: {{template: {{template: {{containers: [{{command: ['true']}}]}}}}}}
+  - look:
+      call: googleapis.run.v2.projects.locations.jobs.get
+      args: {{name: {PARENT}/jobs/w{name}}}
+      result: job
+  - tell: {{return: '${{job.creator}}'}}
+"""
+    server.post(
+        f"/v1/{PARENT}/workflows?workflowId=w{name}", {"sourceContents": source, "serviceAccount": "author"}
+    )
+    execution = server.post(f"/v1/{PARENT}/workflows/w{name}/executions")["name"]
+    ended = server.post(f"/jubako/v1/{execution}:wait", {"timeout": "60s"})
+    assert ended.get("result") == '"author@local.iam.gserviceaccount.com"', ended
+
+
+@needs("google.cloud.workflows")
+def test_default_clients_see_locations_and_operations(python: Python) -> None:
+    code = f"""
+from google.cloud import run_v2, workflows_v1
+from google.cloud.location import locations_pb2
+from google.longrunning import operations_pb2
+for transport in ("grpc", "rest"):
+    client = workflows_v1.WorkflowsClient(transport=transport)
+    names = [one.location_id for one in client.list_locations({{"name": "projects/local"}}).locations]
+    one = client.get_location({{"name": "projects/local/locations/asia-northeast1"}})
+    print("asia-northeast1" in names, one.name)
+jobs = run_v2.JobsClient()
+template = run_v2.ExecutionTemplate(template=run_v2.TaskTemplate(containers=[run_v2.Container(command=["true"])]))
+jobs.create_job(parent={PARENT!r}, job=run_v2.Job(template=template), job_id="o{uuid.uuid4().hex[:8]}").result()
+listed = jobs.list_operations({{"name": {PARENT!r}}}).operations
+name = listed[0].name
+waited = operations_pb2.Operation.FromString(jobs.wait_operation({{"name": name}}))  # the client gives it as bytes
+print(jobs.get_operation({{"name": name}}).done, waited.done)
+jobs.delete_operation({{"name": name}})
+print(name in [one.name for one in jobs.list_operations({{"name": {PARENT!r}}}).operations])
+"""
+    place = f"True {PARENT}"
+    assert python(code).splitlines() == [place, place, "True True", "False"]
+
+
 def logs_of(server: ServerProcess, execution: str) -> str:
     return json.dumps(server.get(f"/jubako/v1/{execution}/logs"))
 

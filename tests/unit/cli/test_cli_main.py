@@ -38,6 +38,18 @@ def test_a_client_command_imports_no_part_of_the_server() -> None:
     assert not loaded & {"httpx", "uvicorn", "starlette", "grpc", "asyncio"}
 
 
+def test_a_start_takes_less_processor_time_than_its_budget() -> None:
+    def start() -> float:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "jubako", "run", "jobs", "--help"], stdout=subprocess.DEVNULL
+        )
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0
+        return used.ru_utime + used.ru_stime
+
+    assert min(start() for _ in range(3)) < 0.15
+
+
 def test_the_help_names_every_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"], {}) == 0
     shown = capsys.readouterr().out
