@@ -2,14 +2,14 @@
 
 1. The runtime writes ``stdout``, ``stderr`` and ``index`` into the attempt's directory; ``index`` says at which time
    the files had which sizes. A line has the time of the first index entry that covers its end.
-2. Nothing is held open between two reads, and no read takes more than a chunk: a log of gigabytes costs what is shown.
+2. Nothing is held open between two reads, and no read takes more than a chunk. A page begins where the one before it
+   ended, so that it costs what it shows, however long the log is, and so does following one that grows.
 3. "No output" and "output lost" differ: the directory is there from the start of an attempt on.
 """
 
 import asyncio
 import heapq
 import shutil
-from bisect import bisect_left
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from jubako.core.timestamps import to_micros
+from jubako.telemetry.output_index import Mark, OutputIndex
 
 CHUNK_BYTES = 65_536
 LINE_BYTES_MAX = 262_144
@@ -87,12 +86,6 @@ class Piece:
     data: bytes = b""
     size: int = 0
     """Of the whole stream so far."""
-
-
-class _Mark(msgspec.Struct):
-    t: int
-    o: int
-    e: int
 
 
 class Outputs:
@@ -176,11 +169,8 @@ class Outputs:
         if source.ended_us is not None and source.ended_us + _ENDED_SLACK_US < since:
             return []
         folder = self._folder(source)
-        marks = _marks(folder / "index")
-        times = [mark.t for mark in marks]
-        sizes = {"stdout": [mark.o for mark in marks], "stderr": [mark.e for mark in marks]}
         return [
-            _StreamReader(folder / stream, source, stream, times, sizes[stream]).lines(since)
+            _StreamReader(folder / stream, source, stream, _begin(folder, source, stream, after)).lines()
             for stream in STREAMS
         ]
 
@@ -194,21 +184,35 @@ class Outputs:
         return sorted(entry.name for entry in self._root.iterdir())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begin:
+    """Where reading a stream begins."""
+
+    offset: int
+    is_line: bool
+    """Whether a line, or a part of a long one, begins at ``offset``; else the line that ends there or later does."""
+    before: Mark
+    marks: Iterator[Mark]
+    """Those behind ``before``."""
+
+
 class _StreamReader:
     """Cuts one stream of one attempt into lines with times."""
 
-    def __init__(
-        self, path: Path, source: Source, stream: str, times: Sequence[int], sizes: Sequence[int]
-    ) -> None:
+    def __init__(self, path: Path, source: Source, stream: str, begin: _Begin) -> None:
         self._path = path
         self._source = source
         self._stream = stream
-        self._times = times
-        self._sizes = sizes
+        self._begin = begin
+        self._marks = begin.marks
+        self._mark: Mark | None = begin.before
+        """The first mark behind the last line; None = nobody has noted yet that it was written."""
+        self._last_us = begin.before.t
 
-    def lines(self, since_us: int) -> Iterator[Line]:
-        """Yield lines, at least all that were written at or after ``since_us``."""
-        offset = self._line_start(self._sizes[at - 1] if (at := bisect_left(self._times, since_us)) else 0)
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines."""
+        begin = self._begin
+        offset = begin.offset if begin.is_line else self._line_start(begin.offset)
         rest = b""
         while chunk := _bytes_at(self._path, offset + len(rest), CHUNK_BYTES):
             *whole, rest = (rest + chunk).split(b"\n")
@@ -242,11 +246,13 @@ class _StreamReader:
 
     def _time(self, end: int) -> int:
         """Return when the byte before ``end`` was written; for ever later if nobody has noted it yet."""
-        at = bisect_left(self._sizes, end)
-        if at < len(self._times):
-            return self._times[at]
-        last = self._times[-1] if self._times else 0
-        return max(last, self._source.ended_us or 0) if self._source.ended_us is not None else 2**62
+        while self._mark is not None and _noted(self._mark, self._stream) < end:
+            self._last_us = self._mark.t or self._last_us
+            self._mark = next(self._marks, None)
+        if self._mark is not None:
+            return self._mark.t
+        ended = self._source.ended_us
+        return 2**62 if ended is None else max(self._last_us, ended)
 
     def _line_start(self, offset: int) -> int:
         """Return where the line begins that the byte before ``offset`` is in.
@@ -285,20 +291,22 @@ def _merged(sources: Sequence[Source], opened: "partial[list[Iterator[Line]]]") 
                 heapq.heapreplace(heap, (following.position, number, following, lines))
 
 
-def _marks(path: Path) -> list[_Mark]:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return []
-    # The last line may be half written.
-    return _decode_marks(data[: data.rfind(b"\n") + 1])
+def _begin(folder: Path, source: Source, stream: str, after: Position | None) -> _Begin:
+    """Return where the lines of a stream begin that may stand behind ``after``, as near as can be told."""
+    index = OutputIndex(folder / "index")
+    if after is None:
+        before, marks = index.since(0)
+        return _Begin(offset=0, is_line=True, before=before, marks=marks)
+    own, shown = (source.index, source.attempt, stream), (after.index, after.attempt, after.stream)
+    # Of what was written at the same time as that line, streams that stand before its own have been shown.
+    before, marks = index.since(after.time_us + (own < shown))
+    is_own = own == shown
+    offset = after.offset if is_own else _noted(before, stream)
+    return _Begin(offset=offset, is_line=is_own, before=before, marks=marks)
 
 
-def _decode_marks(data: bytes) -> list[_Mark]:
-    try:
-        return msgspec.json.Decoder(_Mark).decode_lines(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return []
+def _noted(mark: Mark, stream: str) -> int:
+    return mark.o if stream == STREAMS[0] else mark.e
 
 
 def _bytes_at(path: Path, offset: int, limit: int) -> bytes:
