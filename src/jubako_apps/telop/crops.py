@@ -1,4 +1,4 @@
-"""Small pictures of telops, with the suspect part underlined, for the report."""
+"""Small pictures of telops, the suspect part marked by a bar below it, for the report."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,8 @@ _QUALITY: Final = 72
 _FPS: Final = 5.0
 _MARGIN: Final = (0.015, 0.02)
 _TALL: Final = 1.9
-_INK: Final = "#e02020"
+_INK: Final = "#ff3030"
+_STRIP: Final = "#202020"
 
 
 def crops(video: Path, telops: Iterable[Telop], findings: Iterable[Finding]) -> Mapping[int, bytes]:
@@ -64,19 +65,23 @@ def _crop(video: Path, telop: Telop, findings: list[Finding]) -> bytes | None:
     crop = whole.crop(box)
     # Where a sign stands is only estimated, and only in one line.
     if h * _TALL * len(telop.text) ** 0.5 < w or len(telop.text) <= 3:
-        _underline(crop, telop.text, findings, (x - box[0], w))
+        crop = _underlined(crop, telop.text, findings, (x - box[0], w))
     return _jpeg(crop)
 
 
-def _underline(crop: "Image", text: str, findings: list[Finding], line: tuple[float, float]) -> None:
-    from PIL import ImageDraw  # noqa: PLC0415
+def _underlined(crop: "Image", text: str, findings: list[Finding], line: tuple[float, float]) -> "Image":
+    """Return the crop with a strip below it, in which bars stand under the suspect parts: no letter is covered."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415
 
-    draw = ImageDraw.Draw(crop)
-    thick = max(2, crop.height // 18)
+    thick = max(5, crop.height // 7)
+    marked = Image.new("RGB", (crop.width, crop.height + thick), _STRIP)
+    marked.paste(crop)
+    draw = ImageDraw.Draw(marked)
     for finding in findings:
         first, last = part(text, finding.offset, max(1, len(finding.wrong)))
         left, right = line[0] + first * line[1], line[0] + last * line[1]
-        draw.rectangle((left, crop.height - thick, max(right, left + thick), crop.height), fill=_INK)
+        draw.rectangle((left, crop.height, max(right, left + thick), marked.height), fill=_INK)
+    return marked
 
 
 def _jpeg(picture: "Image") -> bytes:

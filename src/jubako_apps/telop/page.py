@@ -29,7 +29,11 @@ mark{background:var(--mark);color:#000;border-radius:.15rem;padding:0 .1rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.3rem 0 0}
 dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
 #tools,.decide{display:none}
-.live #tools,.live .decide{display:flex;flex-wrap:wrap;gap:.4rem .8rem;margin:.5rem 0}
+.live #tools{display:block}
+.live .decide,.save{display:flex;flex-wrap:wrap;gap:.4rem .8rem;margin:.5rem 0}
+fieldset{border:0;padding:0;margin:.2rem 0;display:flex;flex-wrap:wrap;gap:0 .9rem}
+legend{float:left;width:5rem;opacity:.7;line-height:2.2rem}
+summary{min-height:2rem;cursor:pointer}#note{opacity:.7;margin-left:.6rem}
 #tools{position:sticky;top:0;background:Canvas;padding:.4rem 0;border-bottom:1px solid var(--line);z-index:1}
 button{font:inherit;min-height:2.6rem;padding:.2rem .9rem;border:1px solid var(--line);border-radius:.4rem}
 button{background:ButtonFace;color:ButtonText}button[aria-pressed=true]{outline:2px solid}
@@ -81,10 +85,6 @@ SCRIPT: Final = r"""
     return two(Math.floor(s / 3600)) + ":" + two(Math.floor(s / 60) % 60) + ":" + two(s % 60) + "," +
       ("00" + ms % 1000).slice(-3);
   }
-  function frames(seconds) {
-    var base = Math.max(1, Math.round(data.fps)), n = Math.round(seconds * data.fps), s = Math.floor(n / base);
-    return two(Math.floor(s / 3600)) + ":" + two(Math.floor(s / 60) % 60) + ":" + two(s % 60) + ":" + two(n % base);
-  }
   function line(one) {
     var change = (one.wrong || "(nothing)") + " -> " + (one.right || "?");
     return (one.kind + ": " + change + " | " + one.telop).replace(/[\r\n]+/g, " ");
@@ -94,7 +94,8 @@ SCRIPT: Final = r"""
   }
   var makers = {
     csv: function () {
-      var names = ["id", "start", "end", "severity", "kind", "telop", "wrong", "right", "said", "confidence"];
+      var names = ["id", "start_timecode", "end_timecode", "start", "end", "severity", "kind",
+        "telop", "wrong", "right", "said", "confidence"];
       var rows = data.findings.map(function (one) {
         return names.map(function (name) { return quoted(one[name]); })
           .concat(quoted(decided[one.id] || "open")).join(",");
@@ -107,8 +108,9 @@ SCRIPT: Final = r"""
       }).join("\n");
     },
     edl: function () {
-      return "TITLE: TELOP CHECK\nFCM: NON-DROP FRAME\n\n" + kept().map(function (one, n) {
-        var span = frames(one.start) + " " + frames(one.end);
+      var mode = data.is_drop ? "DROP FRAME" : "NON-DROP FRAME";
+      return "TITLE: TELOP CHECK\nFCM: " + mode + "\n\n" + kept().map(function (one, n) {
+        var span = one.start_timecode + " " + one.end_timecode;
         return ("00" + (n + 1)).slice(-3) + "  AX       V     C        " + span + " " + span +
           "\n* COMMENT: " + line(one) + "\n";
       }).join("\n");

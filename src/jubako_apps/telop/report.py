@@ -3,15 +3,15 @@
 ``report.json`` (in full: docs/reference/telop-report.md):
 
     schema         "telop-report/1"; grows by adding keys
-    schemaVersion  "1.1"
+    schemaVersion  "1.2"
     video          {name, duration (seconds), language, fps}
     speech         {source: script | asr | none, utterances: how many, offset: seconds it was moved by}
     mode           strict | balanced | sensitive
     complete       whether everything was looked at
     missing        what was not, each {stage, part, parts, start, end, reason}
     summary        {telops, findings, by_kind: {kind: n}, by_severity: {severity: n}}
-    findings       in the order of the video, each {id, telop_id, start, end, kind, telop, offset, wrong, right, said,
-                   confidence, severity}; see `jubako_apps.telop.findings.Finding`
+    findings       in the order of the video, each {id, telop_id, start, end, start_timecode, end_timecode, kind, telop,
+                   offset, wrong, right, said, confidence, severity}; see `jubako_apps.telop.findings.Finding`
     telops         in the order of the video, each {id, start, end, text, confidence, box}
 """
 
@@ -28,9 +28,10 @@ from jubako_apps.telop.findings import Finding, finding_to_json
 from jubako_apps.telop.page import POLICY, SCRIPT, STYLE
 from jubako_apps.telop.receptions import Missing
 from jubako_apps.telop.telops import Telop, Transcript
+from jubako_apps.telop.timecodes import is_drop, smpte
 
 SCHEMA: Final = "telop-report/1"
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 
 SOURCES: Final = {
     "script": "the script",
@@ -83,7 +84,7 @@ def report_json(check: Check) -> dict[str, Any]:
             "by_kind": dict(Counter(finding.kind for finding in check.findings)),
             "by_severity": dict(Counter(finding.severity for finding in check.findings)),
         },
-        "findings": [finding_to_json(finding) for finding in check.findings],
+        "findings": _findings(check),
         "telops": [_telop_json(telop) for telop in check.telops],
     }
 
@@ -100,10 +101,10 @@ def report_html(check: Check) -> bytes:
         f"{SOURCES[check.transcript.source]}. Mode: {check.mode}.{_moved(check.script_offset)}"
     )
     rows = "\n".join(
-        f"<tr><td><time>{timecode(telop.start)}</time></td><td>{_text(telop.text)}</td></tr>"
+        f"<tr><td><time>{smpte(telop.start, check.fps)}</time></td><td>{_text(telop.text)}</td></tr>"
         for telop in check.telops
     )
-    articles = "".join(_article(number, one, check.crops) for number, one in enumerate(check.findings))
+    articles = "".join(_article(number, one, check) for number, one in enumerate(check.findings))
     page = f"""<!doctype html>
 <html lang="{_text(check.language)}">
 <head>
@@ -157,24 +158,39 @@ def _tools(findings: Sequence[Finding]) -> str:
         "state": ["open", "accepted", "dismissed"],
     }
     boxes = "".join(
-        f'<label><input type="checkbox" name="{name}" value="{value}" checked>{value}</label>'
+        f"<fieldset><legend>{name}</legend>"
+        + "".join(
+            f'<label><input type="checkbox" name="{name}" value="{value}" checked>{value}</label>'
+            for value in values
+        )
+        + "</fieldset>"
         for name, values in groups.items()
-        for value in values
     )
     saves = "".join(
         f'<button type="button" data-save="{kind}">{kind.upper()}</button>' for kind in ("csv", "srt", "edl")
     )
-    return f'<div id="tools">{boxes}{saves}<output id="note"></output></div>\n'
+    return (
+        '<details id="tools"><summary>Filter and export <output id="note"></output></summary>\n'
+        f'{boxes}<div class="save">{saves}</div></details>\n'
+    )
+
+
+def _findings(check: Check) -> list[dict[str, Any]]:
+    return [
+        finding_to_json(one)
+        | {"start_timecode": smpte(one.start, check.fps), "end_timecode": smpte(one.end, check.fps)}
+        for one in check.findings
+    ]
 
 
 def _data(check: Check) -> str:
     """Return what the script works on, as JSON that no parser of HTML can leave."""
-    findings = [finding_to_json(finding) for finding in check.findings]
+    findings = _findings(check)
     listed = json.dumps(findings, sort_keys=True)
     value = {
         "key": hashlib.sha256(f"{check.name}\0{listed}".encode("utf-8", "replace")).hexdigest()[:16],
         "name": _plain(check.name),
-        "fps": check.fps,
+        "is_drop": is_drop(check.fps),
         "findings": findings,
     }
     return json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -189,10 +205,11 @@ def timecode(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
-def _article(number: int, finding: Finding, crops: Mapping[int, bytes]) -> str:
+def _article(number: int, finding: Finding, check: Check) -> str:
     rows = [("should be", finding.right), ("said", finding.said)]
     detail = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows if value)
-    crop = crops.get(finding.telop_id)
+    crop = check.crops.get(finding.telop_id)
+    start, end = (smpte(time, check.fps) for time in (finding.start, finding.end))
     picture = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(crop).decode()}">\n' if crop else ""
     buttons = "".join(
         f'<button type="button" value="{value}" aria-pressed="false">{word}</button>'
@@ -200,7 +217,7 @@ def _article(number: int, finding: Finding, crops: Mapping[int, bytes]) -> str:
     )
     return (
         f'<article class="{finding.severity}" id="f{_text(finding.id)}" data-number="{number}">\n'
-        f"<header><time>{timecode(finding.start)}–{timecode(finding.end)}</time> <strong>{finding.kind}</strong> "
+        f"<header><time>{start} – {end}</time> <strong>{finding.kind}</strong> "
         f"<span>{finding.severity}, {finding.confidence:.0%} sure</span></header>\n"
         f'{picture}<p class="telop">{_marked(finding)}</p>\n<dl>{detail}</dl>\n'
         f'<div class="decide">{buttons}</div>\n</article>\n'

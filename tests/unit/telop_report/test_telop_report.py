@@ -21,6 +21,7 @@ from jubako_apps.telop.score import score
 from jubako_apps.telop.telops import Telop, Transcript, Utterance
 from jubako_sdk import encode_json
 
+DOCUMENTS = Path(__file__).parents[3] / "docs/reference"
 EVIL = '"><script>alert(1)</script>&amp;\u202e\0\ud800\n'
 
 
@@ -85,7 +86,14 @@ def test_the_page_shows_when_what_and_what_should_be_there():
     page = report_html(check(finding()))
     assert b"<mark>whether</mark>" in page
     text = read(page).text
-    for words in ("1:01.2", "homophone", "weather", "The weather is fine.", "92% sure", "1 suspicious telop"):
+    for words in (
+        "00:01:01:05",
+        "homophone",
+        "weather",
+        "The weather is fine.",
+        "92% sure",
+        "1 suspicious telop",
+    ):
         assert words in text
 
 
@@ -139,6 +147,22 @@ def test_the_json_has_its_documented_shape():
     }  # fmt: skip
 
 
+def test_the_json_is_what_the_schema_in_the_documentation_says():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((DOCUMENTS / "telop-report.schema.json").read_text("utf-8"))
+    gap = Missing(stage="speech", part=2, parts=3, start=60.0, end=120.0, reason="x")
+    for fps in (25.0, 30000 / 1001):
+        full = replace(check(finding(), finding(id="2", right=None, said=None)), missing=[gap], fps=fps)
+        report = json.loads(encode_json(report_json(full)))
+        jsonschema.Draft202012Validator(schema).validate(report)
+        assert set(report["findings"][0]) == set(schema["properties"]["findings"]["items"]["properties"])
+        assert set(report) == set(schema["properties"])
+    assert set(SEVERITY) == set(schema["properties"]["findings"]["items"]["properties"]["kind"]["enum"])
+    wrong = report_json(check(finding(kind="taste")))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
 def test_what_was_not_checked_is_said_first_for_people_and_for_programs():
     gap = Missing(stage="ocr", part=2, parts=3, start=60.0, end=120.0, reason="<b>news.mp4</b> breaks off.")
     broken = replace(check(), missing=[gap])
@@ -158,7 +182,7 @@ def test_a_telop_with_a_picture_shows_it_from_the_page_itself():
 
 
 def test_every_key_of_the_json_is_documented():
-    documented = Path(__file__).parents[3].joinpath("docs/reference/telop-report.md").read_text("utf-8")
+    documented = (DOCUMENTS / "telop-report.md").read_text("utf-8")
     gap = Missing(stage="ocr", part=2, parts=3, start=60.0, end=120.0, reason="x")
     report = report_json(replace(check(finding()), missing=[gap]))
     keys = {*report, *report["video"], *report["findings"][0], *report["telops"][0], *report["missing"][0]}

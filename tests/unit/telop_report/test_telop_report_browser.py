@@ -105,13 +105,16 @@ def test_an_editor_filters_decides_and_exports(got):
     assert got["fits"] is True
     assert got["width"] <= 500
     table, subtitles, edits = got["files"]
-    assert table.splitlines()[0] == "id,start,end,severity,kind,telop,wrong,right,said,confidence,decision"
+    assert (
+        table.splitlines()[0]
+        == "id,start_timecode,end_timecode,start,end,severity,kind,telop,wrong,right,said,confidence,decision"
+    )
     assert '"whether ""said"", =1+1"' in table
     assert '"\'=収獲"' in table
     assert subtitles.startswith("1\n00:01:01,200 --> 00:01:02,000\nvariant: =収獲 -> 収穫 | ")
     assert "whether" not in subtitles
     assert edits.startswith(
-        "TITLE: TELOP CHECK\nFCM: NON-DROP FRAME\n\n001  AX       V     C        00:01:01:04 "
+        "TITLE: TELOP CHECK\nFCM: DROP FRAME\n\n001  AX       V     C        00:01:01;06 "
     )
-    assert "002  AX       V     C        01:09:57:00" in edits
+    assert "002  AX       V     C        01:10:01;06" in edits
     assert got["name"] == "news.mp4.check.edl"
