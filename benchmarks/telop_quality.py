@@ -42,7 +42,7 @@ def main() -> None:
     if arguments.rows in {"all", "pictures"}:
         import telop_reading  # noqa: PLC0415 - draws, encodes and reads: only when asked for
 
-        telop_reading.measure(arguments.half)
+        telop_reading.measure(arguments.half, remarks=arguments.remarks)
     if arguments.rows in {"all", "text"}:
         print(HEAD)
         for material in materials(arguments.half):

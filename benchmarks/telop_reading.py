@@ -5,6 +5,7 @@ telop that appears twice because of such an end is a duplicate. Errors of readin
 """
 
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -146,4 +147,4 @@ def _likeness(one: Shown, telop: Telop) -> float:
 
 
 def _bare(text: str) -> str:
-    return "".join(text.split())
+    return "".join(unicodedata.normalize("NFKC", text).split())

@@ -104,14 +104,28 @@ def start_all(server: ServerProcess, count: int) -> None:
                 if number is None:
                     return
                 path = f"/v1/{PARENT}/workflows/{SHARES[number % len(SHARES)]}/executions"
-                own.request("POST", path, body, {"content-type": "application/json"})
-                response = own.getresponse()
-                answer = response.read()
-                assert response.status == 200, answer
+                post(own, path, body)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for future in [pool.submit(start) for _ in range(CONNECTIONS)]:
             future.result()
+
+
+def post(own: http.client.HTTPConnection, path: str, body: str) -> None:
+    """Send one request, again on a new connection if the server has closed this one, which idled."""
+    headers = {"content-type": "application/json"}
+    for is_last in (False, True):
+        try:
+            own.request("POST", path, body, headers)
+            response = own.getresponse()
+            answer = response.read()
+        except OSError:  # it may have been made all the same; there is one more then
+            own.close()
+            if is_last:
+                raise
+        else:
+            assert response.status == 200, answer
+            return
 
 
 def until_waiting(server: ServerProcess, count: int) -> int:

@@ -48,6 +48,8 @@ _CELLS_MIN = 4
 _PIXELS_MIN = 60
 _HEIGHT_MIN = 8
 _KEPT = 0.5
+_ALL_GONE = 0.75
+_START_PART = 0.15
 _TAKEN_OVER = 0.5
 _NEW_PIXELS_MIN = 30
 _JOIN = np.ones((3, 5), np.uint8)
@@ -92,15 +94,27 @@ class _Candidate:
     edges: Mask | None = None
 
     def add(self, index: int, cells: Mask, lasting: Mask) -> None:
-        self.fresh = [(k, mask) for k, mask in self.fresh if k > index - _CHAIN]
         self.fresh.append((index, cells))
         self.edges = lasting & spread(self.cells())
 
-    def is_gone(self, static: Mask) -> bool:
-        """Say whether what it has collected is no longer there: what is fresh now is another text."""
+    def is_settled(self, index: int) -> bool:
+        """Say whether nothing came any more, or has come for so long that it is the picture behind that moves."""
+        return self.newest <= index - _SETTLED or self.fresh[0][0] <= index - _CHAIN
+
+    def parted(self, static: Mask) -> "_Candidate | None":
+        """Part with what is no longer there, if that is most of it and lasted: another text is coming up."""
         if self.edges is None or len(self.fresh) < 2:
-            return False
-        return bool(np.count_nonzero(static & self.edges) < _KEPT * np.count_nonzero(self.edges))
+            return None
+        cells = self.cells()
+        had, has = cell_counts(self.edges), cell_counts(self.edges & static)
+        gone = cells & (has < _KEPT * had)
+        if np.count_nonzero(gone) < _KEPT * np.count_nonzero(cells):
+            return None
+        if np.count_nonzero(gone) >= _ALL_GONE * np.count_nonzero(cells):
+            gone = cells
+        past = _Candidate(fresh=_within(self.fresh, gone), edges=self.edges & spread(gone))
+        self.fresh, self.edges = _within(self.fresh, ~gone), self.edges & spread(~gone)
+        return past
 
     @property
     def newest(self) -> int:
@@ -111,9 +125,24 @@ class _Candidate:
         """The first fresh sample confirmed two earlier ones."""
         return self.fresh[0][0] - 2
 
+    def start_of(self, cells: Mask) -> int:
+        """Return when ``cells`` began to show; what moved beside them may have come earlier."""
+        part = _START_PART * np.count_nonzero(cells)
+        return next(
+            (index - 2 for index, mask in self.fresh if np.count_nonzero(mask & cells) >= part), self.start
+        )
+
     def cells(self) -> Mask:
         cells: Mask = np.logical_or.reduce([mask for _, mask in self.fresh])
         return cells
+
+
+def _keeps(edges: Mask, now: Mask) -> bool:
+    return bool(np.count_nonzero(now & edges) >= _KEPT * np.count_nonzero(edges))
+
+
+def _within(fresh: list[tuple[int, Mask]], cells: Mask) -> list[tuple[int, Mask]]:
+    return [(index, mask & cells) for index, mask in fresh if (mask & cells).any()]
 
 
 class Tracker:
@@ -146,10 +175,11 @@ class Tracker:
         self._luma, self._strong, self._index = luma, strong, index
         self._static.append(static)
         self._follow(static)
-        gone = [candidate for candidate in self._candidates if candidate.is_gone(static)]
-        settled = self._settle(lambda candidate: any(candidate is one for one in gone))
+        past = [gone for candidate in self._candidates if (gone := candidate.parted(static)) is not None]
+        self._candidates = [candidate for candidate in self._candidates if candidate.fresh]
+        settled = self._become_tracks(past)
         self._collect(index)
-        return settled + self._settle(lambda candidate: candidate.newest <= index - _SETTLED)
+        return settled + self._settle(lambda candidate: candidate.is_settled(index))
 
     def finish(self) -> list[Track]:
         """End the video here: settle what is pending; return the last new tracks."""
@@ -169,8 +199,7 @@ class Tracker:
     def _follow(self, static: Mask) -> None:
         for track in self.tracks:
             if not track.closed:
-                seen = np.count_nonzero(static & track.edges)
-                if seen >= _KEPT * np.count_nonzero(track.edges):
+                if _keeps(track.edges, static):
                     track.last = self._index
                 elif self._index - track.last > GAP:
                     track.closed = True
@@ -212,6 +241,9 @@ class Tracker:
     def _settle(self, ready: Callable[[_Candidate], bool]) -> list[Track]:
         done = [candidate for candidate in self._candidates if ready(candidate)]
         self._candidates = [candidate for candidate in self._candidates if not ready(candidate)]
+        return self._become_tracks(done)
+
+    def _become_tracks(self, done: Iterable[_Candidate]) -> list[Track]:
         found = [track for track in map(self._track, done) if track is not None]
         for track in sorted(found, key=lambda t: t.start):
             self._take_over(track)
@@ -222,12 +254,12 @@ class Tracker:
         """Turn a candidate into a track; None if nothing lasting or text-like is left of it."""
         if len({index for index, _ in candidate.fresh}) < 2:
             return None
-        behind = self._index - candidate.newest
+        behind = max(self._index - candidate.newest, _SETTLED - 1)
         shown = list(self._static)[-behind - 1 :][:_SETTLED]
         lasting = np.sum(shown, axis=0) * 2 > len(shown)
-        if candidate.edges is not None and not self._stays(candidate, lasting):
+        if candidate.edges is not None and not _keeps(candidate.edges, lasting):
             # It is gone already: what there was of it is what made it fresh.
-            lasting, shown = candidate.edges, shown[:1]
+            lasting = candidate.edges
         new = spread(candidate.cells()) & lasting & ~self._kept(candidate.start, lasting)
         if np.count_nonzero(new) < _NEW_PIXELS_MIN:
             return None
@@ -235,14 +267,12 @@ class Tracker:
         edges = lasting & spread(cells)
         if np.count_nonzero(cells) < _CELLS_MIN or np.count_nonzero(edges) < _PIXELS_MIN:
             return None
-        last = candidate.newest + len(shown) - 1
-        track = Track(start=candidate.start, look=candidate.newest, last=last, cells=cells, edges=edges)
+        seen = [n for n, static in enumerate(shown) if _keeps(edges, static)]
+        last = self._index - behind + (seen[-1] if seen else 0)
+        track = Track(
+            start=candidate.start_of(cells), look=candidate.newest, last=last, cells=cells, edges=edges
+        )
         return track if track.box()[3] >= _HEIGHT_MIN else None
-
-    @staticmethod
-    def _stays(candidate: _Candidate, lasting: Mask) -> bool:
-        assert candidate.edges is not None, candidate
-        return bool(np.count_nonzero(lasting & candidate.edges) >= _KEPT * np.count_nonzero(candidate.edges))
 
     def _take_over(self, new: Track) -> None:
         for old in self.tracks:

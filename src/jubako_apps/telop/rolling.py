@@ -37,7 +37,7 @@ _READ_AGAIN: Final = 0.4
 _MOVING: Final = 0.2
 _EDGE_ROWS: Final = 3
 _SAME_MARK: Final = 0.6
-_NEXT_LINE: Final = 0.55
+_NEXT_LINE: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

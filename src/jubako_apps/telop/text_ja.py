@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 _DIGITS: Final = {char: n for n, char in enumerate("〇一二三四五六七八九")}
+KANJI_DIGITS: Final = frozenset("〇一二三四五六七八九十百千")
 _SCALES: Final = {"十": 10, "百": 100, "千": 1000}
 _COUNTERS: Final = "人円年月日時分秒歳才件回本台個万億兆%度名番位割倍点頭匹軒棟世社校カヶか階号才ドメキグトセ"
 _NUMERAL: Final = re.compile("[〇一二三四五六七八九十百千]+")

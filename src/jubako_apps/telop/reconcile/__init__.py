@@ -1,8 +1,10 @@
 """Telops against speech: what differs, what kind of error it is, and how sure that is."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jubako_apps.telop.calibration import probability
 from jubako_apps.telop.findings import SEVERITY, THRESHOLDS, Finding, Suspicion, in_order
 from jubako_apps.telop.lists import NO_LISTS, Lists
 from jubako_apps.telop.reconcile.agreement import agreed
@@ -15,7 +17,7 @@ from jubako_apps.telop.telops import Telop, Transcript
 if TYPE_CHECKING:
     from jubako_apps.telop.verify import Ear
 
-__all__ = ["reconcile"]
+__all__ = ["reconcile", "scored"]
 
 
 def reconcile(
@@ -35,6 +37,18 @@ def reconcile(
         ear: Settles by the sound what a recogniser may have misheard; without it nobody listens again.
 
     """
+    scores = scored(telops, transcript, THRESHOLDS[mode], lists, ear)
+    return [replace(finding, confidence=probability(finding.confidence)) for finding in scores]
+
+
+def scored(
+    telops: Iterable[Telop],
+    transcript: Transcript,
+    least: float,
+    lists: Lists = NO_LISTS,
+    ear: "Ear | None" = None,
+) -> list[Finding]:
+    """Return the findings with a score of ``least`` or more, their scores in place of their confidence."""
     every = list(telops)
     found = []
     for telop in every:
@@ -47,11 +61,11 @@ def reconcile(
             suspicions = [agreed(suspicion, telop, every, transcript.language) for suspicion in suspicions]
         suspicions = checked(suspicions, telop.text, text, transcript.language, lists)
         found += [_finding(telop, one, said(transcript.utterances, telop)) for one in suspicions]
-    seen = {(finding.telop_id, finding.offset) for finding in found if finding.confidence >= THRESHOLDS[mode]}
+    seen = {(finding.telop_id, finding.offset) for finding in found if finding.confidence >= least}
     for telop, suspicion in inconsistencies(every, transcript, lists):
         if (telop.id, suspicion.offset) not in seen:
             found.append(_finding(telop, suspicion, said(transcript.utterances, telop)))
-    return in_order(finding for finding in found if finding.confidence >= THRESHOLDS[mode])
+    return in_order(finding for finding in found if finding.confidence >= least)
 
 
 def _suspicions(text: str, speech: str, transcript: Transcript) -> list[Suspicion]:

@@ -170,7 +170,7 @@ def _word(scene: Scene, shown: str, heard: str, anchors: int, sure: float) -> tu
     if not scene.words.has(shown):
         return ("misspelling", 0.95 - sure) if alike >= SIMILAR else None
     if stem(shown) == stem(heard):
-        return ("misspelling", 0.5)
+        return ("misspelling", 0.35)
     if OSA.distance(shown, heard) <= 2 and alike >= SIMILAR:
         return ("misspelling", 0.65 + 0.04 * anchors)
     return ("misspelling", 0.3)

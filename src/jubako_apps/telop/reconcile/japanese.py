@@ -27,12 +27,14 @@ from jubako_apps.telop.reconcile.japanese_scene import (
 from jubako_apps.telop.reconcile.japanese_summary import Summary, in_summary
 from jubako_apps.telop.telops import Source
 from jubako_apps.telop.text_ja import (
+    KANJI_DIGITS,
     Morpheme,
     cost,
     is_kana,
     is_slip,
     is_word,
     kanji,
+    numeral,
     pieces,
     reading,
     sound_near,
@@ -156,8 +158,8 @@ def _kanji(t: str, s: str, *, sounds_same: bool, is_word: bool) -> tuple[Kind, f
         return None
     if len(t) == 1:
         # A word of one sign that looks otherwise is another word for the same.
-        return ("lookalike", 0.9) if lookalike(t, s) else ("misspelling", 0.5 if is_word else 0.7)
-    return ("misspelling", 0.55)
+        return ("lookalike", 0.9) if lookalike(t, s) else ("misspelling", 0.35 if is_word else 0.7)
+    return ("misspelling", 0.4)
 
 
 def _sound(words: Sequence[Morpheme]) -> str:
@@ -190,8 +192,21 @@ def _credit(kind: Kind, shown: str, gain: int) -> float:
     return 0.9 if gain >= GAIN else 0.45
 
 
+def _has_neighbour(scene: Scene, one: Suspicion) -> bool:
+    """Say whether what was heard stands beside a sign that the telop has in the same place."""
+    text, said = scene.telop.text, scene.speech.text
+    before, after = text[: one.offset][-1:], text[one.offset + len(one.wrong) :][:1]
+    right = one.right or ""
+    return (
+        len(right) > 1
+        or bool(before.strip() and before + right in said)
+        or bool(after.strip() and right + after in said)
+    )
+
+
 def _digits(text: str) -> str:
-    return "".join(part.key for part in pieces(text) if part.is_number)
+    found = "".join(part.key for part in pieces(text) if part.is_number)
+    return found.replace(".", "") or str(numeral(text) if set(text) <= KANJI_DIGITS else "")
 
 
 def _heard(scene: Scene, one: Suspicion) -> float:
@@ -202,5 +217,7 @@ def _heard(scene: Scene, one: Suspicion) -> float:
     text = scene.telop.text
     better = text[: one.offset] + right + text[one.offset + len(one.wrong) :]
     if one.kind == "lookalike" and reading(text) != reading(better):
-        return 0.8
+        return 0.8 if _has_neighbour(scene, one) else 0.5
+    if len(one.wrong) != len(right):
+        return 0.4  # a recogniser's fancy: who types wrong takes a word of the same length
     return one.confidence * _credit(one.kind, one.wrong, cost(text) - cost(better))

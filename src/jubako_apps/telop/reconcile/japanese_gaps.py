@@ -41,7 +41,7 @@ def unsaid(scene: Scene, block: Block, text: str) -> tuple[Kind, float] | None:
         return ("extra", 0.95)
     if scene.source == "script" and scene.is_verbatim and _is_second_particle(scene, block):
         return ("extra", 0.85)
-    return ("extra", 0.4) if scene.source == "script" and scene.is_verbatim else None
+    return ("extra", 0.35) if scene.source == "script" and scene.is_verbatim else None
 
 
 def _is_second_particle(scene: Scene, block: Block) -> bool:
@@ -114,7 +114,7 @@ def _lost(scene: Scene, block: Block) -> float | None:
     if len(lost) == 1 and kanji(lost) and heard.startswith(lost) and block.grown[0] < block.grown[1]:
         return 0.7  # editors shorten a word at its end
     dropped = scene.speech.within(block.grown[2], block.grown[3])
-    return 0.3 if all(word.part[0] in _STYLE for word in dropped) else 0.45
+    return 0.3 if all(word.part[0] in _STYLE for word in dropped) else 0.35
 
 
 def _is_inside_verb(scene: Scene, block: Block) -> bool:

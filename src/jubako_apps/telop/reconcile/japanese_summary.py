@@ -130,6 +130,8 @@ def _same_sounds(summary: Summary, sentence: str) -> Iterator[Suspicion]:
             or same_shapes(shown, _surface(other))
         ):
             continue
+        if not kanji(_surface(other)) - kanji(shown):
+            continue  # kana are no evidence against kanji
         if not _are_spellings(run, other):
             kind: Kind = "name" if any("人名" in word.part for word in other) else "homophone"
             yield _of(summary, run[0].first, run[-1].last, _surface(other), kind, 0.9)
