@@ -26,7 +26,7 @@ PAUSE_S = 0.5
 class Spoken:
     """The sound of all sentences of one half, when each is said, and what was recognised."""
 
-    sound: Pcm
+    sound: Samples
     times: dict[str, tuple[float, float]]
     heard: Transcript
 
