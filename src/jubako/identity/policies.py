@@ -134,29 +134,30 @@ def checked(policy: Policy | None) -> Policy:
     return policy
 
 
-def policy_methods(service: str, path: str, permission: str) -> tuple[Method, ...]:
+def policy_methods(service: str, path: str, permission: str, get_body: str = "*") -> tuple[Method, ...]:
     """Return the IAM methods of a resource.
 
     Args:
         service: Full gRPC name of the service.
         path: HTTP path of the resource, such as ``/v3/{resource=projects/*}``.
         permission: Collection in permissions, such as ``resourcemanager.projects``.
+        get_body: Body of the rule of GetIamPolicy: empty where its fields are in the query.
 
     """
     rows = (
-        ("GetIamPolicy", GetIamPolicyRequest, Policy, "getIamPolicy"),
-        ("SetIamPolicy", SetIamPolicyRequest, Policy, "setIamPolicy"),
-        ("TestIamPermissions", TestIamPermissionsRequest, TestIamPermissionsResponse, ""),
+        ("GetIamPolicy", get_body, GetIamPolicyRequest, Policy, "getIamPolicy"),
+        ("SetIamPolicy", "*", SetIamPolicyRequest, Policy, "setIamPolicy"),
+        ("TestIamPermissions", "*", TestIamPermissionsRequest, TestIamPermissionsResponse, ""),
     )
     return tuple(
         Method(
             name=f"{service}.{name}",
-            http=(HttpRule("POST", f"{path}:{name[0].lower()}{name[1:]}", "*"),),
+            http=(HttpRule("POST", f"{path}:{name[0].lower()}{name[1:]}", body),),
             request=request,
             response=response,
             permission=f"{permission}.{verb}" if verb else ASK,
         )
-        for name, request, response, verb in rows
+        for name, body, request, response, verb in rows
     )
 
 

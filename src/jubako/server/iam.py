@@ -106,7 +106,9 @@ def _project_policies(store: Store, access: Access) -> list[Api]:
 def _account_policies(store: Store, access: Access) -> Api:
     policies = Policies(store, access, _account_uid)
     api = account_api(store)
-    methods = policy_methods(_ACCOUNTS, "/v1/{resource=projects/*/serviceAccounts/*}", "iam.serviceAccounts")
+    methods = policy_methods(
+        _ACCOUNTS, "/v1/{resource=projects/*/serviceAccounts/*}", "iam.serviceAccounts", ""
+    )
     return replace(api, methods=methods, handlers=policies.handlers(_ACCOUNTS))
 
 

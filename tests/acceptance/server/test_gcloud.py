@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +156,63 @@ def test_a_service_is_deployed_updated_listed_and_deleted(gcloud: Gcloud) -> Non
     assert policy["bindings"] == [{"members": ["allUsers"], "role": "roles/run.invoker"}]
     assert "web" in [one["metadata"]["name"] for one in gcloud.json("run", "services", "list")]
     gcloud.ok("run", "services", "delete", "web", *REGION)
+
+
+def test_entries_are_written_and_read_with_those_of_a_service(gcloud: Gcloud, server: ServerProcess) -> None:
+    program = (
+        "import http.server,os;"
+        "H=type('H',(http.server.BaseHTTPRequestHandler,),"
+        "dict(do_GET=lambda s:(print('seen',s.path,flush=True),s.send_error(404))));"
+        "http.server.HTTPServer(('127.0.0.1',int(os.environ['PORT'])),H).serve_forever()"
+    )
+    gcloud.ok(
+        "run", "deploy", "logged", "--image", "local", "--command", sys.executable, f"--args=^|^-c|{program}",
+        *REGION, "--allow-unauthenticated",
+    )  # fmt: skip
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{server.address}/run/local/asia-northeast1/logged/page", timeout=60)
+    assert "seen /page" in gcloud.ok("run", "services", "logs", "read", "logged", *REGION)
+    gcloud.ok("logging", "write", "by-hand", '{"n": 3}', "--payload-type", "json", "--severity", "ERROR")
+    gcloud.ok("logging", "write", "by-hand", "plain")
+    (entry,) = gcloud.json(
+        "logging", "read", 'log_id("by-hand") AND (jsonPayload.n>2 OR severity<DEBUG) AND NOT plain'
+    )
+    assert (entry["severity"], entry["jsonPayload"]) == ("ERROR", {"n": 3})
+    assert "projects/local/logs/by-hand" in gcloud.ok("logging", "logs", "list")
+    gcloud.ok("logging", "logs", "delete", "by-hand")
+    assert gcloud.json("logging", "read", 'log_id("by-hand")') == []
+
+
+def test_accounts_are_made_granted_and_given_keys(gcloud: Gcloud, tmp_path: Path) -> None:
+    gcloud.ok("iam", "service-accounts", "create", "runner", "--display-name", "Runs things")
+    email = "runner@local.iam.gserviceaccount.com"
+    described = gcloud.json("iam", "service-accounts", "describe", email)
+    assert described["displayName"] == "Runs things"
+    assert email in [one["email"] for one in gcloud.json("iam", "service-accounts", "list")]
+    member = ("--member", f"serviceAccount:{email}")
+    gcloud.ok(
+        "projects",
+        "add-iam-policy-binding",
+        "local",
+        *member,
+        "--role",
+        "roles/run.viewer",
+        "--condition",
+        "None",
+    )
+    policy = gcloud.json("projects", "get-iam-policy", "local")
+    assert {"members": [f"serviceAccount:{email}"], "role": "roles/run.viewer"} in policy["bindings"]
+    gcloud.ok("projects", "remove-iam-policy-binding", "local", *member, "--role", "roles/run.viewer")
+    gcloud.ok(
+        "iam",
+        "service-accounts",
+        "add-iam-policy-binding",
+        email,
+        *member,
+        "--role",
+        "roles/iam.serviceAccountUser",
+    )
+    key = tmp_path / "key.json"
+    gcloud.ok("iam", "service-accounts", "keys", "create", str(key), "--iam-account", email)
+    assert json.loads(key.read_text())["client_email"] == email
+    gcloud.ok("iam", "service-accounts", "delete", email)
