@@ -1,9 +1,9 @@
-"""One clip checked with OCR and speech in parallel, beside the same work one after another.
+"""One clip checked with OCR and speech in parallel, beside the same work one after another; with the critical path.
 
 Both runs are the deployed application on one server, with the same shards; the sequential run executes the jobs one
 after another with one task at a time.
 
-Usage: python benchmarks/telop_demo.py [--lang en] [--segment-seconds 10] [--repeat 2]
+Usage: python benchmarks/telop_demo.py [--lang en] [--segment-seconds 10] [--repeat 2] [--cold] [--at-once N]
 """
 
 import argparse
@@ -11,43 +11,77 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jubako.testing.server import PARENT, ServerProcess
-from jubako.testing.telop import TelopOnServer
+from jubako.testing.telop import JOBS, TelopOnServer
 
 CLIPS = Path(__file__).parents[1] / "src/jubako_apps/telop/clips"
 
 
-def parallel(telop: TelopOnServer, video: Path, **fields: object) -> tuple[float, dict[str, Any]]:
-    """Return the seconds of a reception from request to result, and the reception."""
-    began = time.perf_counter()
+def parallel(telop: TelopOnServer, video: Path, **fields: object) -> tuple[float, dict[str, Any], float]:
+    """Return the seconds of a reception from request to result, the reception, and when it was asked for."""
+    asked, began = time.time(), time.perf_counter()
     view = telop.submit(video, **fields)
     while view["state"] not in {"SUCCEEDED", "FAILED"}:
-        threading.Event().wait(0.1)
+        threading.Event().wait(0.05)
         view = telop.look(view["id"])
     assert view["state"] == "SUCCEEDED", view
-    return time.perf_counter() - began, view
+    return time.perf_counter() - began, view, asked
+
+
+def critical_path(telop: TelopOnServer, asked: float, seconds: float) -> str:
+    """Name what the parallel run waited for, from the executions' own times."""
+    spans = {job: span(telop, job) for job in JOBS}
+    last = max(("telop-ocr", "telop-speech"), key=lambda job: spans[job][1])
+    start, end = spans[last]
+    report = spans["telop-report"]
+    other = next(job for job in ("telop-ocr", "telop-speech") if job != last)
+    return (
+        f"critical path: start {start - asked:.2f} s, {last} {end - start:.2f} s "
+        f"({other} was ready {end - spans[other][1]:.2f} s before), between {report[0] - end:.2f} s, "
+        f"report {report[1] - report[0]:.2f} s, end {asked + seconds - report[1]:.2f} s"
+    )
+
+
+def span(telop: TelopOnServer, job: str) -> tuple[float, float]:
+    """Return when the newest execution of a job was created and was done, as Unix seconds."""
+    execution = telop.server.get(f"/v2/{PARENT}/jobs/{job}/executions")["executions"][0]
+    return instant(execution["createTime"]), instant(execution["completionTime"])
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def sequential(telop: TelopOnServer, view: dict[str, Any]) -> dict[str, float]:
     """Return the seconds of each job, run alone, one task at a time."""
-    job = f"/v2/{PARENT}/jobs/telop-ocr"
-    template = telop.server.get(job)["template"]
-    telop.server.call("PATCH", f"{job}", {"template": {**template, "parallelism": 1}})
     telop.forget_results(view["id"])
     seconds = {}
-    for name, overrides in {
-        "telop-ocr": {"taskCount": view["branches"]["ocr"]["total"]},
-        "telop-speech": {},
-        "telop-report": {},
-    }.items():
+    for name, stage in JOBS.items():
+        job = f"/v2/{PARENT}/jobs/{name}"
+        template = telop.server.get(job)["template"]
+        telop.server.call("PATCH", job, {"template": {**template, "parallelism": 1}})
         began = time.perf_counter()
-        telop.run_job(name, view["id"], **overrides)
+        telop.run_job(name, view["id"], taskCount=view["branches"][stage]["total"])
         seconds[name] = time.perf_counter() - began
-    telop.server.call("PATCH", f"{job}", {"template": template})
+        telop.server.call("PATCH", job, {"template": template})
     return seconds
+
+
+def told(view: dict[str, Any], together: float, parts: dict[str, float]) -> Iterator[str]:
+    """Yield the lines of one repetition."""
+    alone = sum(parts.values())
+    each = ", ".join(f"{name.removeprefix('telop-')} {part:.1f}" for name, part in parts.items())
+    yield (
+        f"{view['language']} {view['duration']:.0f} s of video, {view['segments']} segments, {os.cpu_count()} cores: "
+        f"parallel {together:.1f} s, one after another {alone:.1f} s ({each}), ratio {together / alone:.2f}"
+    )
+    factors = (f"{name.removeprefix('telop-')} {part / view['duration']:.2f}" for name, part in parts.items())
+    yield f"real-time factor, alone on one task: {', '.join(factors)}"
 
 
 def main() -> None:
@@ -55,6 +89,8 @@ def main() -> None:
     parser.add_argument("--lang", choices=("en", "ja"), default="en")
     parser.add_argument("--segment-seconds", type=int, default=10)
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--cold", action="store_true", help="start every task from nothing")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count(), help="tasks of one job at a time")
     given = parser.parse_args()
     fields: dict[str, object] = {"language": given.lang, "segment_seconds": given.segment_seconds}
     if given.lang == "ja":
@@ -62,17 +98,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(given.repeat):
             with ServerProcess(Path(tempfile.mkdtemp(dir=folder)) / "state") as server:
-                telop = TelopOnServer(server)
-                together, view = parallel(telop, CLIPS / f"{given.lang}.mp4", **fields)
-                parts = sequential(telop, view)
-                alone = sum(parts.values())
-                told = ", ".join(f"{name.removeprefix('telop-')} {part:.1f}" for name, part in parts.items())
-                print(
-                    f"{given.lang} {view['duration']:.0f} s of video, {view['segments']} segments, "
-                    f"{os.cpu_count()} cores: parallel {together:.1f} s, one after another {alone:.1f} s "
-                    f"({told}), ratio {together / alone:.2f}",
-                    flush=True,
-                )
+                telop = TelopOnServer(server, is_warm=not given.cold, at_once=given.at_once)
+                together, view, asked = parallel(telop, CLIPS / f"{given.lang}.mp4", **fields)
+                path = critical_path(telop, asked, together)
+                for line in [*told(view, together, sequential(telop, view)), path]:
+                    print(line, flush=True)
 
 
 if __name__ == "__main__":

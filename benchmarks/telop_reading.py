@@ -135,7 +135,9 @@ def _count(result: Reading, one: Shown, found: Sequence[Telop]) -> None:
     result.signs += len(_bare(one.text))
     result.wrong_signs += wrong
     if wrong:
-        result.remarks.append(f"misread: {one.manner} {one.start:.1f} {one.text!r} as {best.text!r}")
+        result.remarks.append(
+            f"misread: {one.manner} {one.start:.1f} {one.text!r} as {best.text!r} {best.confidence}"
+        )
     if len(found) > 1:
         result.remarks.append(f"doubled: {one.manner} {one.start:.1f} {[(t.start, t.text) for t in found]}")
 

@@ -56,7 +56,7 @@ _JOIN = np.ones((3, 5), np.uint8)
 _NEAR = np.ones((3, 3), np.uint8)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Track:
     """One static region over time; indices are samples on the global grid.
 
@@ -86,7 +86,7 @@ class Track:
         return x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Candidate:
     """Fresh cells that touch, and the edges that made the newest of them fresh."""
 

@@ -20,7 +20,7 @@ from jubako_apps.telop import media
 from jubako_apps.telop.decoding import Damage
 from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
-from jubako_apps.telop.ocr import Engine, Reading, read_region
+from jubako_apps.telop.ocr import Engine, Reading, read_region, surer
 from jubako_apps.telop.rolling import Rolled, RollWatch
 from jubako_apps.telop.telops import LANES, STRIDE, TAILS, Box, Telop, telop_id
 
@@ -118,9 +118,11 @@ def _look(frames: Iterator[Frame], engine: Engine, owned: tuple[int, int], last:
         for track in tracks:
             if owned[0] <= track.start < owned[1]:
                 frame = next(f for f in held if f.index >= track.look)
-                reading = read_region(engine, frame.image(), _box(track, _shape(frame)))
+                region = _box(track, _shape(frame))
+                reading = read_region(engine, frame.image(), region)
                 if reading is not None:
-                    readings[id(track)] = reading
+                    other = next((f for f in reversed(held) if f.index <= track.last), frame)
+                    readings[id(track)] = surer(engine, reading, other.image, region)
 
     ended = True
     for frame in frames:

@@ -10,7 +10,8 @@ Rules:
 
 import importlib.util
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,8 @@ _MARGIN = 0.5
 _MARGIN_PX = 10
 _SURE = 0.9
 _TALL = 1.5
+_DOUBTFUL = 0.95
+_CLOSER = 1.5
 
 
 class EngineMissing(Exception):
@@ -103,14 +106,23 @@ class RapidEngine:
         return lines
 
 
-def read_region(engine: Engine, image: Rgb, region: Box) -> Reading | None:
-    """Read one region of the picture; None if there is no text in it."""
+def surer(engine: Engine, first: Reading, image: Callable[[], Rgb], region: Box) -> Reading:
+    """Look again, closer and at another picture of the same telop, if the first reading is doubtful."""
+    if first.confidence >= _DOUBTFUL:
+        return first
+    second = read_region(engine, image(), region, closer=True)
+    return second if second is not None and second.confidence > first.confidence else first
+
+
+def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False) -> Reading | None:
+    """Read one region of the picture; None if there is no text in it. ``closer`` reads it enlarged."""
     height, width = image.shape[:2]
     x, y, w, h = region[0] * width, region[1] * height, region[2] * width, region[3] * height
     margin = _MARGIN_PX + _MARGIN * min(h, 40)
     x0, y0 = max(0, int(x - margin)), max(0, int(y - margin))
     crop = image[y0 : int(y + h + margin), x0 : int(x + w + margin)]
-    lines = [line for line in engine.read(crop) if _inside(line, (x - x0, y - y0, w, h))]
+    found = _enlarged(engine, crop) if closer else engine.read(crop)
+    lines = [line for line in found if _inside(line, (x - x0, y - y0, w, h))]
     text = joined(lines)
     letters = [line for line in lines if line.text]
     if not letters or not is_text(text, min(line.confidence for line in letters)):
@@ -132,6 +144,20 @@ def in_rows(lines: list[Line]) -> list[list[Line]]:
         else:
             rows.append([line])
     return [sorted(row, key=lambda piece: piece.box[0]) for row in rows]
+
+
+def _enlarged(engine: Engine, crop: Rgb) -> list[Line]:
+    """Read the picture at more than its size; the lines stand where they stand in the picture itself."""
+    import cv2  # noqa: PLC0415 - loaded with the engine
+
+    larger = cv2.resize(crop, None, fx=_CLOSER, fy=_CLOSER, interpolation=cv2.INTER_CUBIC)
+    lines = engine.read(np.asarray(larger, dtype=np.uint8))
+    return [replace(line, box=_scaled(line.box, 1 / _CLOSER)) for line in lines]
+
+
+def _scaled(box: Box, by: float) -> Box:
+    x, y, width, height = box
+    return x * by, y * by, width * by, height * by
 
 
 def joined(lines: list[Line]) -> str:

@@ -37,7 +37,8 @@ _READ_AGAIN: Final = 0.4
 _MOVING: Final = 0.2
 _EDGE_ROWS: Final = 3
 _SAME_MARK: Final = 0.6
-_NEXT_LINE: Final = 0.35
+_NEXT_LINE: Final = 1.0
+"""Lines whose middles are no farther apart than they are high, as found, belong together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +80,7 @@ class Roll:
         groups: list[list[_Mark]] = []
         for mark in sorted(self.marks, key=lambda one: one.place):
             above = groups[-1][-1] if groups else None
-            gap = mark.place - mark.height / 2 - (above.place + above.height / 2) if above else 0.0
-            if above and gap < _NEXT_LINE * min(mark.height, above.height):
+            if above and mark.place - above.place < _NEXT_LINE * min(mark.height, above.height):
                 groups[-1].append(mark)
             else:
                 groups.append([mark])

@@ -50,6 +50,15 @@ def test_a_text_of_less_than_a_second_is_a_track_and_so_is_the_one_that_follows_
     assert found[0].look <= found[0].last
 
 
+def test_parts_of_one_text_that_come_up_apart_are_one_track():
+    left, right, middle = (20, 140, "Up"), (220, 140, "last"), (60, 140, "comes the middle")
+    other = (20, 20, "Somewhere else")
+    frames = [[]] * 10 + [[left, right, other]] * 2 + [[left, middle, right, other]] * 15 + [[]] * 10
+    _, found = track(frames)
+    assert len(found) == 2
+    assert [t.start for t in found] == [10, 10]
+
+
 def test_a_moving_picture_alone_gives_no_track():
     tracker, _ = track([[]] * 60)
     assert tracker.tracks == []

@@ -7,7 +7,7 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from jubako_apps.telop import ocr  # noqa: E402
-from jubako_apps.telop.ocr import EngineMissing, Line, Reading, in_rows, is_text, joined, read_region  # noqa: E402
+from jubako_apps.telop.ocr import EngineMissing, Line, Reading, in_rows, is_text, joined, read_region, surer  # noqa: E402
 
 
 def line(text: str, x: float, y: float, height: float = 20.0, confidence: float = 0.9) -> Line:
@@ -62,6 +62,27 @@ def test_lines_of_a_neighbour_are_left_out():
     reading = read_region(engine, image, (0.25, 0.5, 0.25, 0.15))
     assert reading is not None
     assert reading.text == "mine"
+
+
+PLAIN = np.zeros((400, 800, 3), dtype=np.uint8)
+REGION = (0.25, 0.5, 0.25, 0.15)
+
+
+def reading(text: str, confidence: float) -> Reading:
+    return Reading(text=text, confidence=confidence, box=REGION)
+
+
+def test_a_sure_reading_is_not_looked_at_again():
+    engine = Fixed(line("other", 45, 45))
+    assert surer(engine, reading("first", 0.99), lambda: PLAIN, REGION).text == "first"
+    assert engine.shape == ()
+
+
+@pytest.mark.parametrize(("confidence", "kept"), [(0.99, "second"), (0.5, "first")])
+def test_a_doubtful_reading_is_read_again_enlarged_and_the_surer_one_kept(confidence, kept):
+    engine = Fixed(line("second", 45, 45, confidence=confidence))
+    assert surer(engine, reading("first", 0.8), lambda: PLAIN, REGION).text == kept
+    assert engine.shape == (180, 390, 3)
 
 
 @pytest.mark.parametrize(
