@@ -17,7 +17,6 @@ import telop_programmes
 from jubako_apps.telop.findings import THRESHOLDS
 from jubako_apps.telop.score import Score
 from jubako_apps.telop.verify import SphinxEar
-from jubako_apps.telop.voice import Samples
 from telop_runs import Material, Outcome, run
 from telop_sentences import Half
 from telop_spoken import spoken
@@ -59,9 +58,7 @@ def materials(half: Half) -> Iterator[Material]:
     if shutil.which("flite"):
         said = spoken(half)
         yield Material(language="en", source="spoken", spoken=said, half=half)
-        yield Material(
-            language="en", source="verified", spoken=said, ear=SphinxEar(Samples(said.sound)), half=half
-        )
+        yield Material(language="en", source="verified", spoken=said, ear=SphinxEar(said.sound), half=half)
     yield from (Material(language="ja", source=s, noise=noise, half=half) for s, noise in NOISES)
 
 

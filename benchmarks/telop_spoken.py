@@ -42,8 +42,8 @@ def spoken(half: Half) -> Spoken:
         now += PAUSE_S
         times[sentence.id] = (now, now + len(voice) / SAMPLE_RATE)
         now = times[sentence.id][1]
-    sound = np.concatenate([*parts, pause])
-    return Spoken(sound, times, speech.listen(Samples(sound), "en", PocketSphinx()))
+    sound = Samples(np.concatenate([*parts, pause]))
+    return Spoken(sound, times, speech.listen(sound, "en", PocketSphinx()))
 
 
 def _say(text: str, voice: str) -> Pcm:

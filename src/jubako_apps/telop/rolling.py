@@ -37,8 +37,8 @@ _READ_AGAIN: Final = 0.4
 _MOVING: Final = 0.2
 _EDGE_ROWS: Final = 3
 _SAME_MARK: Final = 0.6
-_NEXT_LINE: Final = 1.0
-"""Lines whose middles are no farther apart than they are high, as found, belong together."""
+_NEXT_LINE: Final = 1.1
+"""Lines whose middles are hardly farther apart than they are high, as found, belong together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
