@@ -1,6 +1,7 @@
 """Cloud Run v1 documents, with the request bodies that gcloud 528 sends."""
 
 import copy
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -265,4 +266,36 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
     status, reply = await gcloud.send("POST", "jobs", document)
     assert status in {400, 501}
     assert named in reply["error"]["message"]
+    assert (await gcloud.call("GET", "jobs"))["items"] == []
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where objects are in what a client says; maps of any keys have no unknown ones."""
+    if isinstance(document, dict):
+        yield path
+        for key, inner in document.items():
+            if key not in {"annotations", "labels", "status", "nodeSelector", "limits"}:
+                yield from places(inner, (*path, key))
+    elif isinstance(document, list):
+        for number, inner in enumerate(document):
+            yield from places(inner, (*path, number))
+
+
+async def test_no_field_that_is_not_known_is_passed_over_wherever_it_stands(gcloud: Gcloud) -> None:
+    full = copy.deepcopy(DEPLOYED)
+    [container] = full["spec"]["template"]["spec"]["template"]["spec"]["containers"]
+    source = {"secretKeyRef": {"name": "s", "key": "latest"}}
+    container |= {
+        "env": [{"name": "A", "value": "b"}, {"name": "S", "valueFrom": source}],
+        "resources": {"limits": {"cpu": "1"}},
+    }
+    assert len(list(places(full))) > 10
+    for path in places(full):
+        document = copy.deepcopy(full)
+        inner = document
+        for step in path:
+            inner = inner[step]
+        inner["nonsense"] = "x"
+        status, reply = await gcloud.send("POST", "jobs", document)
+        assert (status, "nonsense" in str(reply)) == (400, True), (path, reply)
     assert (await gcloud.call("GET", "jobs"))["items"] == []
