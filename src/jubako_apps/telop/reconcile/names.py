@@ -36,9 +36,9 @@ def inconsistencies(
 
 
 def frequent_names(texts: Sequence[str], language: str) -> list[str]:
-    """Return the names that stand in several different telops, in alphabetical order."""
+    """Return the names that stand in several telops, in alphabetical order; a telop shown twice counts twice."""
     find = _names_ja if language == "ja" else _names_en
-    counts = Counter(name for text in sorted(set(texts)) for name in set(find(text)))
+    counts = Counter(name for text in texts for name in set(find(text)))
     return sorted(name for name, count in counts.items() if count >= OFTEN)
 
 

@@ -14,6 +14,7 @@ from jubako_apps.telop.lists import Lists
 
 Span = tuple[int, int]
 
+_SIGNS_OF_A_NAME: Final = 2
 _COMMON_NATS: Final = -13.0
 _SHORTEST: Final = {"en": 5, "ja": 3}
 
@@ -116,8 +117,22 @@ def _near_ja(text: str, term: str) -> Iterator[Span]:
     for start in range(len(text) - len(term) + 1):
         shown = text[start : start + len(term)]
         other = [(a, b) for a, b in zip(shown, term, strict=True) if a != b]
-        if len(other) == 1 and not same_shapes(shown, term) and _can_slip(*other[0], len(term), shown, term):
+        if same_shapes(shown, term):
+            continue
+        is_slip = len(other) == 1 and _can_slip(*other[0], len(term), shown, term)
+        if is_slip or (
+            len(other) == _SIGNS_OF_A_NAME
+            and len(term) > len(other) + 1
+            and _is_read_alike(other, shown, term)
+        ):
             yield (start, start + len(term))
+
+
+def _is_read_alike(other: Sequence[tuple[str, str]], shown: str, term: str) -> bool:
+    """Say whether it is the term in other kanji of the same sound: both signs of a name may be wrong at once."""
+    from jubako_apps.telop.text_ja import kanji, reading  # noqa: PLC0415 - loaded with the language
+
+    return all(kanji(a) and kanji(b) for a, b in other) and reading(shown) == reading(term)
 
 
 def _can_slip(sign: str, wanted: str, length: int, shown: str, term: str) -> bool:
