@@ -163,7 +163,7 @@ class House:
                 Services(store=self.store, base_url="http://here", tokens=FakeTokens()),
             ),
         )
-        engine = WorkflowsEngine(parts)
+        engine = self.engine = WorkflowsEngine(parts)
         timers = Timers(self.store, self.clock, engine.timer_handlers(), self.events, NoFaults())
         outbox = Outbox(self.store, self.clock, engine.deliveries(), self.events)
         self.tasks = [

@@ -47,6 +47,11 @@ class WorkflowsEngine:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
 
+    @property
+    def in_memory(self) -> int:
+        """How many executions are in memory."""
+        return len(self._runners)
+
     def timer_handlers(self) -> Mapping[str, TimerHandler]:
         """Return what the timer service must call."""
         return {sleeping.TIMER: sleeping.wake, callback_rows.TIMER: callback_rows.time_out}

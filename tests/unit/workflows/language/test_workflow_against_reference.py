@@ -121,14 +121,14 @@ def ended(state: State) -> tuple[str, Any]:
     return ("FAILED", state.error_value["tags"][0])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**40))
 def test_the_machine_does_what_the_reference_does(seed: int) -> None:
     compare(seed)
 
 
 def test_the_programs_are_worth_comparing() -> None:
-    outcomes = [compare(seed) for seed in range(150)]
+    outcomes = [compare(seed) for seed in range(80)]
     tags = {value for state, value in outcomes if state == "FAILED"}
     assert {state for state, _ in outcomes} == {"SUCCEEDED", "FAILED"}
     assert {"HttpError", "UnhandledBranchError", "Mine", "ZeroDivisionError"} <= tags
