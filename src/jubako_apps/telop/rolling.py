@@ -14,6 +14,7 @@ How it works, on the small samples of `jubako_apps.telop.detect`:
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -37,8 +38,10 @@ _READ_AGAIN: Final = 0.4
 _MOVING: Final = 0.2
 _EDGE_ROWS: Final = 3
 _SAME_MARK: Final = 0.6
-_NEXT_LINE: Final = 1.1
-"""Lines whose middles are hardly farther apart than they are high, as found, belong together."""
+_NEXT_LINE: Final = 1.3
+"""How far apart, for their height as found, the middles of lines of one telop may be."""
+
+_NEARER: Final = 0.87
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +80,17 @@ class Roll:
 
     def telops(self, rows: int) -> list[Rolled]:
         """Return what rolled by, lines that stand close together as one."""
-        groups: list[list[_Mark]] = []
-        for mark in sorted(self.marks, key=lambda one: one.place):
-            above = groups[-1][-1] if groups else None
-            if above and mark.place - above.place < _NEXT_LINE * min(mark.height, above.height):
-                groups[-1].append(mark)
+        lines = sorted(self.marks, key=lambda one: one.place)
+        gaps = [below.place - above.place for above, below in pairwise(lines)]
+        # Of two distances the smaller one is that of lines; a lone one is, if it is small for their height.
+        near = _NEARER * max(gaps, default=0.0) if len(gaps) > 1 else float("inf")
+        groups = [[line] for line in lines[:1]]
+        for gap, line in zip(gaps, lines[1:], strict=True):
+            height = min(line.height, groups[-1][-1].height)
+            if gap < near and gap < (_NEXT_LINE if len(gaps) > 1 else 1.0) * height:
+                groups[-1].append(line)
             else:
-                groups.append([mark])
+                groups.append([line])
         return [self._telop(group, rows) for group in groups]
 
     def _telop(self, group: Sequence[_Mark], rows: int) -> Rolled:

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
 from jubako_apps.telop.detect import Tracker  # noqa: E402
 from jubako_apps.telop.ocr import Line  # noqa: E402
-from jubako_apps.telop.rolling import RollWatch  # noqa: E402
+from jubako_apps.telop.rolling import Roll, RollWatch  # noqa: E402
 
 HEIGHT, WIDTH, SPEED = 184, 320, 9
 NAMES = ("Camera John Smith", "Sound Mary Jones")
@@ -69,3 +69,25 @@ def test_what_stands_or_moves_another_way_does_not_roll(still):
 def test_a_picture_that_moves_alone_does_not_roll():
     watch, _ = watched([sample(index, ()) for index in range(30)])
     assert watch.rolls == []
+
+
+def rolled(*places):
+    """The texts of a roll whose lines, 20 rows high, stand at these places."""
+    roll = Roll(first=0, last=40, speed=9.0, far=360.0)
+    watch = RollWatch()
+    watch.roll = roll
+    watch.push(0, np.ones((HEIGHT, WIDTH), dtype=np.bool_))
+    watch.push(1, np.ones((HEIGHT, WIDTH), dtype=np.bool_))
+    roll.far = 0.0
+    for number, place in enumerate(places):
+        roll.far = place - 50.0
+        watch.take([Line(text=f"line {number}", confidence=0.9, box=(10.0, 40.0, 80.0, 20.0))], 1.0)
+    return [telop.text for telop in roll.telops(HEIGHT)]
+
+
+def test_lines_closer_than_others_are_one_telop():
+    assert rolled(100, 124, 180, 204, 260) == ["line 0 line 1", "line 2 line 3", "line 4"]
+
+
+def test_lines_all_equally_far_apart_are_telops_of_their_own():
+    assert rolled(100, 124, 148) == ["line 0", "line 1", "line 2"]
