@@ -4,18 +4,20 @@
    the files had which sizes. A line has the time of the first index entry that covers its end.
 2. Nothing is held open between two reads, and no read takes more than a chunk. A page begins where the one before it
    ended, so that it costs what it shows, however long the log is, and so does following one that grows.
-3. "No output" and "output lost" differ: the directory is there from the start of an attempt on.
+3. "No output" and "output lost" differ: the directory is there from the start of an attempt on. If the attempt ended
+   without a word, its directory may have gone to another one, and the file ``silent`` beside it names it.
 """
 
 import asyncio
 import heapq
+import os
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from jubako.core.timestamps import to_micros
@@ -120,7 +122,7 @@ class Outputs:
 
     async def statuses(self, sources: Sequence[Source]) -> list[Status]:
         """Return what there is of each attempt's output."""
-        return await asyncio.to_thread(lambda: [self.status(source) for source in sources])
+        return await asyncio.to_thread(self._statuses, sources)
 
     async def remove(self, owners: Iterable[str]) -> None:
         """Remove the output of owners (executions); what cannot be removed is left to who sweeps."""
@@ -132,10 +134,18 @@ class Outputs:
 
     def status(self, source: Source) -> Status:
         """Return what there is of an attempt's output."""
+        return self._statuses([source])[0]
+
+    def _statuses(self, sources: Sequence[Source]) -> list[Status]:
+        silent = cache(_silent)  # of ten thousand attempts most are in one directory
+        return [self._status(source, silent) for source in sources]
+
+    def _status(self, source: Source, silent: Callable[[Path], frozenset[bytes]]) -> Status:
         folder = self._folder(source)
         if not folder.is_dir():
-            has_run = source.started_us is not None or source.ended_us is not None
-            return Status.LOST if has_run else Status.NOT_STARTED
+            if source.started_us is None and source.ended_us is None:
+                return Status.NOT_STARTED
+            return Status.EMPTY if os.fsencode(folder.name) in silent(folder.parent) else Status.LOST
         sizes = [_size(folder / stream) for stream in STREAMS]
         if all(size is None for size in sizes) and source.started_us is not None:
             return Status.LOST
@@ -316,6 +326,14 @@ def _bytes_at(path: Path, offset: int, limit: int) -> bytes:
             return file.read(limit)
     except OSError:
         return b""
+
+
+def _silent(parent: Path) -> frozenset[bytes]:
+    """Return the names of the attempts that wrote nothing and whose directories may be gone."""
+    try:
+        return frozenset((parent / "silent").read_bytes().split())
+    except OSError:
+        return frozenset()
 
 
 def _size(path: Path) -> int | None:

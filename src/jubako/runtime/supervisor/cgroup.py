@@ -20,6 +20,7 @@ from pathlib import Path
 
 from jubako.runtime.supervisor import limits
 from jubako.runtime.supervisor.attempt import Attempt
+from jubako.runtime.supervisor.kept_files import KeptFiles
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.005
@@ -40,6 +41,7 @@ class Cgroups:
         self._free: list[int] = []
         self._set: dict[tuple[str, int], float | None] = {}
         """Limits as they stand, by controller and slot; missing = none was ever set."""
+        self._files = KeptFiles()
         self._kills: dict[int, int] = {}
         """How many kills for want of memory a slot had seen when its attempt came."""
 
@@ -85,7 +87,7 @@ class Cgroups:
             for name, value in _wanted(attempt).items():
                 self._limit(name, slot, value)
             for door in self.doors(slot):
-                limits.write(door, b"0")
+                self._files.write(door, b"0")
         except OSError:
             self.go_back()
             self._free.append(slot)
@@ -100,7 +102,7 @@ class Cgroups:
     def go_back(self) -> None:
         """Return to this process's own place."""
         for home in self._homes:
-            limits.write(f"{home}/{_MAIN}/cgroup.procs", b"0")
+            self._files.write(f"{home}/{_MAIN}/cgroup.procs", b"0")
 
     def follow(self, slot: int, attempt: Attempt) -> None:
         """Move what was born in ``slot`` into the groups of other hierarchies that limit it; raises OSError."""
@@ -125,11 +127,7 @@ class Cgroups:
 
     def is_populated(self, slot: int) -> bool:
         """Return whether something lives in ``slot``."""
-        fd = os.open(f"{self._base}/slot-{slot}/cgroup.events", os.O_RDONLY)
-        try:
-            return b"populated 1" in os.read(fd, 256)
-        finally:
-            os.close(fd)
+        return b"populated 1" in self._files.read(f"{self._base}/slot-{slot}/cgroup.events")
 
     def kill(self, slot: int) -> None:
         """Kill everything in ``slot`` at once, however fast it forks."""
@@ -154,6 +152,7 @@ class Cgroups:
 
     def close(self) -> None:
         """Remove the groups; one that is not empty stays for the successor."""
+        self._files.close()
         for home in self._homes:
             with contextlib.suppress(OSError):
                 limits.write(f"{home.parent}/cgroup.procs", b"0")

@@ -122,6 +122,7 @@ class Keeper:
         self._zygotes.tidy(self._groups.has)
         self._announce()
         self._write()
+        self._spawner.silent.note()
         self._start()
         if self._live:
             self._indexer.look(self._live.values(), time.monotonic())
@@ -172,7 +173,8 @@ class Keeper:
         attempt.move(Move.GONE)
         if attempt.reason == "exited" and attempt.status != 0 and self._trees.ran_out_of_memory(attempt):
             attempt.reason = "out_of_memory"
-        output.note(attempt)
+        if not output.note(attempt) and attempt.output and self._trees.level != GroupTrees.level:
+            self._spawner.silent.give(attempt)  # nobody is left who could write into it
         del self._leaderless[attempt.id], self._live[attempt.id]
         self._trees.leave(attempt)
         self._groups.release(attempt)
@@ -253,7 +255,6 @@ class Keeper:
             self._trees.abandon(attempt)
             self._not_started(attempt, error)
             return
-        memory.first_to_go(attempt.pid)
         attempt.started_us = boot_us()
         attempt.move(Move.START)
         self._live[attempt.id] = self._by_pid[attempt.pid] = attempt

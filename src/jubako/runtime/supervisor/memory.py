@@ -32,14 +32,31 @@ def for_attempts() -> int:
     return int(machine_bytes() * SHARE)
 
 
-def first_to_go(pid: int) -> None:
-    """Have the kernel end ``pid`` and what it starts before the server, where memory runs out all the same."""
-    with contextlib.suppress(OSError):
-        fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY)
-        try:
-            os.write(fd, _OOM_SCORE)
-        finally:
-            os.close(fd)
+class FirstToGo:
+    """While entered, what this process starts is ended before the server where memory runs out all the same.
+
+    This process takes the score on for that moment, because a child inherits it and starts with it: writing into the
+    child's own file costs five times as much, and comes later.
+    """
+
+    def __init__(self, path: str = "/proc/self/oom_score_adj") -> None:
+        self._fd, self._own = -1, b"0"
+        with contextlib.suppress(OSError):  # not Linux
+            self._fd = os.open(path, os.O_RDWR)
+            self._own = os.pread(self._fd, 16, 0).strip()
+
+    def __enter__(self) -> None:
+        """Take on the score of attempts."""
+        self._write(_OOM_SCORE)
+
+    def __exit__(self, *_: object) -> None:
+        """Go back to the own score; never below it, which needs no privilege."""
+        self._write(self._own)
+
+    def _write(self, score: bytes) -> None:
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._fd, score, 0)
 
 
 class FreeMemory:

@@ -33,13 +33,17 @@ class Indexer:
         self.next_at = now + max(INTERVAL_S, (time.monotonic() - now) / _SHARE_MAX)
 
 
-def note(attempt: Attempt) -> None:
-    """Add a line to the index of ``attempt`` if its output grew."""
+def note(attempt: Attempt) -> bool:
+    """Add a line to the index of ``attempt`` if its output grew; return whether it has written anything so far."""
     if not attempt.output or not attempt.pid:
-        return
-    stdout, stderr = _size(f"{attempt.output}/stdout"), _size(f"{attempt.output}/stderr")
-    if (stdout, stderr) == (attempt.output_bytes, attempt.error_bytes):
-        return
+        return False
+    sizes = _size(f"{attempt.output}/stdout"), _size(f"{attempt.output}/stderr")
+    if sizes != (attempt.output_bytes, attempt.error_bytes):
+        _add(attempt, *sizes)
+    return any(sizes)
+
+
+def _add(attempt: Attempt, stdout: int, stderr: int) -> None:
     line = b'{"t":%d,"o":%d,"e":%d}\n' % (time.time_ns() // 1000, stdout, stderr)
     try:
         fd = os.open(f"{attempt.output}/index", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

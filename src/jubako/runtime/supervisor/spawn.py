@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jubako.runtime.supervisor.attempt import Attempt
+from jubako.runtime.supervisor.memory import FirstToGo
 from jubako.runtime.supervisor.protocol import ENV_ATTEMPT, ENV_SUPERVISOR
+from jubako.runtime.supervisor.silent import Silent
 
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 # Python ignores these, and what is ignored stays ignored in the user's program.
@@ -36,6 +38,9 @@ class Spawner:
         self.directory = os.getcwd()  # noqa: PTH109 - no Path is needed
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._null = os.open(os.devnull, os.O_RDWR)
+        self._first_to_go = FirstToGo()
+        self.silent = Silent()
+        """Output directories that can be used again."""
 
     def start(self, attempt: Attempt) -> int:
         """Start the command of ``attempt`` and return its pid.
@@ -85,15 +90,17 @@ class Spawner:
     def _spawn(self, argv: list[str], env: dict[str, str], fds: _Fds) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)]
         try:
-            return os.posix_spawn(
-                _resolve(argv[0], env.get("PATH", _DEFAULT_PATH)),
-                argv,
-                env,
-                file_actions=actions,
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
-            )
+            command = _resolve(argv[0], env.get("PATH", _DEFAULT_PATH))
+            with self._first_to_go:
+                return os.posix_spawn(
+                    command,
+                    argv,
+                    env,
+                    file_actions=actions,
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=_DEFAULT_SIGNALS,
+                )
         except (OSError, ValueError, TypeError, IndexError) as error:
             name = argv[0] if argv else ""
             raise NotStarted(f"command {name!r}", error) from error
@@ -105,7 +112,8 @@ class Spawner:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         first = -1
         try:
-            _make(directory)
+            if not self.silent.take(directory):
+                _make(directory)
             first = os.open(f"{directory}/stdout", flags, 0o600)
             return first, os.open(f"{directory}/stderr", flags, 0o600)
         except (OSError, ValueError) as error:
