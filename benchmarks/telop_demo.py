@@ -3,7 +3,7 @@
 Both runs are the deployed application on one server, with the same shards; the sequential run executes the jobs one
 after another with one task at a time.
 
-Usage: python benchmarks/telop_demo.py [--lang en] [--segment-seconds 10] [--repeat 2] [--cold] [--at-once N]
+Usage: python benchmarks/telop_demo.py [--lang en] [--segment-seconds 10] [--repeat 2] [--cold] [--tasks N]
 """
 
 import argparse
@@ -54,10 +54,10 @@ def span(telop: TelopOnServer, job: str) -> tuple[float, float]:
 
 
 def instant(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
-def sequential(telop: TelopOnServer, view: dict[str, Any]) -> dict[str, float]:
+def sequential(telop: TelopOnServer, view: dict[str, Any], tasks: int) -> dict[str, float]:
     """Return the seconds of each job, run alone, one task at a time."""
     telop.forget_results(view["id"])
     seconds = {}
@@ -66,7 +66,7 @@ def sequential(telop: TelopOnServer, view: dict[str, Any]) -> dict[str, float]:
         template = telop.server.get(job)["template"]
         telop.server.call("PATCH", job, {"template": {**template, "parallelism": 1}})
         began = time.perf_counter()
-        telop.run_job(name, view["id"], taskCount=view["branches"][stage]["total"])
+        telop.run_job(name, view["id"], taskCount=min(tasks, view["branches"][stage]["total"]))
         seconds[name] = time.perf_counter() - began
         telop.server.call("PATCH", job, {"template": template})
     return seconds
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--segment-seconds", type=int, default=10)
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--cold", action="store_true", help="start every task from nothing")
-    parser.add_argument("--at-once", type=int, default=os.cpu_count(), help="tasks of one job at a time")
+    parser.add_argument("--tasks", type=int, default=os.cpu_count(), help="tasks of one job; default: cores")
     given = parser.parse_args()
     fields: dict[str, object] = {"language": given.lang, "segment_seconds": given.segment_seconds}
     if given.lang == "ja":
@@ -98,10 +98,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(given.repeat):
             with ServerProcess(Path(tempfile.mkdtemp(dir=folder)) / "state") as server:
-                telop = TelopOnServer(server, is_warm=not given.cold, at_once=given.at_once)
+                telop = TelopOnServer(server, is_warm=not given.cold, tasks_max=given.tasks)
                 together, view, asked = parallel(telop, CLIPS / f"{given.lang}.mp4", **fields)
                 path = critical_path(telop, asked, together)
-                for line in [*told(view, together, sequential(telop, view)), path]:
+                for line in [*told(view, together, sequential(telop, view, given.tasks)), path]:
                     print(line, flush=True)
 
 

@@ -15,13 +15,23 @@ RECEPTION = "/run/local/asia-northeast1/telop"
 class TelopOnServer:
     """A deployed application; its data lie in ``output``."""
 
-    def __init__(self, server: ServerProcess) -> None:
-        """Deploy it."""
+    def __init__(self, server: ServerProcess, *, is_warm: bool = False, tasks_max: int = 10_000) -> None:
+        """Deploy it.
+
+        Args:
+            server: Where.
+            is_warm: Whether what its tasks import is imported once for each execution.
+            tasks_max: Most tasks of one job; with fewer tasks than shards each does several.
+
+        """
+        self._tasks_max = tasks_max
         self.server = server
         self.output = server.state_dir / "data/telop"
         for job, word in JOBS.items():
             template = {"containers": [self._container("jubako_apps.telop.tasks", word)], "timeout": "3600s"}
-            server.post(f"/v2/{PARENT}/jobs?jobId={job}", {"template": {"template": template}})
+            annotations = {"jubako.dev/warm-start": f"jubako_apps.telop.warm.{word}"} if is_warm else {}
+            body = {"template": {"annotations": annotations, "template": template}}
+            server.post(f"/v2/{PARENT}/jobs?jobId={job}", body)
         service = {"template": {"containers": [self._container("jubako_apps.telop.service")]}}
         server.post(f"/v2/{PARENT}/services?serviceId=telop", service)
         source = (resources.files("jubako_apps.telop") / "workflow.yaml").read_text("utf-8")
@@ -34,6 +44,7 @@ class TelopOnServer:
             "GOOGLE_CLOUD_LOCATION": "asia-northeast1",
             "WORKFLOWEXECUTIONS_API_BASE": self.server.address,
             "RUN_API_BASE": self.server.address,
+            "TELOP_TASKS_MAX": str(self._tasks_max),
         }
         return {
             "command": [sys.executable, "-m", module],

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from jubako_apps.telop import lives, receptions
 from jubako_apps.telop.google_api import ApiError, Jobs, Workflow
 from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.settings import Settings
 from jubako_apps.telop.webhook import Webhook
 from jubako_sdk import Sink, log
 
@@ -49,12 +50,13 @@ class Desk:
     """Starts, watches and ends the runs of receptions."""
 
     def __init__(
-        self, sink: Sink, workflow: Workflow, jobs: Jobs, output_uri: str, webhook: Webhook | None = None
+        self, sink: Sink, workflow: Workflow, jobs: Jobs, settings: Settings, webhook: Webhook | None = None
     ) -> None:
         self._sink = sink
         self._workflow = workflow
         self._jobs = jobs
-        self._output_uri = output_uri
+        self._output_uri = settings.output_uri
+        self._tasks_max = min(settings.tasks_max, TASKS_MAX)
         self._webhook = webhook
         self._executions: dict[str, str] = {}
         # One at a time per reception: of two racing requests the second finds what the first has started.
@@ -140,8 +142,8 @@ class Desk:
         argument = {
             "reception": reception.id,
             "segments": reception.segments,
-            "ocr_tasks": min(reception.segments, TASKS_MAX),
-            "speech_tasks": reception.speech_parts,
+            "ocr_tasks": min(reception.segments, self._tasks_max),
+            "speech_tasks": min(reception.speech_parts, self._tasks_max),
             "output_uri": self._output_uri,
         }
         run = await asyncio.to_thread(lives.run_number, self._sink, reception.id)

@@ -1,7 +1,13 @@
-"""How good findings are against a list of the errors that really are there."""
+"""How good findings are against a list of the errors that really are there.
 
+As a program, ``python -m jubako_apps.telop.score``, it reads ``{"findings": [..], "truth": {..}}`` from its standard
+input, findings as in ``report.json``, and writes the counts and ratios as JSON.
+"""
+
+import json
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from jubako_apps.telop.findings import Finding
@@ -94,3 +100,17 @@ def _alike(one: str, other: str) -> bool:
 
 def _bare(text: str) -> str:
     return "".join(text.split()).lower()
+
+
+def main() -> None:
+    """Answer one question."""
+    question = json.load(sys.stdin)
+    names = [field.name for field in fields(Finding)]
+    findings = [Finding(**{name: one[name] for name in names}) for one in question["findings"]]
+    result = score(findings, question["truth"])
+    answer = asdict(result) | {"precision": result.precision, "recall": result.recall}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

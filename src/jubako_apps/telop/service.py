@@ -229,7 +229,7 @@ def application(settings: Settings, reader: Reader, *, sweep_seconds: float = SW
     )
     jobs = Jobs(Api(client, settings.run_base), settings.parent, settings.jobs)
     webhook = Webhook(place, client, settings.webhook_url, settings.webhook_secret)
-    desk = Desk(place, workflow, jobs, settings.output_uri, webhook)
+    desk = Desk(place, workflow, jobs, settings, webhook)
     counter = Counter(place, settings, Intake(place, settings, reader), desk)
 
     @asynccontextmanager

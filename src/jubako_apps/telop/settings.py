@@ -33,6 +33,8 @@ class Settings:
         speech_models: ``TELOP_SPEECH_MODELS``, for example ``ja=vosk:/models/ja,faster-whisper:/models/base``.
         buckets: ``TELOP_BUCKETS``, for example ``news=/mnt/news``: where buckets are mounted.
         language: ``TELOP_LANGUAGE``, of videos that land in a bucket and do not say theirs; default ``en``.
+        tasks_max: ``TELOP_TASKS_MAX``, most tasks of one job, default 10,000. A machine that does not grow is faster
+            with about one for each core: each loads its models once and does several shards.
         jobs: ``TELOP_JOBS``, comma-separated ids; the jobs that a cancelled reception must not leave running.
 
     """
@@ -51,6 +53,7 @@ class Settings:
     speech_models: tuple[Model, ...] = ()
     buckets: tuple[tuple[str, Path], ...] = ()
     language: str = "en"
+    tasks_max: int = 10_000
     jobs: tuple[str, ...] = ("telop-ocr", "telop-speech", "telop-report")
 
     @property
@@ -129,6 +132,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         speech_models=env.models("TELOP_SPEECH_MODELS"),
         buckets=env.places("TELOP_BUCKETS"),
         language=env.text("TELOP_LANGUAGE", Settings.language),
+        tasks_max=int(max(1, env.number("TELOP_TASKS_MAX", Settings.tasks_max))),
         jobs=tuple(filter(None, variables.get("TELOP_JOBS", ",".join(Settings.jobs)).split(","))),
     )
     if env.problems:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from jubako.cli.demo.board import Board, compressed, frame, sentence
 from jubako.cli.demo.clip import chosen_clip, require_extra
 from jubako.cli.demo.command import gate
 from jubako.cli.demo.deployment import Application, _Change, _job
-from jubako.cli.demo.findings import suspicion, timing_line
+from jubako.cli.demo.findings import suspicion, timing_line, truth_line
 from jubako.cli.demo.score import score
 from jubako.cli.demo.timing import Timing
 from jubako.cli.demo.watch import Branch, Shard, Snapshot
@@ -188,27 +189,31 @@ TRUTH: dict[str, Any] = {
 
 
 def placed(start: float, telop: str, wrong: str) -> dict[str, Any]:
-    return finding(start, telop, wrong, offset=telop.index(wrong))
+    more = {
+        "id": f"{start}-{wrong}",
+        "telop_id": 0,
+        "right": None,
+        "said": None,
+        "confidence": 0.9,
+        "severity": "high",
+    }
+    return finding(start, telop, wrong, offset=telop.index(wrong), **more)
 
 
-def test_findings_are_measured_by_the_planted_errors() -> None:
-    findings = [
+def test_findings_are_measured_by_the_planted_errors_as_the_application_does_it(tmp_path: Path) -> None:
+    pytest.importorskip("rapidfuzz")
+    given = [
         placed(3.6, "a budget of 54 million dollars", "54 million"),
         placed(15.6, "wi11 close to all traffic on April 3", "3"),
         placed(7.9, "The plan will create 300 jobs", "300"),
         placed(30.0, "Mayor Katherine Jonson", "Jonson"),
         placed(7.9, "Mayor Katherine Jonson", "Mayor"),
     ]
-    result = score(findings, TRUTH)
-    assert (result.found, result.missed, result.false_alarms) == (2, 1, 3)
-    assert (result.precision, round(result.recall, 2)) == (0.4, 0.67)
-
-
-def test_two_findings_of_one_error_count_once_and_nothing_found_is_no_false_alarm() -> None:
-    twice = [placed(7.9, "Mayor Katherine Jonson", part) for part in ("Jonson", "Katherine Jonson")]
-    result = score(twice, TRUTH)
-    assert (result.found, result.false_alarms) == (1, 0)
-    assert (score([], TRUTH).precision, score([], TRUTH).recall) == (1.0, 0.0)
+    result = score(given, TRUTH)
+    assert (result["found"], result["missed"], result["wrong"]) == (2, 1, 3)
+    (tmp_path / "truth.json").write_text(json.dumps(TRUTH), "utf-8")
+    line = truth_line(given, tmp_path / "truth.json")
+    assert line.endswith("precision 0.40 (3 false alarms), recall 0.67 (2 of 3 found)")
 
 
 @pytest.mark.parametrize(

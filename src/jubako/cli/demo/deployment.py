@@ -72,7 +72,9 @@ def _job(application: Application, word: str) -> "_Change":
         "timeout": TASK_TIMEOUT,
     }
     # No parallelism: as many shards at once as the machine has room for.
-    return _Change({"template": {"template": template}})
+    # What all tasks import is imported once; a server that cannot do that starts them as always.
+    annotations = {"jubako.dev/warm-start": f"jubako_apps.telop.warm.{word}"}
+    return _Change({"template": {"annotations": annotations, "template": template}})
 
 
 def _service(application: Application) -> "_Change":

@@ -48,9 +48,9 @@ def truth_line(findings: Sequence[Finding], truth: Path) -> str:
     """Return precision and recall by the truth that is bundled with a clip."""
     result = score(findings, json.loads(truth.read_bytes()))
     return (
-        f"by the typos planted in this clip: precision {result.precision:.2f} "
-        f"({result.false_alarms} false alarms), recall {result.recall:.2f} "
-        f"({result.found} of {result.found + result.missed} found)"
+        f"by the typos planted in this clip: precision {result['precision']:.2f} "
+        f"({result['wrong']} false alarms), recall {result['recall']:.2f} "
+        f"({result['found']} of {result['found'] + result['missed']} found)"
     )
 
 
