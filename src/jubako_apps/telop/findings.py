@@ -39,7 +39,7 @@ SEVERITY: Mapping[Kind, Severity] = {
 """How bad it is on air: a wrong fact is worse than a slip of the pen."""
 
 THRESHOLDS: Mapping[str, float] = {"strict": 0.8, "balanced": 0.6, "sensitive": 0.4}
-"""From which confidence on each mode reports."""
+"""From which score on each mode reports; `jubako_apps.telop.calibration` says how sure a score is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Suspicion:
         offset: Where ``wrong`` begins in the telop's text, in characters.
         wrong: The suspect part as shown; may be empty for ``missing``.
         right: What should stand there; None if nobody knows.
-        confidence: 0 to 1.
+        confidence: Its score, 0 to 1.
         heard_at: Where the speech differs, (start, end) in characters of the speech it was compared with; None if
             the suspicion does not rest on a word that was heard.
 
@@ -78,9 +78,9 @@ class Finding:
         telop: The whole text of the telop.
         offset: Where ``wrong`` begins in it.
         wrong: The suspect part.
-        right: What should stand there, or None.
+        right: What should stand there, in the telop's notation, or None.
         said: The sentence heard or scripted at that time, or None.
-        confidence: 0 to 1.
+        confidence: The probability that it is real, 0 to 1.
         severity: How bad it would be on air.
 
     """
