@@ -22,9 +22,10 @@ CASES = (("en", "asr"), ("en", "script"), ("ja", "script"))
 SEGMENT_SECONDS = 15.0
 
 
-def measure() -> None:
-    """Print the clips' rows."""
+def measure(head: str) -> None:
+    """Print the clips' rows under the table's head."""
     telops = {language: read(language) for language in ("en", "ja")}
+    print(head)
     for language, source in CASES:
         truth = json.loads((CLIPS / f"{language}.truth.json").read_text("utf-8"))
         said = heard(language, source)

@@ -48,8 +48,7 @@ def main() -> None:
             table(material, remarks=arguments.remarks)
         telop_programmes.measure(arguments.half)
     if arguments.rows in {"all", "clips"}:
-        print(HEAD)
-        telop_clips.measure()
+        telop_clips.measure(HEAD)
 
 
 def materials(half: Half) -> Iterator[Material]:
