@@ -42,10 +42,11 @@ class ExecutionProgress:
         self._told = ""
         self._told_at = -PLAIN_INTERVAL_S
 
-    def show(self, execution: Execution) -> None:
-        """Show the execution as it is now."""
+    def show(self, execution: Execution, told: str = "") -> None:
+        """Show the execution as it is now; ``told`` is what its running tasks say how far they are."""
         if self.terminal.is_live:
-            self.live.draw([clip(self.line(execution), self.terminal.columns - 1)])
+            text = f"{self.line(execution)}  {told}".rstrip()
+            self.live.draw([clip(text, self.terminal.columns - 1)])
         else:
             self._tell(execution)
 

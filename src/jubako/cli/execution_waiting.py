@@ -1,12 +1,22 @@
 """After an execution was started: waiting for as much of it as was asked, and telling how it went."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import FAILED, INTERRUPTED, OK
 from jubako.cli.execution_progress import ExecutionProgress, counts
-from jubako.cli.executions import ending, follow, is_complete, is_started, state, task_state
+from jubako.cli.executions import (
+    ending,
+    follow,
+    in_words,
+    is_complete,
+    is_started,
+    state,
+    task_state,
+    told_progress,
+)
 from jubako.cli.formats import Nothing
 from jubako.cli.krm import with_krm
 from jubako.cli.terminal import clean
@@ -53,10 +63,13 @@ def _wait_for_start(context: Context, name: str) -> int:
 
 def _wait_for(context: Context, name: str) -> int:
     progress = ExecutionProgress(context.err)
+
+    def seen(execution: Mapping[str, Any]) -> None:
+        if not context.is_quiet:
+            progress.show(execution, in_words(told_progress(context.client, execution)))
+
     try:
-        execution = follow(
-            context.client, name, is_complete, (lambda _: None) if context.is_quiet else progress.show
-        )
+        execution = follow(context.client, name, is_complete, seen)
     finally:
         progress.live.clear()
     context.show(with_krm(dict(execution)), Nothing())

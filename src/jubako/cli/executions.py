@@ -1,10 +1,12 @@
 """Reading executions and tasks of jobs: their state in one word, and following an execution to its end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from jubako.cli.client import Client
+from jubako.cli.errors import ApiError
+from jubako.cli.terminal import clean
 from jubako.cli.times import instant, span
 
 Execution = Mapping[str, Any]
@@ -94,6 +96,26 @@ def follow(
             delay = min(delay * 1.3, SLOWEST_POLL_S)
     finally:
         client.patience_s = before
+
+
+def told_progress(client: Client, execution: Execution) -> list[Mapping[str, Any]]:
+    """Return how far the running tasks say that they are; nothing from a server that does not ask them."""
+    if not execution.get("runningCount"):
+        return []
+    try:
+        return list(client.get(f"/jubako/v1/{execution['name']}/progress")["tasks"])
+    except ApiError:
+        return []
+
+
+def in_words(told: Sequence[Mapping[str, Any]]) -> str:
+    """Return the progress of all tasks that told one together: ``ocr 40 of 100``; "" if none did."""
+    if not told:
+        return ""
+    done, total = (sum(task[field] for task in told) for field in ("done", "total"))
+    stages = {task["stage"] for task in told}
+    stage = f"{stages.pop()} " if len(stages) == 1 else ""
+    return f"{clean(stage)}{done} of {total}"
 
 
 def is_complete(execution: Execution) -> bool:

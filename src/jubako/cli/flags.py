@@ -7,6 +7,7 @@ Sources: ``gcloud topic escaping`` (``^DELIMITER^`` in front of a list), ``gclou
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,22 @@ def duration(text: str) -> str:
     if seconds < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is less than a second.")
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def moment(text: str) -> str:
+    """Return the timestamp that ``text`` is, or that lay a duration such as ``10m`` ago.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+
+    """
+    if "-" in text:
+        return text  # the server knows timestamps
+    ago_s = float(duration(text).removesuffix("s"))
+    try:
+        return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"{text!r} ago is before all time.") from None
 
 
 def words(text: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 import argparse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jubako.cli.context import Context, basename
@@ -15,10 +16,12 @@ from jubako.cli.executions import (
     ending,
     follow,
     full_name,
+    in_words,
     is_carried_over,
     is_complete,
     state,
     task_state,
+    told_progress,
 )
 from jubako.cli.formats import Columns, Path, Text, parse_path
 from jubako.cli.krm import with_krm
@@ -28,6 +31,8 @@ from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import clock, local_time
 
 RERUN_OF = "jubako.dev/rerun-of"
+TASKS_TOLD_MAX = 10
+"""Of how many running tasks their progress is shown one by one."""
 CARRIED_OVER = "jubako.dev/carried-over"
 """Annotations of an execution that runs tasks of another one again."""
 EXECUTION_COLUMNS = (
@@ -106,11 +111,14 @@ def list_executions(args: argparse.Namespace, context: Context) -> int:
 def describe_execution(args: argparse.Namespace, context: Context) -> int:
     """``jubako run jobs executions describe``."""
     execution = context.client.get(f"/v2/{full_name(context.parent, args.name)}")
-    context.show(with_krm(execution), Text(_describe))
+    told = told_progress(context.client, execution) if context.format is None else []
+    context.show(with_krm(execution), Text(partial(_describe, told=told)))
     return OK
 
 
-def _describe(execution: dict[str, Any], terminal: Terminal) -> Iterator[str]:
+def _describe(
+    execution: dict[str, Any], terminal: Terminal, told: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[str]:
     completed = condition(execution, "Completed")
     yield terminal.paint(
         f"Execution {basename(execution['name'])} of job {basename(execution.get('job', ''))}", "bold"
@@ -119,6 +127,10 @@ def _describe(execution: dict[str, Any], terminal: Terminal) -> Iterator[str]:
     if completed.get("message"):
         yield f"  Message: {clean(completed['message'])}"
     yield f"  Tasks: {counts(execution)}"
+    if told:
+        yield f"  Progress: {in_words(told)}"
+    for task in told[:TASKS_TOLD_MAX]:
+        yield f"    task {task['taskIndex']}: {in_words([task])}"
     yield f"  Parallelism: {execution.get('parallelism', 0) or 'as many as can be'}"
     for label, field in (
         ("Created", "createTime"),

@@ -12,7 +12,7 @@ from jubako.cli.client import Query
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import INTERRUPTED, OK, CliError, UsageError
 from jubako.cli.executions import FOLLOW_PATIENCE_S, full_name
-from jubako.cli.flags import at_least
+from jubako.cli.flags import at_least, moment
 from jubako.cli.formats import Text
 from jubako.cli.parsing import Group
 from jubako.cli.terminal import Terminal, clean
@@ -47,6 +47,13 @@ def register(jobs: Group) -> None:
         )
         parser.add_argument("--severity", choices=SEVERITIES, type=str.upper, help="at least this severity")
         parser.add_argument("--stream", choices=("stdout", "stderr"), help="this stream only")
+        for flag, text in (("--since", "from this time on"), ("--until", "before this time")):
+            parser.add_argument(
+                flag,
+                metavar="TIME",
+                type=moment,
+                help=f"{text}: 2026-11-24T09:00:00Z, or 10m for 10 minutes ago",
+            )
 
 
 def read_logs(args: argparse.Namespace, context: Context) -> int:
@@ -88,7 +95,7 @@ def _execution(args: argparse.Namespace, context: Context) -> str:
 
 
 def _query(args: argparse.Namespace) -> dict[str, str | int | None]:
-    names = ("task", "attempt", "severity", "stream")
+    names = ("task", "attempt", "severity", "stream", "since", "until")
     return {name: getattr(args, name) for name in names}
 
 

@@ -17,6 +17,7 @@ from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
 from jubako.boxes.jobs.retention import keep_swept
+from jubako.boxes.jobs.task_progress import ProgressRoutes
 from jubako.boxes.services import launch as services_launch
 from jubako.boxes.services.admission import Admission
 from jubako.boxes.services.engine import ServicesEngine
@@ -155,6 +156,7 @@ def jobs(ground: Ground, environments: Environments, admit: Admit) -> Jobs:
         describers={TARGET_KIND: operations.describe},
         extras=[
             *LogRoutes(ground.store, outputs).routes(),
+            *ProgressRoutes(ground.store, outputs).routes(),
             *RerunRoutes(ports).routes(),
             *SecretRoutes(vault).routes(),
         ],

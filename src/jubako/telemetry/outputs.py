@@ -120,6 +120,10 @@ class Outputs:
                 return
             after = lines[-1].position
 
+    async def tails(self, sources: Sequence[Source], stream: str, limit: int) -> list[bytes]:
+        """Return the last bytes of a stream of each attempt, at most ``limit``."""
+        return await asyncio.to_thread(lambda: [self._tail(source, stream, limit) for source in sources])
+
     async def statuses(self, sources: Sequence[Source]) -> list[Status]:
         """Return what there is of each attempt's output."""
         return await asyncio.to_thread(self._statuses, sources)
@@ -161,6 +165,11 @@ class Outputs:
         if size is None:
             return Piece(status=status)
         return Piece(status=status, data=_bytes_at(path, offset, limit), size=size)
+
+    def _tail(self, source: Source, stream: str, limit: int) -> bytes:
+        path = self._folder(source) / stream
+        size = _size(path)
+        return b"" if size is None else _bytes_at(path, max(0, size - limit), limit)
 
     def _lines(
         self, sources: Sequence[Source], after: Position | None, until_us: int, limit: int

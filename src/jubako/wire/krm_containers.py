@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from jubako.core.errors import Unimplemented
 from jubako.wire import codec
 from jubako.wire.codec import invalid
 from jubako.wire.krm import Metadata, Reader, present
 from jubako.wire.method import Document
+from jubako.wire.run_checks import cannot
 from jubako.wire.run_types import (
     Container,
     ContainerPort,
@@ -153,7 +153,7 @@ def no_volumes(reader: Reader) -> None:
 
     """
     if reader.has("volumes"):
-        raise Unimplemented(f"{reader.where('volumes')}: this version of Jubako cannot honour volumes.")
+        raise cannot(reader.where("volumes"))
     reader.skip("volumes")
 
 

@@ -25,6 +25,11 @@ WORD_BYTES_MAX = 131_071
 COMMAND_BYTES_MAX = 1_000_000
 """All arguments and variables of a process together; the kernel takes about 2 MB, less what it adds itself."""
 
+_NO_MOUNTS = (
+    ", which sees the machine's own files; give a secret to a variable (env[].valueSource.secretKeyRef)"
+)
+_WHY_NOT = {"volumes": _NO_MOUNTS, "volume_mounts": _NO_MOUNTS}
+
 Reserved = Callable[[str], bool]
 """Whether a variable's name is set by the platform and so cannot be given."""
 
@@ -33,18 +38,12 @@ FromSecret = Callable[[str, EnvVar], None]
 """``check(place, variable)`` of a variable that takes its value from elsewhere; raises as ``command`` does."""
 
 
-def no_secrets(place: str, variable: EnvVar) -> None:
-    """Refuse a variable that takes its value from elsewhere."""
-    del variable
-    raise cannot(f"{place}.value_source", "a variable from a secret")
-
-
 def command(
     path: str,
     resource: Container,
     refused: Sequence[str],
     reserved: Reserved,
-    from_secret: FromSecret = no_secrets,
+    from_secret: FromSecret,
 ) -> None:
     """Check the part of a container that says what runs.
 
@@ -89,9 +88,7 @@ def words(field: str, given: Sequence[str]) -> None:
             raise invalid(f"{field}[{position}]", f"has {_size(word)} bytes; at most {WORD_BYTES_MAX} fit.")
 
 
-def variables(
-    field: str, given: Sequence[EnvVar], reserved: Reserved, from_secret: FromSecret = no_secrets
-) -> None:
+def variables(field: str, given: Sequence[EnvVar], reserved: Reserved, from_secret: FromSecret) -> None:
     """Check environment variables. Raises as ``command`` does."""
     if len(given) > ENV_VARS_PER_CONTAINER_MAX:
         raise invalid(field, f"has {len(given)} variables; at most {ENV_VARS_PER_CONTAINER_MAX} are allowed.")
@@ -122,7 +119,8 @@ def labels(field: str, given: Mapping[str, str], *, are_annotations: bool = Fals
 
 def cannot(field: str, what: str = "it") -> Unimplemented:
     """Return the refusal of a field that cannot be honoured."""
-    return Unimplemented(f"{field}: this version of Jubako cannot honour {what} on a local process.")
+    why = _WHY_NOT.get(field.rpartition(".")[2], "")
+    return Unimplemented(f"{field}: this version of Jubako cannot honour {what} on a local process{why}.")
 
 
 def _variable_name(field: str, name: str, reserved: Reserved) -> None:

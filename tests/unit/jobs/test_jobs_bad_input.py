@@ -75,6 +75,10 @@ async def test_a_bad_job_is_refused_by_field(
     ("fields", "names_field"),
     [
         ({"task": {"volumes": [{"name": "v", "emptyDir": {}}]}}, "template.volumes"),
+        (
+            {"task": {"volumes": [{"name": "v", "secret": {"secret": "s"}}]}},
+            "sees the machine's own files; give a secret to a variable (env[].valueSource.secretKeyRef).",
+        ),
         ({"task": {"encryptionKey": "k"}}, "encryption_key"),
         ({"task": {"nodeSelector": {"accelerator": "nvidia-l4"}}}, "node_selector"),
         ({"task": {"containers": [{"command": ["a"]}, {"command": ["b"]}]}}, "more than one container"),

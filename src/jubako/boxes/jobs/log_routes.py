@@ -3,10 +3,10 @@
 Routes below ``/jubako/v1/``; JSON unless said otherwise.
 
 ``GET EXECUTION/logs`` and ``GET TASK/logs``: lines of output in the order of time.
-    Query: ``task`` (index), ``attempt``, ``stream`` (stdout, stderr), ``severity`` (at least), ``pageSize``,
-    ``pageToken``. Reply: ``status`` (AVAILABLE, EMPTY, LOST, NOT_STARTED), ``lost`` (attempts whose output is gone),
-    ``entries``, ``nextPageToken`` (always: it also continues a log that grows), ``caughtUp`` (nothing more right
-    now), ``final`` (nothing more ever, once caught up).
+    Query: ``task`` (index), ``attempt``, ``stream`` (stdout, stderr), ``severity`` (at least), ``since`` and ``until``
+    (timestamps), ``pageSize``, ``pageToken``. Reply: ``status`` (AVAILABLE, EMPTY, LOST, NOT_STARTED), ``lost``
+    (attempts whose output is gone), ``entries``, ``nextPageToken`` (always: it also continues a log that grows),
+    ``caughtUp`` (nothing more right now), ``final`` (nothing more ever, once caught up).
 ``GET TASK/logs?alt=media``: the bytes of one stream, from ``offset`` on, at most ``limit``; of ``attempt``, or the
     newest. Headers: ``x-jubako-log-status``, ``x-jubako-log-size`` (of the stream so far), ``x-jubako-log-attempt``.
 ``GET TASK/attempts``: every attempt with times, how it ended, and what there is of its output.
@@ -32,7 +32,7 @@ from jubako.boxes.jobs.states import EXECUTION_FINAL, Outcome, Task, TaskState
 from jubako.core import names
 from jubako.core.errors import NotFound
 from jubako.core.limits import TASK_TIMEOUT_DEFAULT
-from jubako.core.timestamps import format_timestamp, from_micros, to_micros
+from jubako.core.timestamps import format_timestamp, from_micros, parse_timestamp, to_micros
 from jubako.store.port import Store, Tx
 from jubako.telemetry import log_lines
 from jubako.telemetry.log_comparison import SEVERITIES
@@ -71,7 +71,10 @@ class _Query:
     stream: str | None
     severity: int
     lines: int
+    is_first: bool
+    """Whether this is the first page."""
     after: Position | None
+    until_us: int
 
     def wants(self, line: Line, content: log_lines.Content) -> bool:
         """Say whether the line is to be shown."""
@@ -157,8 +160,9 @@ class LogRoutes:
 
     async def _entries(self, key: ExecutionKey, query: _Query) -> HttpResponse:
         found = await self._store.read(lambda tx: _find(tx, key, query.task, query.attempt))
-        lines = await self._outputs.lines(found.sources, query.after, found.until_us, query.lines)
-        statuses = await self._outputs.statuses(found.sources) if query.after is None else []
+        until_us = min(found.until_us, query.until_us)
+        lines = await self._outputs.lines(found.sources, query.after, until_us, query.lines)
+        statuses = await self._outputs.statuses(found.sources) if query.is_first else []
         lost = [s for s, status in zip(found.sources, statuses, strict=False) if status is Status.LOST]
         last = lines[-1].position if lines else query.after
         return _json(
@@ -168,7 +172,7 @@ class LogRoutes:
                 "entries": _shown(found.execution, lines, query),
                 "nextPageToken": "" if last is None else _token(last),
                 "caughtUp": len(lines) < query.lines,
-                "final": found.execution.state in EXECUTION_FINAL,
+                "final": found.execution.state in EXECUTION_FINAL or query.until_us <= found.until_us,
             }
         )
 
@@ -288,8 +292,18 @@ def _query(given: Mapping[str, str]) -> _Query:
         stream=stream,
         severity=SEVERITIES.index(severity),
         lines=_number(given, "pageSize", PAGE_LINES_MAX) or PAGE_LINES_DEFAULT,
-        after=_position(given.get("pageToken", "")),
+        is_first=not given.get("pageToken"),
+        after=_position(given.get("pageToken", "")) or _beginning(given),
+        until_us=to_micros(parse_timestamp(given["until"], "until")) if "until" in given else 2**62,
     )
+
+
+def _beginning(given: Mapping[str, str]) -> Position | None:
+    """Return the position before all lines of the time ``since``."""
+    if "since" not in given:
+        return None
+    time_us = to_micros(parse_timestamp(given["since"], "since"))
+    return Position(time_us=time_us, index=-1, attempt=-1, stream="", offset=-1)
 
 
 def _number(given: Mapping[str, str], field: str, most: int) -> int | None:

@@ -112,6 +112,16 @@ def spans(tx: Tx, execution_uid: str, index: int | None = None) -> list[AttemptS
     ]
 
 
+def running(tx: Tx, execution_uid: str, limit: int) -> list[AttemptSpan]:
+    """Return the attempts that run now, by index, at most ``limit``."""
+    rows = tx.all(
+        "SELECT task_index, attempt, attempt_started FROM job_tasks WHERE execution_uid = ? AND state = 'running' "
+        "ORDER BY task_index LIMIT ?",
+        execution_uid, limit,
+    )  # fmt: skip
+    return [AttemptSpan(index=at, number=n, started_us=started, ended_us=None) for at, n, started in rows]
+
+
 def states_of(tx: Tx, execution_uid: str) -> list[TaskState]:
     """Return the state of every task, by index."""
     rows = tx.all("SELECT state FROM job_tasks WHERE execution_uid = ? ORDER BY task_index", execution_uid)
