@@ -17,6 +17,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "up": ("jubako.cli.up", "Run the server until Ctrl-C."),
     "run": ("jubako.cli.run", "Deploy, execute and inspect jobs and services."),
     "workflows": ("jubako.cli.workflows", "Deploy, check and run workflows."),
+    "clock": ("jubako.cli.clock", "Show and advance the time of a server with a virtual clock."),
     "logging": ("jubako.cli.log_entries", "Read log entries."),
     "env": ("jubako.cli.environment", "Print the variables with which Google's clients reach the server."),
     "exec": ("jubako.cli.environment", "Run a command whose Google clients reach the server."),

@@ -56,6 +56,13 @@ def register(top: Group, word: str, summary: str) -> None:
         default=10,
         help="how long tasks and instances may take between SIGTERM and SIGKILL (10)",
     )
+    up.add_argument(
+        "--clock",
+        choices=("real", "virtual", "manual"),
+        default="real",
+        help="virtual: time jumps over what workflows wait for when nothing real is under way; manual: it jumps "
+        "when `jubako clock advance` says so",
+    )
     up.add_argument("--log-json", action="store_true", help="write the server's own log as JSON lines")
 
 
@@ -75,6 +82,7 @@ def serve(args: argparse.Namespace, context: Context) -> int:
         host_names=args.host_name,
         log_json=args.log_json,
         offline=args.offline,
+        clock=args.clock,
         grace_s=args.grace,
     )
     try:

@@ -19,6 +19,7 @@ class SystemClock:
 
     async def sleep_until(self, deadline: datetime) -> None:
         """See Clock."""
+        await asyncio.sleep(0)  # whoever sleeps gives way, however short the sleep
         left_s = (deadline - self.now()).total_seconds()
         while left_s > 0:
             await asyncio.sleep(min(left_s, _NAP_S_MAX))

@@ -4,8 +4,9 @@ The runtime's position is stored in the same transaction as what the events chan
 effect exactly once whatever dies when.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -36,9 +37,17 @@ class AttemptStream:
     """Keeps the runtime connected and its events flowing."""
 
     def __init__(
-        self, store: Store, runtime: Runtime, clock: Clock, owners: Mapping[str, Owner], events: Events
+        self,
+        store: Store,
+        runtime: Runtime,
+        clock: Clock,
+        owners: Mapping[str, Owner],
+        events: Events,
+        *,
+        shifted: Callable[[datetime], datetime] | None = None,
     ) -> None:
-        """``owners`` by the first segment of their attempts' ids."""
+        """``owners`` by the first segment of their attempts' ids; ``shifted`` turns machine time into boxes' time."""
+        self._shifted = shifted
         self._store = store
         self._runtime = runtime
         self._clock = clock
@@ -81,6 +90,8 @@ class AttemptStream:
 
     def _apply(self, tx: Tx, events: Sequence[AttemptEvent], position: str) -> None:
         by_owner: dict[str, list[AttemptEvent]] = {}
+        if self._shifted is not None:
+            events = [replace(event, time=self._shifted(event.time)) for event in events]
         for event in events:
             by_owner.setdefault(event.id.partition("/")[0], []).append(event)
         for name, theirs in by_owner.items():

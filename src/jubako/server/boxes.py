@@ -45,6 +45,7 @@ from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
 from jubako.boxes.workflows.performer import Services as PerformerServices
+from jubako.boxes.workflows.running import RunRoutes
 from jubako.boxes.workflows.step_entry_routes import StepEntryRoutes
 from jubako.identity.account_api import HOSTS as ACCOUNT_HOSTS
 from jubako.identity.acting import Admit
@@ -233,7 +234,8 @@ def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
     """Return the routes of the Workflows box that are no API methods."""
     return [
         *CallbackRoutes(ground.store, ground.clock).routes(),
-        *ExecutionRoutes(ground.store, ground.clock, histories).routes(),
+        *ExecutionRoutes(ground.store, ground.clock, ground.wall, histories).routes(),
+        *RunRoutes(ground.store, ground.wall, Executions(ground.store, ground.ids)).routes(),
     ]
 
 
@@ -271,8 +273,8 @@ def _logging(ground: Ground) -> Api:
 
 def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
     """Return the APIs beside the boxes: long-running operations, projects, locations."""
-    run = OperationsHandlers(ground.store, ground.clock, "run", describers)
-    workflows = OperationsHandlers(ground.store, ground.clock, "workflows", {})
+    run = OperationsHandlers(ground.store, ground.wall, "run", describers)
+    workflows = OperationsHandlers(ground.store, ground.wall, "workflows", {})
     return [
         operations_api(run, "v2", RUN_HOSTS),
         operations_api(workflows, "v1", WORKFLOWS_HOSTS),

@@ -30,6 +30,8 @@ class Config:
     host_names: Sequence[str] = ()
     """Names besides localhost under which it may be asked (Host and Origin headers)."""
     log_json: bool = False
+    clock: str = "real"
+    """``real``; ``virtual``: jumps over waits by itself; ``manual``: jumps when told."""
     offline: bool = False
     """Whether programs that come in by the CONNECT front are kept from names that are not served here."""
     grace_s: int = int(STOP_GRACE.total_seconds())

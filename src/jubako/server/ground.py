@@ -22,6 +22,9 @@ class Ground:
     store: Store
     runtime: Runtime
     clock: Clock
+    """The time that boxes and triggers live in."""
+    wall: Clock
+    """The machine's time, which programs and tokens go by."""
     ids: IdSource
     events: Events
     faults: Faults

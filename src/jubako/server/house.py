@@ -12,8 +12,9 @@ from jubako.identity.credentials_api import CredentialsHandlers
 from jubako.identity.environment_route import EnvironmentRoute
 from jubako.identity.key_routes import KeyRoutes
 from jubako.identity.oauth import OAuth
-from jubako.server import boxes, iam
+from jubako.server import boxes, iam, timekeeping
 from jubako.server.attempts import AttemptStream
+from jubako.server.clock_routes import ClockRoutes
 from jubako.server.config import Config
 from jubako.server.ground import Ground
 from jubako.server.identities import Identities, connect_door
@@ -58,7 +59,7 @@ class House:
             *boxes.workflow_apis(ground, [jobs_api, services_api], histories, admit),
         ]
         credentials = CredentialsHandlers(
-            identities.tokens, ground.clock, identities.register, identities.account_keys
+            identities.tokens, ground.wall, identities.register, identities.account_keys
         ).api()
         served = [*apis, *policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
@@ -67,10 +68,12 @@ class House:
         self._attempts = AttemptStream(
             ground.store,
             ground.runtime,
-            ground.clock,
+            ground.wall,
             {"jobs": jobs.engine, "services": services.engine},
             ground.events,
+            shifted=timekeeping.shifted(ground.clock),
         )
+        self._timekeeper = timekeeping.timekeeper(ground, workflows)
         self._loops: Mapping[str, Loop] = {
             "homes": self._homes.run,
             "attempts": self._attempts.run,
@@ -84,6 +87,7 @@ class House:
             "timers": Timers(
                 ground.store, ground.clock, workflows.timer_handlers(), ground.events, ground.faults
             ).run,
+            **({"clock": self._timekeeper.run} if self._timekeeper is not None else {}),
             "outbox": Outbox(ground.store, ground.clock, workflows.deliveries(), ground.events).run,
         }
         self._served = served
@@ -96,6 +100,7 @@ class House:
                     *DiscoveryRoutes(served, ground.base_url).routes(),
                     *EnvironmentRoute(self._homes).routes(),
                     *KeyRoutes(ground.store).routes(),
+                    *ClockRoutes(ground.clock, ground.wall, self._timekeeper).routes(),
                 ],
                 access,
             ),
@@ -103,7 +108,7 @@ class House:
             callers=access,
             origins=Origins(identities.host_names),
             public=OAuth(
-                identities.key, identities.tokens, ground.store, ground.clock, identities.account_keys
+                identities.key, identities.tokens, ground.store, ground.wall, identities.account_keys
             ).routes(),
             api_hosts=frozenset(host for api in served for host in api.hosts),
         )
@@ -142,7 +147,7 @@ class House:
 
     async def run(self) -> None:
         """Keep the engines running until cancelled."""
-        await keep_running(self._loops, self._ground.clock, self._ground.events)
+        await keep_running(self._loops, self._ground.wall, self._ground.events)
 
     async def close(self) -> None:
         """Stop: requests first, then attempts (they run again at the next start), then the store."""

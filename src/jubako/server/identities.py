@@ -60,17 +60,17 @@ def identities(
     try:
         for path in (folder, files.gcloud, folder / "accounts"):
             path.mkdir(mode=0o700, exist_ok=True)
-        authority = Authority(folder, ground.clock)
+        authority = Authority(folder, ground.wall)
         key = SigningKey.load(folder / "signing.key")
         write_bundle(files.bundle, authority.certificate_pem, environ)
         owner.unlink(missing_ok=True)  # of a server that asked for it
     except OSError as error:
         raise Unavailable(f"{folder} cannot be used: {error.strerror}.") from error
-    tokens = Tokens(key, ground.clock)
+    tokens = Tokens(key, ground.wall)
     register = Register(ground.store, is_strict=rules.is_strict)
     ports = HomePorts(
         store=ground.store,
-        clock=ground.clock,
+        clock=ground.wall,
         events=ground.events,
         tokens=tokens,
         listen=listen_metadata,

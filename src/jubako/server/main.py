@@ -10,12 +10,15 @@ from functools import partial
 
 from jubako.boxes.jobs import task_rows
 from jubako.boxes.services import instance_rows
+from jubako.core.clock import Clock
 from jubako.core.faults import NoFaults
 from jubako.identity.invoker import Rules
 from jubako.runtime import loopback
 from jubako.runtime.port import Capabilities
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.system import SystemClock, SystemIds
+from jubako.runtime.virtual import VirtualClock
+from jubako.server import timekeeping
 from jubako.server.boxes import MIGRATED
 from jubako.server.config import DEFAULT_PORT, Config
 from jubako.server.environment import inherited
@@ -52,9 +55,13 @@ def main(config: Config, announce: Announce = print) -> int:
 
 async def _serve(config: Config, state: StateDirectory, announce: Announce) -> int:
     stopping = _stop_signals()
-    clock = SystemClock()
-    events = StreamEvents(sys.stderr, clock, as_json=config.log_json)
+    wall = SystemClock()
+    clock: Clock = (
+        wall if config.clock == "real" else VirtualClock(wall, runs_by_itself=config.clock == "virtual")
+    )
+    events = StreamEvents(sys.stderr, wall, as_json=config.log_json)
     store = SqliteStore(state.database, clock, load(*MIGRATED), NoFaults())
+    await timekeeping.take_up(store, clock)
     port = await _port(config, store)
     runtime = ProcessRuntime(state.path, events)
     ground = Ground(
@@ -62,6 +69,7 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         store=store,
         runtime=runtime,
         clock=clock,
+        wall=wall,
         ids=SystemIds(),
         events=events,
         faults=NoFaults(),

@@ -59,6 +59,17 @@ def is_set(tx: Tx, kind: str, key: str) -> bool:
     return tx.one("SELECT 1 FROM timers WHERE kind = ? AND key = ?", kind, key) is not None
 
 
+def next_due(tx: Tx) -> datetime | None:
+    """Return when the first timer behind ``tx.now`` is due."""
+    row = tx.one("SELECT MIN(due) FROM timers WHERE due > ?", to_micros(tx.now))
+    return None if row is None or row[0] is None else from_micros(row[0])
+
+
+def is_due(tx: Tx) -> bool:
+    """Return whether a timer is due that has not been fired."""
+    return tx.one("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", to_micros(tx.now)) is not None
+
+
 class Timers:
     """The service that fires due timers."""
 

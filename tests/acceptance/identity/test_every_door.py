@@ -53,6 +53,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Way], list[str
             store=store,
             runtime=ProcessRuntime(state.path, events),
             clock=clock,
+            wall=clock,
             ids=SystemIds(),
             events=events,
             faults=NoFaults(),

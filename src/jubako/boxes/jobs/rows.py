@@ -340,6 +340,12 @@ def _job(row: Row) -> JobRow:
     )
 
 
+def any_open(tx: Tx) -> bool:
+    """Return whether an execution has tasks that run, or are to run."""
+    row = tx.one("SELECT 1 FROM job_executions WHERE state IN ('active', 'cancelling') LIMIT 1")
+    return row is not None
+
+
 def _execution(row: Row) -> ExecutionRow:
     return ExecutionRow(
         key=ExecutionKey(*row[0:4]),

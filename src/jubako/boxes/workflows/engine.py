@@ -47,6 +47,10 @@ class WorkflowsEngine:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
 
+    def is_at_rest(self) -> bool:
+        """Return whether all executions wait for time, callbacks, operations or nothing at all."""
+        return not self._queue and all(runner.is_at_rest for runner in self._runners.values())
+
     @property
     def in_memory(self) -> int:
         """How many executions are in memory."""

@@ -48,9 +48,11 @@ class WaitRequest(Message):
 class ExecutionRoutes:
     """Serves the routes above."""
 
-    def __init__(self, store: Store, clock: Clock, histories: Histories) -> None:
+    def __init__(self, store: Store, clock: Clock, wall: Clock, histories: Histories) -> None:
+        """``clock`` is the time of executions, ``wall`` that of the people who wait."""
         self._store = store
         self._clock = clock
+        self._wall = wall
         self._histories = histories
 
     def routes(self) -> list[Extra]:
@@ -67,7 +69,7 @@ class ExecutionRoutes:
         name = variables["name"]
         body = codec.decode(WaitRequest, request.body or b"{}")
         patience = min(body.timeout if body.timeout is not None else WAIT_DEFAULT, WAIT_MAX)
-        execution = await self._ended(name, self._clock.now() + patience)
+        execution = await self._ended(name, self._wall.now() + patience)
         return HttpResponse(status=200, headers=_JSON, body=codec.encode(execution))
 
     async def timeline(
@@ -94,7 +96,7 @@ class ExecutionRoutes:
             while True:
                 execution = await self._store.read(lambda tx: execution_rows.find_execution(tx, name))
                 ended = State(execution.state.name) in FINAL
-                if ended or not await watch.wait_until(self._clock, deadline):
+                if ended or not await watch.wait_until(self._wall, deadline):
                     return execution
 
 

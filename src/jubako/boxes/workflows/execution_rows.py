@@ -347,6 +347,11 @@ def arrive(tx: Tx, execution: str, path: str, outcome: str) -> None:
     tx.wake(READY + execution)
 
 
+def has_arrivals(tx: Tx) -> bool:
+    """Return whether an outcome waits to be fed, whatever execution it is of."""
+    return tx.one("SELECT 1 FROM workflow_arrivals LIMIT 1") is not None
+
+
 def arrivals(tx: Tx, execution: str) -> list[tuple[str, str]]:
     """Return ``(path, outcome)`` of what waits."""
     return [

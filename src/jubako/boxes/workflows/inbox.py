@@ -29,6 +29,12 @@ class Inbox:
         self._failure: Exception | None = None
         self._is_nudged = False
         self._changed = asyncio.Event()
+        self._takers = 0
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits in ``take``, and there is nothing to take."""
+        return bool(self._takers) and not self._changed.is_set()
 
     def put(self, item: Item) -> None:
         """Add what came for an effect."""
@@ -61,7 +67,11 @@ class Inbox:
             Exception: Whatever ``end`` was given.
 
         """
-        await self._changed.wait()
+        self._takers += 1
+        try:
+            await self._changed.wait()
+        finally:
+            self._takers -= 1
         if self._failure is not None:
             raise self._failure
         self._changed.clear()

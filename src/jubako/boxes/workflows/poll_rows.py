@@ -68,6 +68,16 @@ def due_and_next(tx: Tx, limit: int) -> tuple[list[Due], datetime | None]:
     return due, None if row is None or row[0] is None else from_micros(row[0])
 
 
+def next_due(tx: Tx) -> datetime | None:
+    """Return when the first errand behind ``tx.now`` is due."""
+    return due_and_next(tx, 0)[1]
+
+
+def is_due(tx: Tx) -> bool:
+    """Return whether an errand is due that has not been looked at."""
+    return tx.one("SELECT 1 FROM workflow_polls WHERE due <= ? LIMIT 1", to_micros(tx.now)) is not None
+
+
 def wait_on(tx: Tx, looked: Due, errand: Errand) -> None:
     """Record how an errand waits after a step; it stays due if it was hastened meanwhile."""
     tx.run(

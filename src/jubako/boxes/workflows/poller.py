@@ -38,6 +38,10 @@ class Poller:
         self._faults = faults
         self._under_way: set[tuple[str, str]] = set()
 
+    def is_at_rest(self) -> bool:
+        """Return whether no step is being taken."""
+        return not self._under_way
+
     async def run(self) -> None:
         """Take steps as they fall due, until cancelled.
 

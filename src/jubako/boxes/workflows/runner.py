@@ -61,6 +61,11 @@ class Runner:
         """Tell it that the store has news of its execution."""
         self._inbox.nudge()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is computed, committed or awaited from outside."""
+        return self._inbox.is_awaited and not self._tasks
+
     def take_nudge(self) -> bool:
         """Return whether there was news that it has not looked at."""
         return self._inbox.take_nudge()
