@@ -24,7 +24,9 @@ def resource_of_path(path: str, location: str | None = None) -> str:
         location: What the host name says; see documents.location_of.
 
     """
-    segments = [unquote(segment, errors="replace") for segment in split_path(path)[0]]
+    segments, _ = split_path(path)
+    if "%" in path:
+        segments = tuple(unquote(segment, errors="replace") for segment in segments)
     for at, segment in enumerate(segments):
         if segment == "projects":
             return "/".join(segments[at:])
