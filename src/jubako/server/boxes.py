@@ -58,6 +58,7 @@ from jubako.server.iam import RUN_HOSTS
 from jubako.telemetry.log_entries import EntrySource
 from jubako.telemetry.outputs import Outputs
 from jubako.telemetry.stored_logs import StoredLogs
+from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
 from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
 from jubako.wire.logging_api import LoggingApi
@@ -110,7 +111,7 @@ class Services:
     api: Api
 
 
-def jobs(ground: Ground, environments: Environments, admit: Admit) -> Jobs:
+def jobs(ground: Ground, environments: Environments, admit: Admit, access: Access) -> Jobs:
     """Return the Jobs box."""
     root = ground.state.attempts / "jobs"
     operations = ExecutionOperations(ground.base_url, ground.runtime.capabilities)
@@ -138,6 +139,7 @@ def jobs(ground: Ground, environments: Environments, admit: Admit) -> Jobs:
         capabilities=ground.runtime.capabilities,
         base_url=ground.base_url,
         admit=admit,
+        access=access,
     )
     handlers = {
         **JobHandlers(ports).methods(),

@@ -49,7 +49,7 @@ class House:
         access, self._homes = identities.access, identities.homes
         admit = iam.acting(identities.register, access, identities.rules)
         invoker = iam.invoker(ground.store, identities.tokens, ground.base_url, identities.rules)
-        jobs = boxes.jobs(ground, self._homes, admit)
+        jobs = boxes.jobs(ground, self._homes, admit, access)
         services = boxes.services(ground, self._homes, admit, invoker)
         jobs_api, services_api, *policies = iam.with_policies(ground, access, jobs.api, services.api)
         histories = Histories(ground.store)

@@ -119,6 +119,23 @@ def test_an_account_may_do_what_its_role_on_the_job_says(
     assert run_as(email, code).splitlines() == ["1", name, "['run.jobs.run', 'run.jobs.get']"]
 
 
+def test_overrides_need_a_permission_of_their_own(strict: ServerProcess, run_as: As) -> None:
+    email, name = made(strict), job(strict)
+    code = f"""
+from google.api_core import exceptions
+from google.cloud import run_v2
+try:
+    run_v2.JobsClient().run_job(run_v2.RunJobRequest(name={name!r}, overrides={{"task_count": 2}}))
+    print("ran")
+except exceptions.PermissionDenied as error:
+    print(dict(error.metadata)["permission"])
+"""
+    grant(strict, f"/v2/{name}", "roles/run.jobsExecutor", member(email))
+    assert run_as(email, code) == "run.jobs.runWithOverrides"
+    grant(strict, f"/v2/{name}", "roles/run.jobsExecutorWithOverrides", member(email))
+    assert run_as(email, code) == "ran"
+
+
 def test_to_deploy_as_an_account_one_must_be_allowed_to_act_as_it(strict: ServerProcess, run_as: As) -> None:
     deployer, runner = made(strict), made(strict)
     grant(strict, "/v1/projects/local", "roles/run.developer", member(deployer))

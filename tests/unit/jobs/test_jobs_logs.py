@@ -27,6 +27,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stdout").write_bytes(stdout)
     (folder / "stderr").write_bytes(stderr)
+    (folder / "index").unlink(missing_ok=True)  # of another example in the same folder
     if marks:
         index = b"".join(b'{"t":%d,"o":%d,"e":%d}\n' % mark for mark in marks)
         (folder / "index").write_bytes(index)

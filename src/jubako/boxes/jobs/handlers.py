@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -35,13 +35,14 @@ from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
 from jubako.identity import secret_variables
-from jubako.identity.acting import Admit, everybody
+from jubako.identity.acting import Admit, AnyAccess, everybody
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
 from jubako.wire import codec, idempotency
 from jubako.wire.codec import invalid
+from jubako.wire.dispatch import Access
 from jubako.wire.google_types import Operation
 from jubako.wire.method import Caller, Handler
 from jubako.wire.paging import cut, page_of
@@ -50,6 +51,8 @@ T = TypeVar("T")
 EXECUTIONS_KEPT = 1_000
 """Of one job. Source: Cloud Run, "Manage job executions", retention."""
 SUFFIX_LENGTH = 5
+RUN_WITH_OVERRIDES = "run.jobs.runWithOverrides"
+"""Source: Cloud Run, "Execute jobs", required roles."""
 _NAME_DRAWS = 8
 
 
@@ -66,6 +69,8 @@ class HandlerPorts:
     """Of the runtime, as they are now."""
     admit: Admit = everybody
     """Who may have programs run as which account."""
+    access: Access = field(default_factory=AnyAccess)
+    """For what a method needs beyond its own permission."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     executions_kept: int = EXECUTIONS_KEPT
@@ -184,6 +189,8 @@ class JobHandlers:
     async def run_job(self, request: RunJobRequest, caller: Caller) -> Operation:
         """Start an execution. The operation ends with it: see ``operations``."""
         key = JobKey(**names.JOB.parse(request.name))
+        if request.overrides is not None:
+            await self._ports.access.check(RUN_WITH_OVERRIDES, caller, str(key))
         idem = idempotency.key_of(caller, "RunJob", str(key), request)
         uid, operation = self._ports.ids.uid(), self._operation(key)
         draws = draw_names(key, self._ports.ids)
