@@ -10,7 +10,10 @@ Cloud Logging, "Platform logs", Workflows.
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from jubako.boxes.workflows.language import Effect
 from jubako.boxes.workflows.language.values import to_data
@@ -37,21 +40,22 @@ PAYLOAD_CHARS_MAX = 60_000
 def row_of(effect: Effect, context: Context, now: datetime) -> LogRow:
     """Return what a ``sys.log`` leaves behind."""
     args: dict[str, Any] = to_data(dict(effect.args))
+    time = format_timestamp(now)
     entry = {
         **_common(context.name, context.env["GOOGLE_CLOUD_WORKFLOW_REVISION_ID"], CUSTOM_LOG),
         "insertId": f"{context.id}-{effect.name}"[:512],
-        "timestamp": format_timestamp(now),
-        "receiveTimestamp": format_timestamp(now),
+        "timestamp": time,
+        "receiveTimestamp": time,
         "severity": args["severity"],
         **_payload(args),
     }
     return LogRow(
-        project=WORKFLOW_EXECUTION.parse(context.name)["project"],
+        project=context.name.split("/")[1],
         time_us=to_micros(now),
         insert_id=entry["insertId"],
         log_id=CUSTOM_LOG,
         resource_type=RESOURCE,
-        document=json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode(),
+        document=_text(entry),
     )
 
 
@@ -113,6 +117,14 @@ def _system_entry(execution: Execution, at: datetime, state: str, details: Mappi
     }
 
 
+def _text(entry: Mapping[str, Any]) -> str:
+    try:
+        return msgspec.json.encode(entry).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, which another server's JSON may hold, has no UTF-8
+        return json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+@lru_cache(maxsize=1024)
 def _common(execution: str, revision: str, log_id: str) -> dict[str, Any]:
     place = WORKFLOW_EXECUTION.parse(execution)
     return {
