@@ -50,6 +50,8 @@ _HEIGHT_MIN = 8
 _KEPT = 0.5
 _ALL_GONE = 0.75
 _START_PART = 0.15
+_LINE_GAP = 0.4
+_LINE_SHARE = 0.8
 _TAKEN_OVER = 0.5
 _NEW_PIXELS_MIN = 30
 _JOIN = np.ones((3, 5), np.uint8)
@@ -135,6 +137,28 @@ class _Candidate:
     def cells(self) -> Mask:
         cells: Mask = np.logical_or.reduce([mask for _, mask in self.fresh])
         return cells
+
+
+def _lines_joined(tracks: list[Track]) -> list[Track]:
+    """Make one track of those that come up together and stand under one another like lines of one text."""
+    result: list[Track] = []
+    for track in sorted(tracks, key=lambda t: (t.start, t.box()[1])):
+        above = next((other for other in result if _are_lines(other, track)), None)
+        if above is None:
+            result.append(track)
+            continue
+        above.cells, above.edges = above.cells | track.cells, above.edges | track.edges
+        above.look, above.last = max(above.look, track.look), max(above.last, track.last)
+    return result
+
+
+def _are_lines(one: Track, other: Track) -> bool:
+    if one.start != other.start:
+        return False
+    (x, y, width, height), (left, top, wide, high) = one.box(), other.box()
+    gap = max(top - y - height, y - top - high)
+    shared = min(x + width, left + wide) - max(x, left)
+    return gap < _LINE_GAP * min(height, high) and shared >= _LINE_SHARE * min(width, wide)
 
 
 def _keeps(edges: Mask, now: Mask) -> bool:
@@ -244,7 +268,7 @@ class Tracker:
         return self._become_tracks(done)
 
     def _become_tracks(self, done: Iterable[_Candidate]) -> list[Track]:
-        found = [track for track in map(self._track, done) if track is not None]
+        found = _lines_joined([track for track in map(self._track, done) if track is not None])
         for track in sorted(found, key=lambda t: t.start):
             self._take_over(track)
             self.tracks.append(track)

@@ -3,8 +3,7 @@
 Rules:
 
 1. A telop that outlasted its segment's view goes on with the tails of later segments that stand in the same place.
-2. The same text in the same place, or a piece of it, after no more than `SAME_GAP_S`, is one telop: something beside
-   it had changed, or behind it.
+2. The same text in the same place, after no more than `SAME_GAP_S`, is one telop: something beside it had changed.
 3. The result depends on the set of telops alone: shards in any order, or twice, give the same list.
 """
 
@@ -15,7 +14,6 @@ from jubako_apps.telop.telops import Box, Telop, Transcript
 
 SAME_GAP_S = 1.0
 _SAME_PLACE = 0.5
-_PIECE_MIN = 4
 
 
 def merge(shards: Iterable[Iterable[Telop]]) -> list[Telop]:
@@ -72,21 +70,9 @@ def _fused(telops: list[Telop]) -> list[Telop]:
 
 
 def _goes_on(first: Telop, second: Telop) -> bool:
-    if second.start > first.end + SAME_GAP_S:
-        return False
-    one, other = first.text.replace(" ", ""), second.text.replace(" ", "")
-    if one == other:
-        return overlap(first.box, second.box) >= _SAME_PLACE
-    is_piece = min(len(one), len(other)) >= _PIECE_MIN and (one in other or other in one)
-    return is_piece and _shared(first.box, second.box) >= _SAME_PLACE
-
-
-def _shared(one: Box, other: Box) -> float:
-    """Return which part of the smaller box lies in the other."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    smaller = min(one[2] * one[3], other[2] * other[3])
-    return max(0.0, width) * max(0.0, height) / smaller if smaller else 0.0
+    near = second.start <= first.end + SAME_GAP_S
+    same_text = first.text.replace(" ", "") == second.text.replace(" ", "")
+    return near and same_text and overlap(first.box, second.box) >= _SAME_PLACE
 
 
 def _joined(first: Telop, second: Telop) -> Telop:

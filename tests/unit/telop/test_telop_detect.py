@@ -50,6 +50,12 @@ def test_a_text_of_less_than_a_second_is_a_track_and_so_is_the_one_that_follows_
     assert found[0].look <= found[0].last
 
 
+def test_lines_close_under_one_another_are_one_track_and_lines_apart_are_two():
+    _, close = track([[]] * 10 + [[(20, 100, "A long first line"), (20, 128, "second")]] * 15 + [[]] * 10)
+    _, apart = track([[]] * 10 + [[(20, 80, "A long first line"), (20, 140, "second")]] * 15 + [[]] * 10)
+    assert (len(close), len(apart)) == (1, 2)
+
+
 def test_parts_of_one_text_that_come_up_apart_are_one_track():
     left, right, middle = (20, 140, "Up"), (220, 140, "last"), (60, 140, "comes the middle")
     other = (20, 20, "Somewhere else")

@@ -31,7 +31,7 @@ class Fingerprint:
         self.calls += 1
         height, width = image.shape[:2]
         box = (width * 0.25, height * 0.25, width * 0.5, height * 0.5)
-        return [Line(text=f"crc {zlib.crc32(image.tobytes()):08x}", confidence=0.75, box=box)]
+        return [Line(text=f"crc {zlib.crc32(image.tobytes()):08x}", confidence=0.99, box=box)]
 
 
 @pytest.fixture(scope="module")
