@@ -1,7 +1,7 @@
 """One hour of 1080p through the tasks of the telop check: memory of the largest, disk, real-time factor of each stage.
 
-The video is one minute, encoded once and repeated sixty times: a moving picture with a caption every five seconds, and a
-tone. Every task is a process of its own, as on the platform. By default a few shards stand for all; --all does them.
+The video is one minute, encoded once and repeated sixty times: a moving picture with a caption every five seconds, and
+a tone. Every task is a process of its own, as on the platform. By default a few shards stand for all; --all does them.
 
 Usage: python benchmarks/telop_hour.py [--shards 3] [--all] [--folder DIR]
 """

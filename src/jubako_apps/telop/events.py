@@ -4,7 +4,8 @@
     data: {"state": "RUNNING", "progress": 0.42, "branches": {...}, "secondsLeft": 31.0}
 
 1. ``progress`` never goes back: what a stream has told it does not take back, and it counts results that exist.
-2. ``secondsLeft`` is what the results since the stream began say about the rest; null until there are any.
+2. ``secondsLeft`` is the work that is left, by what a shard of its kind has taken so far, divided by how much work is
+   done at once; both as seen since the stream began. Null until there is something to tell it from.
 3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew.
 
 The form is that of the HTML standard, "Server-sent events"; a comment keeps idle connections open.
@@ -13,17 +14,25 @@ The form is that of the HTML standard, "Server-sent events"; a comment keeps idl
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from jubako_apps.telop import receptions
 from jubako_apps.telop.desk import FINAL, Status
-from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.receptions import Reception, Stage
 from jubako_sdk import Sink
 
 LOOK_S: Final = 1.0
+REPORT_S: Final = 2.0
+SEEN_MIN: Final = 4
+"""Of fewer shards those that are still under way would weigh too much."""
+
 IDLE_LOOKS: Final = 15
 """After so many looks without news a comment is sent."""
+
+
+Counts = Mapping[Stage, Mapping[str, int]]
+"""``{stage: {"done", "total"}}``"""
 
 
 class Estimate:
@@ -31,6 +40,7 @@ class Estimate:
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
+        self._work: tuple[float, float, int] | None = None
         self._told = 0.0
 
     def monotone(self, progress: float) -> float:
@@ -38,8 +48,32 @@ class Estimate:
         self._told = max(self._told, progress)
         return self._told
 
+    def by_work(self, now: float, counts: Counts, seconds: Mapping[Stage, float]) -> float | None:
+        """Return what is left by the time that shards have taken; None until every kind of shard is known.
+
+        Args:
+            now: The time.
+            counts: How many shards of each stage are done, of how many.
+            seconds: What the done ones of each stage took together.
+
+        """
+        done, shards_done = sum(seconds.values()), sum(count["done"] for count in counts.values())
+        self._work = self._work or (now, done, shards_done)
+        elapsed, worked, seen = now - self._work[0], done - self._work[1], shards_done - self._work[2]
+        means = {stage: seconds[stage] / counts[stage]["done"] for stage in seconds if counts[stage]["done"]}
+        left = {stage: count["total"] - count["done"] for stage, count in counts.items()}
+        # The report comes alone and last; until one was made its time is guessed.
+        last = left.pop("report") * means.get("report", REPORT_S)
+        unknown = [stage for stage, shards in left.items() if shards and stage not in means]
+        if unknown or elapsed <= 0 or worked <= 0 or seen < SEEN_MIN:
+            return None
+        at_once = worked / elapsed
+        return round(
+            sum(shards * means[stage] for stage, shards in left.items() if shards) / at_once + last, 1
+        )
+
     def seconds_left(self, now: float, progress: float) -> float | None:
-        """Return what is left at the pace so far; None until there is a pace."""
+        """Return what is left at the pace so far, for want of times; None until there is a pace."""
         if self._first is None:
             self._first = (now, progress)
         since, start = self._first
@@ -63,7 +97,9 @@ async def telling(
         status = await settled()
         counts = await asyncio.to_thread(receptions.branches, place, reception)
         progress = estimate.monotone(receptions.progress(counts))
-        left = estimate.seconds_left(clock(), progress)
+        seconds = await asyncio.to_thread(receptions.seconds, place, reception.id)
+        paced, worked = estimate.seconds_left(clock(), progress), estimate.by_work(clock(), counts, seconds)
+        left = paced if worked is None or progress >= 1 else worked
         seen = {"state": status.state, "progress": progress, "branches": counts}
         key = json.dumps(seen)
         if key != before:

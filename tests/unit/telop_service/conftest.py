@@ -216,6 +216,11 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader()
+
+
+@pytest.fixture
 def fake() -> FakePlatform:
     return FakePlatform()
 

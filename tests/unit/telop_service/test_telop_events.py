@@ -103,3 +103,55 @@ def test_without_a_pace_nobody_knows_how_long_it_takes():
     assert estimate.seconds_left(0.0, 0.5) is None
     assert estimate.seconds_left(5.0, 0.5) is None
     assert estimate.seconds_left(10.0, 0.75) == 10.0
+
+
+def run_of(
+    ocr_s: float, speech_s: float, workers: int
+) -> list[tuple[float, dict[Any, Any], dict[Any, float]]]:
+    """Return the looks at a run of 20 OCR and 6 speech shards on some workers: one whenever shards end."""
+    free, looks = [0.0] * workers, []
+    counts: dict[Any, Any] = {
+        "ocr": {"done": 0, "total": 20},
+        "speech": {"done": 0, "total": 6},
+        "report": {"done": 0, "total": 1},
+    }
+    ends = []
+    for number in range(26):
+        stage, length = ("speech", speech_s) if number % 4 == 1 and number < 24 else ("ocr", ocr_s)
+        worker = free.index(min(free))
+        free[worker] += length
+        ends.append((free[worker], stage, length))
+    seconds: dict[Any, float] = {}
+    looks.append((0.0, {key: dict(value) for key, value in counts.items()}, {}))
+    for end, stage, length in sorted(ends):
+        counts[stage]["done"] += 1
+        seconds[stage] = seconds.get(stage, 0.0) + length
+        looks.append((end, {key: dict(value) for key, value in counts.items()}, dict(seconds)))
+    last = {now: look for now, *look in looks}
+    return [(now, counts, seconds) for now, (counts, seconds) in last.items()]
+
+
+@pytest.mark.parametrize(
+    ("ocr_s", "speech_s", "workers"), [(10.0, 10.0, 2), (10.0, 3.0, 2), (4.0, 12.0, 1), (6.0, 6.0, 4)]
+)
+def test_the_time_that_is_left_is_told_truly(ocr_s, speech_s, workers):
+    looks, estimate = run_of(ocr_s, speech_s, workers), Estimate()
+    end = looks[-1][0] + 2.0
+    told = [(now, estimate.by_work(now, counts, seconds)) for now, counts, seconds in looks]
+    known = [(now, left) for now, left in told if left is not None]
+    assert len(known) >= len(looks) - 6
+    for now, left in known:
+        # A shard that is under way counts as not begun, so it is never less than one round of shards off.
+        assert left == pytest.approx(end - now, rel=0.3, abs=1.5 * max(ocr_s, speech_s))
+
+
+def test_a_stream_joined_late_tells_from_what_it_has_seen_itself():
+    counts: Any = {
+        "ocr": {"done": 10, "total": 20},
+        "speech": {"done": 1, "total": 1},
+        "report": {"done": 0, "total": 1},
+    }
+    estimate = Estimate()
+    assert estimate.by_work(1000.0, counts, {"ocr": 100.0, "speech": 1.0}) is None
+    counts["ocr"]["done"] = 14
+    assert estimate.by_work(1020.0, counts, {"ocr": 140.0, "speech": 1.0}) == 32.0

@@ -192,3 +192,29 @@ def test_an_object_may_be_named_in_a_request_too(bucket):
     assert bucket.post("/videos", json={"bucket": "news", "object": "evening/bridge.mp4"}).status_code == 202
     assert bucket.post("/videos", json={"bucket": "news"}).status_code == 400
     assert bucket.post("/videos", json={"path": "/etc/hostname"}).status_code == 403
+
+
+async def test_an_upload_of_any_size_needs_the_same_memory(settings, place, reader):
+    import tracemalloc
+    from dataclasses import replace
+
+    from jubako_apps.telop.intake import Intake
+    from jubako_apps.telop.wishes import wish_from
+
+    large = replace(settings, upload_bytes_max=2**40)
+    block = bytes(64 * 1024)
+
+    async def body() -> Any:
+        yield b"VIDEO"
+        for _ in range(1600):
+            yield block
+
+    intake = Intake(place, large, reader)
+    tracemalloc.start()
+    try:
+        reception, _ = await intake.upload(body(), wish_from({}, None, large))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert reception.size == 1600 * len(block) + 5
+    assert peak < 8 * 1024 * 1024
