@@ -16,7 +16,10 @@ from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.parsing import Group
 from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
+from jubako.cli.workflow_levels import add_level_flags, levels
 from jubako.cli.workflow_live import tree
+from jubako.cli.workflow_logs import add_logs, read_logs
+from jubako.cli.workflow_names import execution_name
 
 Execution = dict[str, Any]
 """A ``google.cloud.workflows.executions.v1.Execution`` as JSON."""
@@ -39,6 +42,7 @@ def register(workflows: Group) -> None:
             "--data-file", metavar="FILE", type=FilePath, help="a file that holds it; -: standard input"
         )
         parser.add_argument("--labels", metavar="NAME=VALUE,...", type=pairs, action=Merge)
+        add_level_flags(parser)
     executions = workflows.group("executions", "Look at executions of workflows, and end them.")
     listing = executions.listing("list", list_executions, "List the executions of a workflow, newest first.")
     listing.add_argument("workflow", metavar="WORKFLOW")
@@ -46,10 +50,13 @@ def register(workflows: Group) -> None:
         ("describe", describe_execution, "Show an execution."),
         ("wait", wait_for_execution, "Wait for an execution and print its result; exit 1 if it failed."),
         ("cancel", cancel_execution, "Cancel an execution."),
+        ("logs", read_logs, "Print what an execution logged."),
     ):
         parser = executions.command(word, command, summary)
         parser.add_argument("execution", metavar="EXECUTION")
         parser.add_argument("--workflow", metavar="WORKFLOW", help="unless EXECUTION is a full name")
+        if word == "logs":
+            add_logs(parser)
 
 
 def run_workflow(args: argparse.Namespace, context: Context) -> int:
@@ -74,6 +81,7 @@ def _start(args: argparse.Namespace, context: Context) -> Execution:
         body["argument"] = argument
     if args.labels:
         body["labels"] = args.labels
+    body |= levels(args)
     path = f"/v1/{context.resource('workflows', args.name)}/executions"
     # The key makes it safe to repeat the call when the reply was lost: it still starts one execution.
     return context.client.call("POST", path, body=body, idempotency_key=str(uuid.uuid4()))
@@ -172,17 +180,6 @@ def failure(execution: Execution) -> Iterator[str]:
     error = execution.get("error", {})
     for text in (error.get("payload", ""), error.get("context", "")):
         yield from (f"  {clean(line)}" for line in str(text).splitlines())
-
-
-def execution_name(args: argparse.Namespace, context: Context) -> str:
-    """Return the full name of ``EXECUTION``."""
-    if args.execution.startswith("projects/"):
-        return str(args.execution)
-    if not args.workflow:
-        raise UsageError(
-            "Which workflow's execution?", "Give --workflow WORKFLOW, or the execution's full name."
-        )
-    return f"{context.resource('workflows', args.workflow)}/executions/{args.execution}"
 
 
 def list_executions(args: argparse.Namespace, context: Context) -> int:

@@ -11,6 +11,7 @@ from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
 from jubako.cli.formats import Text
 from jubako.cli.terminal import Terminal, clean, clip, pad, width
+from jubako.cli.workflow_names import execution_name
 
 Chart = dict[str, Any]
 """The answer of ``:timeline``."""
@@ -19,8 +20,6 @@ _BAR_MIN, _BAR_MAX, _PIPE_COLUMNS = 20, 60, 110
 
 def show_timeline(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows timeline``."""
-    from jubako.cli.workflow_executions import execution_name  # noqa: PLC0415 - that module imports this one
-
     chart = context.client.get(f"/jubako/v1/{execution_name(args, context)}:timeline")
     if args.svg is not None:
         try:

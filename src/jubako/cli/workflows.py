@@ -20,6 +20,7 @@ from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
 from jubako.cli.workflow_check import check_files
 from jubako.cli.workflow_graph import graph_file
+from jubako.cli.workflow_levels import add_level_flags, levels
 from jubako.cli.workflow_timeline import show_timeline
 
 Workflow = dict[str, Any]
@@ -43,6 +44,7 @@ def register(top: Group, word: str, summary: str) -> None:
         "--labels", metavar="NAME=VALUE,...", type=pairs, action=Merge, help="exactly these labels"
     )
     add_env_flags(deploy)
+    add_level_flags(deploy)
     workflow_executions.register(workflows)
     _register_offline(workflows)
     timeline = workflows.command(
@@ -98,7 +100,7 @@ def edits(args: argparse.Namespace, before: Workflow) -> Workflow:
         UsageError: Nothing changes, the source cannot be read, or flags contradict one another.
 
     """
-    changes: Workflow = {}
+    changes: Workflow = {**levels(args)}
     if args.source is not None:
         changes["sourceContents"] = read_source(args.source)
     env = EnvEdit.of(args)

@@ -88,3 +88,12 @@ def test_a_service_is_deployed_and_its_address_told(google: Any, jubako: Any) ->
     assert "/run/local/asia-northeast1/api/" in jubako("run", "services", "list").out
     assert jubako("run", "services", "describe", "api", "--format", "value(metadata.name)").out == "api\n"
     assert jubako("run", "services", "delete", "api").code == 0
+
+
+def test_levels_of_logging_and_history_are_sent(google: Any, jubako: Any, source: str) -> None:
+    flags = ("--call-log-level", "log-all-calls", "--execution-history-level", "execution-history-detailed")
+    assert jubako("workflows", "deploy", "hello", "--source", source, *flags).code == 0
+    levels = {"callLogLevel": "LOG_ALL_CALLS", "executionHistoryLevel": "EXECUTION_HISTORY_DETAILED"}
+    assert google.sent("POST")[0].body == {"sourceContents": SOURCE, **levels}
+    assert jubako("workflows", "execute", "hello", *flags).code == 0
+    assert google.sent("POST")[-1].body == levels

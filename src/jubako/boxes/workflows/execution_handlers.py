@@ -41,6 +41,7 @@ _BASIC = (
     "workflow_revision_id",
     "labels",
 )
+CallLogLevel = Execution.CallLogLevel
 _LATEST = (2**62, "~")
 _EARLIEST = (-1, "")
 ALL = 2**31
@@ -97,7 +98,7 @@ class Executions:
             state=Execution.State[state],
             argument=given.argument or "null",
             workflow_revision_id=stored.document.revision_id,
-            call_log_level=given.call_log_level,
+            call_log_level=given.call_log_level or CallLogLevel(stored.document.call_log_level),
             execution_history_level=given.execution_history_level,
             disable_concurrency_quota_overflow_buffering=given.disable_concurrency_quota_overflow_buffering,
             labels={**stored.document.labels, **given.labels},

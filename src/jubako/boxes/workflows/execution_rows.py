@@ -46,6 +46,8 @@ class Loaded:
     arrivals: Sequence[tuple[str, str]]
     """``(effect, outcome)`` of what waits to be fed."""
     current_steps: str
+    call_log_level: Execution.CallLogLevel
+    start_time: datetime
 
 
 def execution_topic(execution: str) -> str:
@@ -174,6 +176,8 @@ def load(tx: Tx, execution: str) -> Loaded | None:
         outcomes=[outcome[0] for outcome in outcomes],
         arrivals=arrivals(tx, execution),
         current_steps=current_steps,
+        call_log_level=told.call_log_level,
+        start_time=told.start_time or tx.now,
     )
 
 

@@ -1,6 +1,7 @@
 """What workflows log, as Cloud Logging's entries.
 
-1. ``sys.log`` is stored in the commit of its turn, under the effect's name: once, whatever dies when.
+1. ``sys.log`` is stored in the commit of its turn, under the effect's name: once, whatever dies when. So are the
+   entries of call logging.
 2. Start and end of an execution are read off its row; nothing is stored for them.
 
 Sources: cloud.google.com/workflows/docs/log-workflow; google/cloud/workflows/type/executions_system.proto;
@@ -15,12 +16,13 @@ from typing import Any
 
 import msgspec
 
+from jubako.boxes.workflows.call_log import CallEvent
 from jubako.boxes.workflows.language import Effect
 from jubako.boxes.workflows.language.values import to_data
 from jubako.boxes.workflows.performer import Context
 from jubako.boxes.workflows.resources import Execution
 from jubako.core.names import WORKFLOW_EXECUTION
-from jubako.core.timestamps import format_timestamp, to_micros
+from jubako.core.timestamps import format_timestamp, from_micros, to_micros
 from jubako.store.port import Store, Tx
 from jubako.telemetry.log_entries import Best, Entry
 from jubako.telemetry.log_filter import Filter
@@ -30,6 +32,8 @@ from jubako.wire import codec
 RESOURCE = "workflows.googleapis.com/Workflow"
 CUSTOM_LOG = "Workflows"
 SYSTEM_LOG = "workflows.googleapis.com%2Fexecutions_system"
+CALL_LOG = "workflows.googleapis.com%2Fengine_call"
+CALL_TYPE = "type.googleapis.com/google.cloud.workflows.type.EngineCallLog"
 SYSTEM_TYPE = "type.googleapis.com/google.cloud.workflows.type.ExecutionsSystemLog"
 EXECUTIONS_MAX = 1_000
 """How many executions, the newest first, are looked through."""
@@ -56,6 +60,35 @@ def row_of(effect: Effect, context: Context, now: datetime) -> LogRow:
         log_id=CUSTOM_LOG,
         resource_type=RESOURCE,
         document=_text(entry),
+    )
+
+
+def row_of_call(event: CallEvent, context: Context) -> LogRow:
+    """Return what call logging leaves behind."""
+    time = format_timestamp(from_micros(event.time))
+    entry = {
+        **_common(context.name, context.env["GOOGLE_CLOUD_WORKFLOW_REVISION_ID"], CALL_LOG),
+        "insertId": f"{context.id}-{event.number}-{event.state}",
+        "timestamp": time,
+        "receiveTimestamp": time,
+        "severity": "ERROR" if event.state == "EXCEPTION_RAISED" else "INFO",
+        "jsonPayload": {
+            "@type": CALL_TYPE,
+            "executionId": context.id,
+            "activityTime": time,
+            "state": event.state,
+            "step": event.step,
+            "callee": event.callee,
+            **event.details,
+        },
+    }
+    return LogRow(
+        project=WORKFLOW_EXECUTION.parse(context.name)["project"],
+        time_us=event.time,
+        insert_id=entry["insertId"],
+        log_id=CALL_LOG,
+        resource_type=RESOURCE,
+        document=json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode(),
     )
 
 

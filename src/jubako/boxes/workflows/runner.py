@@ -15,18 +15,21 @@ from functools import partial
 from typing import Any
 
 from jubako.boxes.workflows import execution_rows, poll_rows, sleeping, turns
+from jubako.boxes.workflows.call_log import CallRecorder, recorder_of
 from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.execution_rows import Loaded
 from jubako.boxes.workflows.gauge import Gauge
 from jubako.boxes.workflows.inbox import Inbox, Item, Stopped
 from jubako.boxes.workflows.instant import KINDS
-from jubako.boxes.workflows.language import Effect, EffectDone, EffectKind
+from jubako.boxes.workflows.language import Effect, EffectDone, EffectKind, Program
+from jubako.boxes.workflows.language.tracing import traced
 from jubako.boxes.workflows.parts import Parts
 from jubako.boxes.workflows.performer import Context
 from jubako.boxes.workflows.seat import Outcome, Seat, decode_outcome, encode_outcome
 from jubako.boxes.workflows.states import State
 from jubako.boxes.workflows.turns import Commit, Turn
 from jubako.core.names import WORKFLOW_EXECUTION
+from jubako.core.timestamps import to_micros
 from jubako.identity.accounts import email_of
 from jubako.store.port import Tx
 from jubako.wire.addresses import project_number
@@ -50,6 +53,7 @@ class Runner:
         self._parts = parts
         self._at_rest = at_rest
         self._inbox = Inbox()
+        self._calls: CallRecorder | None = None
         self._gauge = Gauge(parts.events)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: set[str] = set()
@@ -75,7 +79,12 @@ class Runner:
         loaded, self._waiting = await self._parts.store.read(self._load)
         if loaded is None:
             return
-        seat, context = Seat.restored(self._parts.programs.of(loaded.workflow), loaded), _context(loaded)
+        program = self._parts.programs.of(loaded.workflow)
+        self._calls = recorder_of(program, loaded.call_log_level)
+        is_new = loaded.seq == 0 and loaded.snapshot is None
+        seat, context = self._restored(program, loaded), _context(loaded)
+        if not is_new and self._calls is not None:
+            self._calls.take()
         if loaded.state is State.CANCELLED:
             await self._close(seat, context)
             return
@@ -88,6 +97,15 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _restored(self, program: Program, loaded: Loaded) -> Seat:
+        if self._calls is None:
+            return Seat.restored(program, loaded)
+        self._calls.now = to_micros(loaded.start_time)  # the same after a crash: the first call is told once
+        seat = Seat.restored(traced(program, self._calls), loaded)
+        self._calls.settle(seat.state)
+        self._calls.resume(seat.state)
+        return seat
+
     def _load(self, tx: Tx) -> tuple[Loaded | None, set[str]]:
         return execution_rows.load(tx, self._id), set(poll_rows.paths(tx, self._id))
 
@@ -95,6 +113,7 @@ class Runner:
         turn = Turn()
         await self._feed(seat, turn, _items(arrivals))
         turn.asked = list(seat.under_way.values())
+        turn.calls = self._calls.take() + turn.calls if self._calls is not None else []
         while True:
             await self._answer_instants(seat, turn, context)
             # What is asked for follows from what is durable already unless something was fed.
@@ -188,11 +207,16 @@ class Runner:
         turn.fed.append(encode_outcome(outcome))
         self._begun.discard(outcome.name)
         effect = seat.under_way.get(outcome.name)
+        if self._calls is not None:
+            self._calls.now = to_micros(self._parts.clock.now())
         if effect is not None and effect.kind is EffectKind.LOG:
             turn.logged.append(effect)
         for number, effects in enumerate(seat.feed(outcome)):
             turn.asked.extend(effects)
             self._gauge.look(seat, self._id)
+            if self._calls is not None:
+                self._calls.settle(seat.state)
+                turn.calls += self._calls.take()
             if number:
                 await self._parts.clock.sleep_until(self._parts.clock.now())  # gives way to the others
 

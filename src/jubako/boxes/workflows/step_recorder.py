@@ -40,7 +40,7 @@ _TYPES: Mapping[str, str] = {
 
 
 @dataclass(slots=True)
-class _Open:
+class OpenStep:
     """An entry that has not ended; what is at ``path`` itself is inside of a part of a step, such as its try."""
 
     entry: Entry
@@ -50,6 +50,7 @@ class _Open:
     is_asking: bool = False
 
     def holds(self, path: str) -> bool:
+        """Return whether an operation at ``path`` is inside of it."""
         return _contains(self.path, path) or (self.is_part and self.path == path)
 
 
@@ -60,9 +61,10 @@ class StepRecorder:
         """Say for which program; ``detailed`` records variables and expected iterations too."""
         self.entries: list[Entry] = []
         self.now = 0
+        self._count = 0
         self._routines = frozenset(program.units)
         self._detailed = detailed
-        self._open: dict[str, list[_Open]] = {}
+        self._open: dict[str, list[OpenStep]] = {}
         self._last_child: dict[tuple[int, str], Entry] = {}
 
     def under_way(self) -> Iterator[Entry]:
@@ -75,7 +77,7 @@ class StepRecorder:
 
     def before(self, machine: "Machine", frame: Frame, pc: int) -> None:
         """See Tracer."""
-        path, what = _place(frame, pc)
+        path, what = place_of(frame, pc)
         stack = self._open.setdefault(machine.thread.name, [])
         if stack and stack[-1].is_asking and stack[-1].frame is frame:
             stack[-1].is_asking = False
@@ -90,7 +92,7 @@ class StepRecorder:
 
     def after(self, machine: "Machine", frame: Frame, pc: int, following: int) -> None:
         """See Tracer."""
-        path, what = _place(frame, pc)
+        path, what = place_of(frame, pc)
         thread = machine.thread.name
         if following == SWITCH:
             stack = self._open[thread]
@@ -99,7 +101,7 @@ class StepRecorder:
         elif following == PARK and what == "end":
             self._bury(thread, SUCCEEDED, None)
         else:
-            target, _ = _place(frame, following if following >= 0 else pc)
+            target, _ = place_of(frame, following if following >= 0 else pc)
             if following < 0 or _contains(path, target):
                 getattr(self, f"_after_{what}", _nothing)(thread, frame, path, target)
 
@@ -152,8 +154,9 @@ class StepRecorder:
     def _push(self, thread: str, frame: Frame, path: str, kind: str, *, is_part: bool = False) -> Entry:
         stack = self._open[thread]
         around = stack[-1].entry if stack else self._around(thread, frame)
+        self._count += 1
         entry = Entry(
-            id=len(self.entries) + 1,
+            id=self._count,
             routine=frame.unit.name,
             step=frame.unit.wheres[frame.pc].step,
             type=kind,
@@ -169,7 +172,7 @@ class StepRecorder:
         if before is not None:
             before.next, entry.previous = entry.id, before.id
         self._last_child[entry.parent, thread] = entry
-        stack.append(_Open(entry, frame, path, is_part))
+        stack.append(OpenStep(entry, frame, path, is_part))
         return entry
 
     def _around(self, thread: str, frame: Frame) -> Entry | None:
@@ -179,14 +182,14 @@ class StepRecorder:
         outside = [stack[-1] for name, stack in self._open.items() if name != thread and stack]
         return next((one.entry for one in outside if one.frame is frame.outer), None)
 
-    def _leave_to(self, stack: list[_Open], frame: Frame, path: str, error: object, state: str) -> None:
+    def _leave_to(self, stack: list[OpenStep], frame: Frame, path: str, error: object, state: str) -> None:
         """Close what is above the entry of a block, in this frame and those it called."""
         places = [at for at, one in enumerate(stack) if one.frame is frame and one.path == path]
         keep = places[0] + 1 if places else len(stack)
         while len(stack) > keep:
             self._close(stack.pop(), state, error)
 
-    def _close(self, one: _Open, state: str, error: object = None) -> None:
+    def _close(self, one: OpenStep, state: str, error: object = None) -> None:
         entry = one.entry
         entry.state, entry.updated = state, self.now
         if state == FAILED:
@@ -259,7 +262,7 @@ def _nothing(*_about: object) -> None:
     """Do nothing: most operations change no entries but their own."""
 
 
-def _place(frame: Frame, pc: int) -> tuple[str, str]:
+def place_of(frame: Frame, pc: int) -> tuple[str, str]:
     """Return the path of an operation, and what it does; of the parts of an assign step only the first has a name."""
     path, _, what = frame.unit.labels[pc].rpartition(":")
     return path, "assign" if what == "assign0" else what
@@ -270,7 +273,7 @@ def _contains(outer: str, inner: str) -> bool:
 
 
 def _parallel_type(frame: Frame, pc: int) -> str:
-    path, _ = _place(frame, pc)
+    path, _ = place_of(frame, pc)
     known = frame.unit.branches.get(path, [])
     return "STEP_PARALLEL_FOR" if known and not known[0][0] else "STEP_PARALLEL_BRANCH"
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, log_entries, poll_rows, sleeping
+from jubako.boxes.workflows.call_log import CallEvent
 from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.inbox import Stopped
 from jubako.boxes.workflows.language import Effect, EffectKind, Status
@@ -31,6 +32,8 @@ class Turn:
     asked: list[Effect] = field(default_factory=list)
     logged: list[Effect] = field(default_factory=list)
     """The ``sys.log`` among what was fed."""
+    calls: list[CallEvent] = field(default_factory=list)
+    """What call logging tells of it."""
     errands: dict[str, Errand] = field(default_factory=dict)
     """Connector calls that wait from now on, by effect."""
 
@@ -82,6 +85,7 @@ class Commit:
             raise Stopped
         execution_rows.journal(tx, execution, self.seq - len(self.turn.fed), self.turn.fed)
         log_rows.insert(tx, [log_entries.row_of(one, self.context, tx.now) for one in self.turn.logged])
+        log_rows.insert(tx, [log_entries.row_of_call(one, self.context) for one in self.turn.calls])
         for name in self.turn.arrived:
             execution_rows.take_arrival(tx, execution, name)
         if self.over is not None:
