@@ -1,5 +1,6 @@
 """The stages as they really are: files in, plain JSON out. What is heavy is imported only by the task that needs it."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jubako_apps.telop.findings import Finding
     from jubako_apps.telop.lists import Lists
     from jubako_apps.telop.ocr import Engine
+    from jubako_apps.telop.second import Opinion
     from jubako_apps.telop.verify import Ear
 
 _TICKS = 10
@@ -186,6 +188,7 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
         fps=media.probe(video).fps or 25.0,
         crops=crops(video, found.telops, found.findings),
         missing=found.missing,
+        opinions=_second_opinions(found.findings),
         script_offset=found.script_offset,
     )
     return [
@@ -194,6 +197,13 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
         ("report.json", encode_json(report_json(check))),
         ("report.html", report_html(check)),
     ]
+
+
+def _second_opinions(findings: "list[Finding]") -> "Mapping[str, Opinion]":
+    from jubako_apps.telop import second  # noqa: PLC0415
+
+    adviser = second.adviser_from(os.environ)
+    return second.opinions(adviser, findings) if adviser else {}
 
 
 def _telops_of(part: object) -> list[Telop]:

@@ -11,7 +11,8 @@
     missing        what was not, each {stage, part, parts, start, end, reason}
     summary        {telops, findings, by_kind: {kind: n}, by_severity: {severity: n}}
     findings       in the order of the video, each {id, telop_id, start, end, start_timecode, end_timecode, kind, telop,
-                   offset, wrong, right, said, confidence, severity}; see `jubako_apps.telop.findings.Finding`
+                   offset, wrong, right, said, confidence, severity, second_opinion}; see
+                   `jubako_apps.telop.findings.Finding`
     telops         in the order of the video, each {id, start, end, text, confidence, box}
 """
 
@@ -22,13 +23,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jubako_apps.telop.findings import Finding, finding_to_json
 from jubako_apps.telop.page import POLICY, SCRIPT, STYLE
 from jubako_apps.telop.receptions import Missing
 from jubako_apps.telop.telops import Telop, Transcript
 from jubako_apps.telop.timecodes import is_drop, smpte
+
+if TYPE_CHECKING:
+    from jubako_apps.telop.second import Opinion
 
 SCHEMA: Final = "telop-report/1"
 SCHEMA_VERSION: Final = "1.2"
@@ -55,6 +59,8 @@ class Check:
     crops: Mapping[int, bytes] = field(default_factory=dict)
     """A JPEG for each telop that is to have a picture, by telop id."""
     missing: Sequence[Missing] = ()
+    opinions: Mapping[str, "Opinion"] = field(default_factory=dict)
+    """What a second opinion says, by the id of the finding."""
     script_offset: float = 0.0
     """By how many seconds the script was moved, because its times were off."""
 
@@ -179,6 +185,7 @@ def _findings(check: Check) -> list[dict[str, Any]]:
     return [
         finding_to_json(one)
         | {"start_timecode": smpte(one.start, check.fps), "end_timecode": smpte(one.end, check.fps)}
+        | {"second_opinion": asdict(check.opinions[one.id]) if one.id in check.opinions else None}
         for one in check.findings
     ]
 
@@ -206,7 +213,9 @@ def timecode(seconds: float) -> str:
 
 
 def _article(number: int, finding: Finding, check: Check) -> str:
-    rows = [("should be", finding.right), ("said", finding.said)]
+    second = check.opinions.get(finding.id)
+    opinion = f"{second.verdict}: {second.reason}" if second else None
+    rows = [("should be", finding.right), ("said", finding.said), ("second opinion", opinion)]
     detail = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows if value)
     crop = check.crops.get(finding.telop_id)
     start, end = (smpte(time, check.fps) for time in (finding.start, finding.end))
