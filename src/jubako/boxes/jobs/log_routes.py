@@ -26,6 +26,7 @@ import msgspec
 from jubako.boxes.jobs import conditions, rows, task_rows
 from jubako.boxes.jobs.execution_handlers import task_index
 from jubako.boxes.jobs.launch import output_directory
+from jubako.boxes.jobs.packed_states import PackedStates
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Outcome, Task, TaskState
@@ -52,14 +53,6 @@ MEDIA_BYTES_MAX = 8 * 1024 * 1024
 LOST_SHOWN_MAX = 100
 HOLD_BACK = timedelta(seconds=1)
 """Lines younger than this wait while the execution goes on: an older one may still be on its way to the disk."""
-LETTERS: Mapping[TaskState, str] = {
-    TaskState.PENDING: "P",
-    TaskState.QUEUED: "Q",
-    TaskState.RUNNING: "R",
-    TaskState.SUCCEEDED: "S",
-    TaskState.FAILED: "F",
-    TaskState.CANCELLED: "C",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +90,7 @@ class LogRoutes:
     def __init__(self, store: Store, outputs: Outputs) -> None:
         self._store = store
         self._outputs = outputs
+        self._states = PackedStates()
 
     def routes(self) -> list[Extra]:
         """Return the routes."""
@@ -155,8 +149,11 @@ class LogRoutes:
         """Answer ``EXECUTION/taskStates``."""
         del request, caller
         key = ExecutionKey(**names.EXECUTION.parse(variables["name"]))
-        found = await self._store.read(lambda tx: task_rows.states_of(tx, rows.get_execution(tx, key).uid))
-        return _json({"states": "".join(LETTERS[state] for state in found)})
+        return _json({"states": await self._store.read(lambda tx: self._packed(tx, key))})
+
+    def _packed(self, tx: Tx, key: ExecutionKey) -> str:
+        row = rows.get_execution(tx, key)
+        return self._states.of(tx, row.uid, row.task_count)
 
     async def _entries(self, key: ExecutionKey, query: _Query) -> HttpResponse:
         found = await self._store.read(lambda tx: _find(tx, key, query.task, query.attempt))

@@ -122,12 +122,6 @@ def running(tx: Tx, execution_uid: str, limit: int) -> list[AttemptSpan]:
     return [AttemptSpan(index=at, number=n, started_us=started, ended_us=None) for at, n, started in rows]
 
 
-def states_of(tx: Tx, execution_uid: str) -> list[TaskState]:
-    """Return the state of every task, by index."""
-    rows = tx.all("SELECT state FROM job_tasks WHERE execution_uid = ? ORDER BY task_index", execution_uid)
-    return [TaskState(state) for (state,) in rows]
-
-
 def under_way(tx: Tx) -> list[Attempt]:
     """Return every attempt that is claimed and has not ended, by execution and index."""
     found = []
