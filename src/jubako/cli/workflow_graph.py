@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jubako.cli.context import Context
 from jubako.cli.errors import FAILED, OK
-from jubako.cli.terminal import clean, width
+from jubako.cli.terminal import clean, clip, width
 from jubako.cli.workflow_check import problem_lines, read_workflow
 
 if TYPE_CHECKING:
@@ -273,8 +273,10 @@ def _quoted(text: str) -> str:
     )
 
 
-_CELL = (220, 64)
-_BOX_HEIGHT = 32
+_CELL = (236, 68)
+_BOX = (190, 32)
+_LANES = 4
+_LABEL_CHARS = 16
 
 
 def svg(graphs: Sequence[Graph]) -> str:
@@ -283,9 +285,11 @@ def svg(graphs: Sequence[Graph]) -> str:
     top, right = 0, 1
     for graph in graphs:
         places = {spot.name: (spot.x, spot.y + top + 1) for spot in graph.spots}
-        parts.append(_label(graph.name, 10, top * _CELL[1] + 40, "title"))
-        parts += [_line(edge, places) for edge in graph.edges]
+        parts.append(_label(graph.name, 10, top * _CELL[1] + 48, "title"))
+        lines = _lines(graph.edges, places)
+        parts += [line for line, _ in lines]
         parts += [_box(spot, *places[spot.name]) for spot in graph.spots]
+        parts += [label for _, label in lines if label]
         top = max(y for _, y in places.values()) + 1
         right = max(right, *(x + 1 for x, _ in places.values()))
     wide, high = right * _CELL[0] + 20, top * _CELL[1] + 20
@@ -295,19 +299,23 @@ def svg(graphs: Sequence[Graph]) -> str:
     return "\n".join([head, _STYLE, *parts, "</svg>"]) + "\n"
 
 
-_STYLE = (
-    "<style>text{font:12px sans-serif;fill:#222}.title{font-weight:bold}.small{font-size:10px;fill:#555}"
-    "rect{fill:#eef3fb;stroke:#4a6fa5}.choice{fill:#fff4d6}.loop{fill:#e8f6e8}.fork{fill:#f3e8fb}.end{fill:#eee}"
-    "path{fill:none;stroke:#777}.dashed{stroke-dasharray:4 3}</style>"
-    '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="3" orient="auto">'
-    '<path d="M0,0 L7,3 L0,6 z" style="fill:#777"/></marker></defs>'
-)
+_STYLE = """<style>
+svg{background:#fff}text{font:12px system-ui,sans-serif;fill:#1f2933}.title{font-weight:600;font-size:14px}
+.small{font-size:10px;fill:#52606d;paint-order:stroke;stroke:#fff;stroke-width:4px}.end-at{text-anchor:end}
+rect{fill:#eef3fb;stroke:#4a6fa5}.choice{fill:#fff4d6;stroke:#b98900}.loop{fill:#e8f6e8;stroke:#4c8c4a}
+.fork{fill:#f3e8fb;stroke:#8a5fb0}.end{fill:#edf0f2;stroke:#7b8794}
+.edge{fill:none;stroke:#7b8794;stroke-width:1.2}.dashed{stroke-dasharray:4 3}.tip{fill:#7b8794}
+@media(prefers-color-scheme:dark){svg{background:#161b22}text{fill:#e6edf3}.small{fill:#9fb0c0;stroke:#161b22}
+rect{fill:#1c2a3f;stroke:#6f9bd8}.choice{fill:#3a2f12;stroke:#d9a93a}.loop{fill:#17321d;stroke:#6fbf73}
+.fork{fill:#2e2140;stroke:#b48ee0}.end{fill:#2b323b;stroke:#9fb0c0}.edge{stroke:#8b98a5}.tip{fill:#8b98a5}}
+</style><defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="3" orient="auto"><path class="tip" \
+d="M0,0 L7,3 L0,6 z"/></marker></defs>"""
 
 
 def _box(spot: Spot, x: int, y: int) -> str:
     left, top = x * _CELL[0] + 10, y * _CELL[1] + 10
-    radius = 16 if spot.shape == "end" else 4
-    size = f'width="{_CELL[0] - 30}" height="{_BOX_HEIGHT}" rx="{radius}"'
+    radius = 16 if spot.shape == "end" else 5
+    size = f'width="{_BOX[0]}" height="{_BOX[1]}" rx="{radius}"'
     box = f'<rect class="{spot.shape}" x="{left}" y="{top}" {size}/>'
     return box + _label(spot.label, left + 8, top + 20)
 
@@ -315,30 +323,55 @@ def _box(spot: Spot, x: int, y: int) -> str:
 def _label(text: str, x: float, y: float, style: str = "") -> str:
     shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     room = (
-        f' textLength="{_CELL[0] - 46}" lengthAdjust="spacingAndGlyphs"'
+        f' textLength="{_BOX[0] - 16}" lengthAdjust="spacingAndGlyphs"'
         if width(text) > 28 and not style
         else ""
     )
     return f'<text class="{style}" x="{x:g}" y="{y:g}"{room}>{shown}</text>'
 
 
-def _line(edge: Edge, places: Mapping[str, tuple[int, int]]) -> str:
-    (x1, y1), (x2, y2) = places[edge.start], places[edge.end]
-    middle = (_CELL[0] - 30) // 2 + 10
-    start = (x1 * _CELL[0] + middle, y1 * _CELL[1] + 10 + _BOX_HEIGHT)
+def _lines(edges: Sequence[Edge], places: Mapping[str, tuple[int, int]]) -> list[tuple[str, str]]:
+    """Return each edge's line and label; a line past other boxes keeps to a lane beside them."""
+    drawn: list[tuple[str, str]] = []
+    ranks: dict[str, int] = {}
+    lanes = 0
+    for edge in edges:
+        (x1, y1), (x2, y2) = places[edge.start], places[edge.end]
+        between = {(x2, y) for y in range(y1 + 1, y2)}
+        if y2 > y1 and not between & set(places.values()):
+            path, at, style = _curve(x1, y1, x2, y2)
+        else:
+            rank = ranks[edge.start] = ranks.get(edge.start, -1) + 1
+            path, at, style = _lane((x1, y1), (x2, y2), lanes % _LANES, rank)
+            lanes += 1
+        dashed = " dashed" if edge.is_dashed else ""
+        line = f'<path class="edge{dashed}" d="{path}" marker-end="url(#tip)"/>'
+        drawn.append((line, _label(clip(edge.label, _LABEL_CHARS), *at, style) if edge.label else ""))
+    return drawn
+
+
+def _curve(x1: int, y1: int, x2: int, y2: int) -> tuple[str, tuple[float, float], str]:
+    """Return a path from the bottom of one box to the top of another, with the place and style of its label."""
+    middle = _BOX[0] // 2 + 10
+    start = (x1 * _CELL[0] + middle, y1 * _CELL[1] + 10 + _BOX[1])
     end = (x2 * _CELL[0] + middle, y2 * _CELL[1] + 10)
-    if y2 > y1:  # down
-        bend = (start[1] + end[1]) / 2
-        path = f"M{start[0]},{start[1]} C{start[0]},{bend:g} {end[0]},{bend:g} {end[0]},{end[1]}"
-    else:  # back up, past the right side of the boxes
-        side = max(x1, x2) * _CELL[0] + _CELL[0] - 8
-        edge_of = (_CELL[0] - 30) + 10
-        y_start, y_end = y1 * _CELL[1] + 26, y2 * _CELL[1] + 26
-        path = f"M{x1 * _CELL[0] + edge_of},{y_start} H{side} V{y_end} H{x2 * _CELL[0] + edge_of}"
-    dashed = ' class="dashed"' if edge.is_dashed else ""
-    label = (
-        _label(edge.label, (start[0] + end[0]) / 2 + 4, (start[1] + end[1]) / 2, "small")
-        if edge.label
-        else ""
-    )
-    return f'<path{dashed} d="{path}" marker-end="url(#tip)"/>{label}'
+    bend = (start[1] + end[1]) / 2
+    path = f"M{start[0]},{start[1]} C{start[0]},{bend:g} {end[0]},{bend:g} {end[0]},{end[1]}"
+    if x1 == x2:  # to the left of it: labels of lanes are on the right
+        return path, (start[0] - 5, bend + 3), "small end-at"
+    return path, ((start[0] + end[0]) / 2 + 4, bend), "small"
+
+
+def _lane(
+    start: tuple[int, int], end: tuple[int, int], lane: int, rank: int
+) -> tuple[str, tuple[float, float], str]:
+    """Return a path out of the right side of one box, along a lane, into the right side of another.
+
+    ``rank`` counts such lines of the box, whose labels stand below it, one under the other.
+    """
+    (x1, y1), (x2, y2) = start, end
+    right = _BOX[0] + 10
+    side = max(x1, x2) * _CELL[0] + right + 8 + lane * 7
+    from_y, to_y = y1 * _CELL[1] + 20 + lane * 3, y2 * _CELL[1] + 20 + lane * 3
+    path = f"M{x1 * _CELL[0] + right},{from_y} H{side} V{to_y} H{x2 * _CELL[0] + right + 1}"
+    return path, (x1 * _CELL[0] + right, y1 * _CELL[1] + 10 + _BOX[1] + 12 + rank * 11), "small end-at"

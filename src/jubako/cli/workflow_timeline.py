@@ -20,6 +20,8 @@ _BAR_MIN, _BAR_MAX, _PIPE_COLUMNS = 20, 60, 110
 
 def show_timeline(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows timeline``."""
+    from jubako.cli.workflow_timeline_svg import svg  # noqa: PLC0415 - that module imports this one
+
     chart = context.client.get(f"/jubako/v1/{execution_name(args, context)}:timeline")
     if args.svg is not None:
         try:
@@ -46,7 +48,7 @@ def gantt(chart: Chart, terminal: Terminal) -> Iterator[str]:
         mark = "*" if step["isCritical"] else " "
         shown = terminal.paint(_bar(step, whole, bar_room), *_style(step))
         yield f"{mark} {pad(clip(name, room), room)} {shown} {pad(span(step['seconds']), 8, right=True)}"
-    yield from _sums(chart)
+    yield from sums(chart)
 
 
 def _style(step: Mapping[str, Any]) -> Sequence[str]:
@@ -62,7 +64,8 @@ def _bar(step: Mapping[str, Any], whole: float, room: int) -> str:
     return pad(" " * begin + letter * min(length, room - begin), room)
 
 
-def _sums(chart: Chart) -> Iterator[str]:
+def sums(chart: Chart) -> Iterator[str]:
+    """Yield what the chart comes to, in sentences."""
     serial, saved = chart["oneAfterAnotherSeconds"], chart["savedSeconds"]
     share = f" ({saved / serial:.0%})" if serial > 0 else ""
     yield ""
@@ -88,39 +91,3 @@ def span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-_ROW, _LEFT, _WIDTH = 22, 300, 640
-_SVG_STYLE = (
-    "<style>text{font:12px sans-serif;fill:#222}.critical{fill:#d9822b}.step{fill:#8aa9d6}.failed{fill:#c0392b}"
-    ".sum{font-weight:bold}</style>"
-)
-
-
-def svg(chart: Chart) -> str:
-    """Return the chart as an SVG picture."""
-    steps, whole = chart["steps"], max(chart["seconds"], 1e-6)
-    height = (len(steps) + 3) * _ROW
-    total = _LEFT + _WIDTH + 90
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}">',
-        _SVG_STYLE,
-        _label(f"{basename(chart['execution'])}  {chart['state']}  {span(chart['seconds'])}", 8, 16, "sum"),
-    ]
-    for row, step in enumerate(steps, start=1):
-        left = _LEFT + step["offsetSeconds"] / whole * _WIDTH
-        bar = max(step["seconds"] / whole * _WIDTH, 1)
-        kind = "failed" if step["state"] == "FAILED" else "critical" if step["isCritical"] else "step"
-        parts.append(_label(clip(clean(step["name"]), 44), 8, row * _ROW + 16))
-        parts.append(
-            f'<rect class="{kind}" x="{left:.1f}" y="{row * _ROW + 4}" width="{bar:.1f}" height="{_ROW - 8}"/>'
-        )
-        parts.append(_label(span(step["seconds"]), left + bar + 4, row * _ROW + 16))
-    lines = [line for line in _sums(chart) if line]
-    parts.append(_label(lines[0], 8, (len(steps) + 2) * _ROW, "sum"))
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _label(text: str, x: float, y: float, style: str = "") -> str:
-    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f'<text class="{style}" x="{x:.1f}" y="{y:g}">{shown}</text>'

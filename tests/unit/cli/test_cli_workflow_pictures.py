@@ -14,7 +14,7 @@ from jubako.cli.terminal import Terminal
 from jubako.cli.workflow_graph import draw
 from jubako.cli.workflow_live import tree
 from jubako.cli.workflow_timeline import gantt, span
-from jubako.cli.workflow_timeline import svg as chart_svg
+from jubako.cli.workflow_timeline_svg import svg as chart_svg
 
 SOURCE = """
 main:
