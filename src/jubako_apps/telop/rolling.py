@@ -41,7 +41,7 @@ _SAME_MARK: Final = 0.6
 _NEXT_LINE: Final = 1.3
 """How far apart, for their height as found, the middles of lines of one telop may be."""
 
-_NEARER: Final = 0.87
+_EVEN: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,15 @@ class Roll:
         """Return what rolled by, lines that stand close together as one."""
         lines = sorted(self.marks, key=lambda one: one.place)
         gaps = [below.place - above.place for above, below in pairwise(lines)]
-        # Of two distances the smaller one is that of lines; a lone one is, if it is small for their height.
-        near = _NEARER * max(gaps, default=0.0) if len(gaps) > 1 else float("inf")
+        # Where distances differ the smallest is that of lines; a lone one is, if it is small for their height.
+        least = min(gaps, default=0.0)
+        near = (
+            _EVEN * least
+            if max(gaps, default=0.0) > _EVEN * least
+            else 0.0
+            if len(gaps) > 1
+            else float("inf")
+        )
         groups = [[line] for line in lines[:1]]
         for gap, line in zip(gaps, lines[1:], strict=True):
             height = min(line.height, groups[-1][-1].height)

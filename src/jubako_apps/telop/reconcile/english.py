@@ -123,6 +123,8 @@ def _is_cut_off(shown: Word, heard: Word) -> bool:
 
 def _unheard(scene: Scene) -> Iterator[Suspicion]:
     """Weekdays and months that the recogniser has not got: not worth reporting, but worth listening to again."""
+    if not scene.is_verbatim:
+        return  # a summary may have a date that nobody said
     for position, (t, s) in enumerate(scene.pairs):
         if t is None or scene.telop[t].sort not in {"weekday", "month"} or scene.matched(position):
             continue
