@@ -1,6 +1,9 @@
-"""From the start of a server after ``kill -9`` to its ready line, with many tasks of one execution in flight.
+"""From the start of a server after ``kill -9`` to its first answer, with all tasks of one execution in flight.
 
-Usage: python benchmarks/recovery.py [--tasks 10000] [--rounds 3]
+Twice, because claimed is not running: with many short tasks, of which a few run, some hundreds are claimed and the rest
+waits; and with thousands that run, each a live process that must be found again.
+
+Usage: python benchmarks/recovery.py [--tasks 10000] [--alive 3000] [--rounds 3]
 """
 
 import argparse
@@ -11,41 +14,77 @@ from pathlib import Path
 
 from jubako.testing.server import PARENT, ServerProcess
 
+_START_S = 90.0
+
+
+def begin(server: ServerProcess, name: str, tasks: int, parallelism: int, seconds: str) -> str:
+    """Run an execution of ``sleep`` and return its name."""
+    template = {
+        "taskCount": tasks,
+        "parallelism": parallelism,
+        "template": {"containers": [{"command": ["/bin/sleep", seconds]}], "maxRetries": 0},
+    }
+    server.post(f"/v2/{PARENT}/jobs?jobId={name}", {"template": template})
+    return str(server.post(f"/v2/{PARENT}/jobs/{name}:run")["metadata"]["name"])
+
+
+def wait_running(server: ServerProcess, execution: str, count: int) -> None:
+    """Return when ``count`` tasks run, or when the machine takes too long to start them."""
+    until = time.monotonic() + _START_S
+    while server.get(f"/v2/{execution}").get("runningCount", 0) < count and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def wait_ended(server: ServerProcess, execution: str) -> None:
+    """Return when none of its processes is left."""
+    while not server.get(f"/v2/{execution}").get("completionTime"):
+        time.sleep(0.05)
+
+
+def restart(server: ServerProcess, execution: str) -> tuple[float, str]:
+    """Kill the server; return how long its successor took to answer, and the states of the tasks that it found."""
+    server.kill()
+    began = time.perf_counter()
+    server.restart()
+    answer = server.get(f"/v2/{execution}")
+    took = time.perf_counter() - began
+    assert not answer.get("completionTime"), "too few tasks: it was over"
+    return took, server.get(f"/jubako/v1/{execution}/taskStates")["states"]
+
+
+def show(what: str, found: list[tuple[float, str]]) -> None:
+    """Print what was found in several rounds."""
+    states = found[-1][1]
+    counts = f"{states.count('R')} running, {states.count('Q')} claimed, {states.count('P')} waiting"
+    print(f"{what} ({counts}): " + ", ".join(f"{seconds:.2f}" for seconds, _ in found) + " s", flush=True)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--alive", type=int, default=3_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    template = {
-        "taskCount": given.tasks,
-        "parallelism": 4,
-        "template": {"containers": [{"command": ["/bin/sleep", "0.02"]}], "maxRetries": 0},
-    }
     load = os.getloadavg()[0]
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(Path(folder) / "state").start()
+    with tempfile.TemporaryDirectory() as folder, ServerProcess(Path(folder) / "state") as server:
         empty = time.perf_counter()
         server.kill()
         server.restart()
         empty = time.perf_counter() - empty
-        server.post(f"/v2/{PARENT}/jobs?jobId=recovered", {"template": template})
-        name = server.post(f"/v2/{PARENT}/jobs/recovered:run")["metadata"]["name"]
+        print(f"start without tasks: {empty:.2f} s (interpreter and imports); load before: {load:.1f}")
+        short = begin(server, "short", given.tasks, 4, "0.02")
+        found = []
         for _ in range(given.rounds):
-            while not server.get(f"/v2/{name}").get("runningCount"):
-                time.sleep(0.05)
+            wait_running(server, short, 1)
             time.sleep(0.5)
-            server.kill()
-            began = time.perf_counter()
-            server.restart()
-            answer = server.get(f"/v2/{name}")
-            found.append(time.perf_counter() - began)
-            assert not answer.get("completionTime"), "too few tasks: it was over"
-        server.post(f"/v2/{name}:cancel")
-        server.stop()
-    print(f"start without tasks: {empty:.2f} s (interpreter and imports); load before: {load:.1f}")
-    print(f"with {given.tasks} tasks in flight: " + ", ".join(f"{seconds:.2f}" for seconds in found) + " s")
+            found.append(restart(server, short))
+        show("short tasks", found)
+        server.post(f"/v2/{short}:cancel")
+        long = begin(server, "long", given.tasks, given.alive, "600")
+        wait_running(server, long, given.alive)
+        show("long tasks", [restart(server, long) for _ in range(given.rounds)])
+        server.post(f"/v2/{long}:cancel")
+        wait_ended(server, long)
 
 
 if __name__ == "__main__":
