@@ -41,6 +41,7 @@ from jubako.boxes.workflows.language import (
 from jubako.boxes.workflows.language.program import Operation, Unit, Where
 from jubako.boxes.workflows.messages import failure_map, url_of
 from jubako.core.timestamps import EPOCH
+from jubako.testing.subworkflows import alone, inside
 
 Outcome = EffectDone | EffectFailed
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,6 +183,17 @@ class WorkflowUnderTest:
 
         """
         return _Execution(self._program, argument, self._answer).run()
+
+    def run_subworkflow(self, name: str, **given: Any) -> Run:  # noqa: ANN401 - any values of the language
+        """Execute one subworkflow with the arguments ``given``; its steps are ``NAME/step`` in the trace.
+
+        Raises:
+            LookupError: There is no such subworkflow.
+            MissingStub: It called something without a stub.
+
+        """
+        run = _Execution(alone(self._program, name, given), given, self._answer).run()
+        return replace(run, trace=[own for path in run.trace if (own := inside(path, name)) is not None])
 
     def _answer(self, effect: Effect, elapsed: float) -> tuple[float, Outcome]:
         """Return after how many seconds an effect has which outcome."""

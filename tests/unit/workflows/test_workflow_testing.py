@@ -121,3 +121,28 @@ def test_a_callback_comes_after_its_time_or_the_wait_ends() -> None:
     late = WorkflowUnderTest(WAITS).run()
     assert "TimeoutError" in late.error["tags"]
     assert late.elapsed == timedelta(seconds=60)
+
+
+PARTS = """
+main: {steps: [{a: {call: http.get, args: {url: "https://never.test"}}}]}
+add:
+  params: [one, {other: 10}]
+  steps:
+    - sum: {assign: [{total: "${one + other}"}]}
+    - tell: {call: http.post, args: {url: "https://x.test", body: "${total}"}}
+    - done: {return: "${total}"}
+"""
+
+
+def test_a_subworkflow_runs_alone_with_its_arguments_and_defaults() -> None:
+    flow = WorkflowUnderTest(PARTS).http("POST", "https://x.test", returns=None)
+    run = flow.run_subworkflow("add", one=1)
+    assert run.result == 11
+    assert run.trace == ["add/sum", "add/tell", "add/done"]
+    assert flow.run_subworkflow("add", one=1, other=2).result == 3
+    assert flow.run_subworkflow("add").error["tags"] == ["TypeError"]
+
+
+def test_a_subworkflow_that_there_is_not_is_named_with_those_there_are() -> None:
+    with pytest.raises(LookupError, match="no subworkflow sub; there are: add"):
+        WorkflowUnderTest(PARTS).run_subworkflow("sub")

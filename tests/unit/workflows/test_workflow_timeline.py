@@ -114,3 +114,30 @@ def test_a_step_that_jumps_or_returns_is_a_wall() -> None:
         - c: {assign: [{y: 1}]}
         - d: {assign: [{z: 1}]}
     """) == {"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": {"a", "b", "c"}}
+
+
+def test_the_articles_eighteen_minutes_come_down_to_thirteen() -> None:
+    """Extract 2, OCR 10 beside ASR 5, reconcile 1: 18 minutes one after another, 13 as it runs."""
+    source = """
+main:
+  steps:
+    - extract: {call: http.post, args: {url: "https://x.test"}, result: frames}
+    - analyze:
+        parallel:
+          shared: [frames]
+          branches:
+            - ocr: {steps: [{run_ocr: {call: http.post, args: {url: "${frames.body}"}}}]}
+            - asr: {steps: [{run_asr: {call: http.post, args: {url: "${frames.body}"}}}]}
+    - reconcile: {call: http.post, args: {url: "${frames.body}"}}
+"""
+    outcomes = [
+        (at(120), EffectDone("main/extract#0", REPLY)),
+        (at(420), EffectDone("main/analyze/asr/run_asr#0", REPLY)),
+        (at(720), EffectDone("main/analyze/ocr/run_ocr#0", REPLY)),
+        (at(780), EffectDone("main/reconcile#0", REPLY)),
+    ]
+    history = replay(compile_workflow(source), None, at(0), outcomes)
+    chart = timeline(read_source(source), history, START, START + timedelta(minutes=13))
+    assert (chart["oneAfterAnotherSeconds"], chart["seconds"]) == (18 * 60, 13 * 60)
+    assert chart["savedSeconds"] == 5 * 60
+    assert chart["criticalPath"] == ["main/extract#0", "main/analyze/ocr/run_ocr#0", "main/reconcile#0"]
