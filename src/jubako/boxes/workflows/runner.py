@@ -118,7 +118,10 @@ class Runner:
             await self._answer_instants(seat, turn, context)
             # What is asked for follows from what is durable already unless something was fed.
             self._perform_all(seat, turn, context, only_safe=bool(turn.fed))
-            commit = asyncio.get_running_loop().create_task(self._commit(seat, turn, context))
+            commit = asyncio.get_running_loop().create_task(
+                # What is committed is taken now: before the task begins, the seat may have gone on.
+                self._commit(self._commit_of(seat, turn, context), context)
+            )
             following = await self._meanwhile(seat, context, commit)
             has_left = await commit
             self._parts.faults.point("workflows.turn.after_commit")
@@ -144,19 +147,21 @@ class Runner:
         self._tasks.discard(commit)
         self._inbox.stir()
 
-    async def _commit(self, seat: Seat, turn: Turn, context: Context) -> bool:
+    def _commit_of(self, seat: Seat, turn: Turn, context: Context) -> Commit:
+        leaves = not seat.is_over and all(self._is_row(effect) for effect in seat.under_way.values())
+        return Commit.of(context, seat, turn, leaves=leaves)
+
+    async def _commit(self, commit: Commit, context: Context) -> bool:
         """Make the turn durable; return whether the execution has ended, or may leave memory.
 
         Raises:
             Stopped: The execution was cancelled meanwhile; nothing was kept.
 
         """
-        leaves = not seat.is_over and all(self._is_row(effect) for effect in seat.under_way.values())
-        commit = Commit.of(context, seat, turn, leaves=leaves)
         has_left = await self._parts.store.write(partial(commit.write, faults=self._parts.faults))
-        if seat.is_over:
+        if commit.over is not None:
             self._parts.events.emit(
-                "workflow_execution.ended", execution=context.name, state=seat.state.status.name
+                "workflow_execution.ended", execution=context.name, state=commit.over.state.status.name
             )
         return has_left
 
