@@ -22,7 +22,7 @@ pytestmark = [
 ]
 REGION = ("--region", "asia-northeast1")
 LOCATION = ("--location", "asia-northeast1")
-TIMEOUT_S = 90
+TIMEOUT_S = 150
 DEPLOY = (
     "run", "jobs", "deploy", "batch-convert", "--image",
     "asia-northeast1-docker.pkg.dev/PROJECT_ID/repo/convert:latest", *REGION, "--tasks", "100", "--parallelism", "20",
