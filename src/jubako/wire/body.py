@@ -24,7 +24,9 @@ class Body:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._ended = asyncio.Event()
+        self._has_ended = False
+        self._ended: asyncio.Event | None = None
+        """Made for who waits for the end; most requests are over before anybody could."""
 
     async def whole(self, announced: str | None) -> bytes:
         """Return all of it; ``announced`` is the Content-Length header.
@@ -37,7 +39,8 @@ class Body:
         if announced is not None and announced.isdecimal() and int(announced) > BODY_MAX:
             raise BodyTooLarge
         pieces, size = [], 0
-        async for piece in self.pieces():
+        while not self._has_ended:
+            piece = await self._next()
             size += len(piece)
             if size > BODY_MAX:
                 raise BodyTooLarge
@@ -51,17 +54,26 @@ class Body:
             Cancelled: The client went away before the end.
 
         """
-        while not self._ended.is_set():
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Cancelled("The client went away.")
-            if not message.get("more_body"):
-                self._ended.set()
-            if message.get("body"):
-                yield message["body"]
+        while not self._has_ended:
+            if piece := await self._next():
+                yield piece
 
     async def disconnected(self) -> None:
         """Return when the client went away after it had sent the whole body."""
-        await self._ended.wait()
+        self._ended = asyncio.Event()
+        if not self._has_ended:
+            await self._ended.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    async def _next(self) -> bytes:
+        """Return what has come next, which may be nothing; raises Cancelled."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Cancelled("The client went away.")
+        if not message.get("more_body"):
+            self._has_ended = True
+            if self._ended is not None:
+                self._ended.set()
+        piece: bytes = message.get("body", b"")
+        return piece

@@ -89,8 +89,8 @@ class Front:
 
     async def _reply(self, scope: MutableMapping[str, Any], path: str, body: Body) -> Reply:
         query = scope["query_string"].decode("latin-1")
-        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
-        if len(path) + len(query) + sum(len(n) + len(v) for n, v in headers) > HEAD_MAX:
+        headers, size = _decoded(scope["headers"])
+        if len(path) + len(query) + size > HEAD_MAX:
             return error_response(InvalidArgument(f"Request line and headers exceed {HEAD_MAX} bytes."), 431)
         host = self._doors.origins.check(_all(headers, "host"), _all(headers, "origin"))
         request = HttpRequest(method=scope["method"], path=path, query=query, headers=_joined(headers))
@@ -143,13 +143,17 @@ class Front:
 
     async def _api(self, request: HttpRequest, body: Body) -> Reply:
         caller = await self._doors.callers.caller(request.headers)
-        caller = replace(caller, idempotency_key=idempotency_key(request.headers))
+        key = idempotency_key(request.headers)
+        if key is not None:
+            caller = replace(caller, idempotency_key=key)
         try:
-            request = replace(request, body=await body.whole(request.headers.get("content-length")))
+            whole = await body.whole(request.headers.get("content-length"))
         except BodyTooLarge as error:
             refusal = error_response(error, 413)
             # The rest of the body is not read: the connection cannot be used again.
             return replace(refusal, headers={**refusal.headers, "connection": "close"})
+        if whole:
+            request = replace(request, body=whole)
         if self._doors.extras.covers(request.path):
             return await self._doors.extras.handle(request, caller)
         return await self._doors.router.handle(request, caller)
@@ -193,6 +197,15 @@ async def _while_connected(body: Body, reply: Coroutine[None, None, StreamedResp
 def without_hop_by_hop(headers: Iterable[tuple[str, str]]) -> Headers:
     """Return the headers that concern more than one connection."""
     return tuple((name, value) for name, value in headers if name not in HOP_BY_HOP)
+
+
+def _decoded(raw: Iterable[tuple[bytes, bytes]]) -> tuple[Headers, int]:
+    """Return the headers as text, and how many bytes they have."""
+    headers, size = [], 0
+    for name, value in raw:
+        size += len(name) + len(value)
+        headers.append((name.decode("latin-1"), value.decode("latin-1")))
+    return tuple(headers), size
 
 
 def _all(headers: Headers, wanted: str) -> list[str]:

@@ -24,8 +24,12 @@ def resource_of_path(path: str, location: str | None = None) -> str:
         location: What the host name says; see documents.location_of.
 
     """
-    segments, _ = split_path(path)
-    if "%" in path:
+    return resource_of_segments(split_path(path)[0], location)
+
+
+def resource_of_segments(segments: tuple[str, ...], location: str | None = None) -> str:
+    """Return what ``resource_of_path`` does, of a path that was split already."""
+    if any("%" in segment for segment in segments):
         segments = tuple(unquote(segment, errors="replace") for segment in segments)
     for at, segment in enumerate(segments):
         if segment == "projects":

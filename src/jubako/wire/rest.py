@@ -14,7 +14,7 @@ from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.json_in import shown
 from jubako.wire.method import Api, Caller, DocumentRoute, HttpRule, Method
-from jubako.wire.resources import resource_of_path
+from jubako.wire.resources import resource_of_segments
 from jubako.wire.template import Template, parse_template, split_path
 
 _METHOD_NOT_ALLOWED = 405
@@ -58,34 +58,37 @@ class Router:
 
     def matches(self, path: str) -> bool:
         """Return whether something is served at this path, whatever the verb."""
-        return bool(self._at(path) or self._documents.find(path))
+        return bool(self._at(*split_path(path)) or self._documents.find(path))
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the reply to one request; never raises."""
-        route = self._find(request)
+        segments, verb = split_path(request.path)
+        route = self._find(request, self._at(segments, verb))
         if isinstance(route, HttpResponse):
             return route
         if isinstance(route, DocumentRoute):
             answer = self._documents.answer(route, request, caller)
             return await supervised(self._events, f"{route.verb} {route.template}", answer)
-        return await supervised(self._events, route.method.name, self._answer(route, request, caller))
+        return await supervised(
+            self._events, route.method.name, self._answer(route, segments, request, caller)
+        )
 
-    async def _answer(self, route: Route, request: HttpRequest, caller: Caller) -> HttpResponse:
+    async def _answer(
+        self, route: Route, segments: tuple[str, ...], request: HttpRequest, caller: Caller
+    ) -> HttpResponse:
         method = route.method
-        await self._dispatch.authorise(method, caller, resource_of_path(request.path))
-        query = parse_query(request.query)
-        variables = route.template.bind(split_path(request.path)[0])
+        await self._dispatch.authorise(method, caller, resource_of_segments(segments))
+        query = parse_query(request.query) if request.query else []
+        variables = route.template.bind(segments)
         message = bind(method.request, route.rule, request.body, query, variables)
         response = await self._dispatch.call(method, message, caller)
         body = encode(response, enum_as_int=wants_enum_numbers(query))
         return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=body)
 
-    def _at(self, path: str) -> list[Route]:
-        segments, verb = split_path(path)
+    def _at(self, segments: tuple[str, ...], verb: str) -> list[Route]:
         return [r for r in self._routes.get((len(segments), verb), ()) if r.template.match(segments)]
 
-    def _find(self, request: HttpRequest) -> Route | DocumentRoute | HttpResponse:
-        routes = self._at(request.path)
+    def _find(self, request: HttpRequest, routes: Sequence[Route]) -> Route | DocumentRoute | HttpResponse:
         for route in routes:
             if route.rule.verb == request.method:
                 return route

@@ -31,8 +31,10 @@ class Template:
 
     def match(self, segments: tuple[str, ...]) -> bool:
         """Return whether the segments of a path (verb taken off, same number) have this form."""
-        pairs = zip(self.segments, segments, strict=True)
-        return all(given == wanted or (wanted == "*" and given) for wanted, given in pairs)
+        for wanted, given in zip(self.segments, segments, strict=True):  # a loop: no other code runs as often
+            if given != wanted and not (wanted == "*" and given):
+                return False
+        return True
 
     def bind(self, segments: tuple[str, ...]) -> Mapping[str, str]:
         """Return the variables of a path that matches.
