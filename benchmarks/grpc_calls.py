@@ -46,7 +46,7 @@ class OpenAccess:
     async def caller(self, _headers: object) -> Caller:
         return LOCAL
 
-    async def check(self, _permission: str, _caller: Caller) -> None:
+    async def check(self, _permission: str, _caller: Caller, _resource: str = "") -> None:
         return
 
 

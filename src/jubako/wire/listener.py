@@ -20,6 +20,8 @@ from jubako.wire.sniffer import Sniffer
 
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept; longer than Google's clients keep theirs."""
+HEAD_S = 30.0
+"""How long a request line and headers may take to arrive whole, however little the client sends at a time."""
 BACKLOG = 512
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
@@ -32,10 +34,12 @@ Application = Callable[..., Awaitable[None]]
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses a request line and headers that do not end: the parser alone would keep all of them in memory."""
+    """Refuses a request line and headers that do not end: the parser alone would keep all of them, for ever."""
 
     _head_bytes = 0
     _is_in_head = False
+    _is_in_body = False
+    _head_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -47,6 +51,12 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > 2 * HEAD_MAX:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._unwatch()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """See httptools."""
@@ -55,8 +65,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """See httptools."""
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
+        self._unwatch()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._is_in_body = False
+        super().on_message_complete()
+
+    def _watch(self) -> None:
+        """Time a head that has begun and not ended; one that comes in one piece never costs a timer.
+
+        Empty lines before a head begin no message, but they end uvicorn's watch over idle connections.
+        """
+        is_idle = not self._is_in_body and (self.cycle is None or self.cycle.response_complete)
+        if self._head_timer is None and (self._is_in_head or is_idle) and not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _unwatch(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class Door(Protocol):

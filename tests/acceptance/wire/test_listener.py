@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from jubako.core.errors import Unavailable
+from jubako.wire import listener
 from jubako.wire.body import BODY_MAX
 from jubako.wire.front import HEAD_MAX, Front
 from jubako.wire.listener import Listener
@@ -320,6 +321,14 @@ async def test_an_endless_answer_ends_when_the_client_leaves(wire, place) -> Non
         await wire.reader.readuntil(b"tick")
         wire.writer.transport.abort()
         await place.gateway.gone.wait()
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nhost: local", b"\r\n"])
+async def test_a_head_that_trickles_in_is_dropped(wire, monkeypatch, start: bytes) -> None:
+    monkeypatch.setattr(listener, "HEAD_S", 0.05)
+    assert (await wire.request("GET", "/healthz"))[0] == 200
+    wire.writer.write(start)
+    assert await wire.ended() == b""
 
 
 async def test_a_port_that_is_taken_is_told(place) -> None:
