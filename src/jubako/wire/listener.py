@@ -8,10 +8,10 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from jubako.core.errors import Unavailable
@@ -79,7 +79,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
         Empty lines before a head begin no message, but they end uvicorn's watch over idle connections.
         """
-        is_idle = not self._is_in_body and (self.cycle is None or self.cycle.response_complete)
+        # None before the first request, which uvicorn's annotation leaves out.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_idle = not self._is_in_body and (cycle is None or cycle.response_complete)
         if self._head_timer is None and (self._is_in_head or is_idle) and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(HEAD_S, self.transport.abort)
 
