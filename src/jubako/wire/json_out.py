@@ -26,27 +26,32 @@ _KEPT = (timedelta, bytes)
 @cache
 def writer(cls: type[Message], enum_as_int: bool) -> Callable[[Message], dict[str, Any]]:  # noqa: FBT001
     """Return the function that turns a ``cls`` into a JSON object."""
+    put_right = _message(cls, enum_as_int)
 
     def write(message: Message) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(message, builtin_types=_KEPT)
-        return _put_right(cls, enum_as_int, message, built)
+        return put_right(message, built)
 
     return write
 
 
-def _put_right(
-    cls: type[Message],
-    enum_as_int: bool,  # noqa: FBT001
-    message: Message,
-    built: dict[str, Any],
-) -> dict[str, Any]:
-    for name, json_name, of_value in _rows(cls, enum_as_int):
-        if json_name in built:
-            built[json_name] = of_value(getattr(message, name), built[json_name])
-    return built
-
-
 @cache
+def _message(cls: type[Message], enum_as_int: bool) -> Callable[[Message, dict[str, Any]], dict[str, Any]]:  # noqa: FBT001
+    """Return what puts msgspec's form of a ``cls`` right, in place."""
+    rows: tuple[tuple[str, str, Write], ...] | None = None
+
+    def put_right(message: Message, built: dict[str, Any]) -> dict[str, Any]:
+        nonlocal rows
+        if rows is None:  # only now, because messages contain each other
+            rows = _rows(cls, enum_as_int)
+        for name, json_name, of_value in rows:
+            if json_name in built:
+                built[json_name] = of_value(getattr(message, name), built[json_name])
+        return built
+
+    return put_right
+
+
 def _rows(cls: type[Message], enum_as_int: bool) -> tuple[tuple[str, str, Write], ...]:  # noqa: FBT001
     """Return the fields that msgspec does not write as protobuf does."""
     found = ((shape, _of_field(shape, enum_as_int)) for shape in shapes(cls))
@@ -66,7 +71,7 @@ def _of_value(shape: Shape, enum_as_int: bool) -> Write | None:  # noqa: FBT001
         return None if enum_as_int else _enum_name
     if shape.cls is not None:
         is_right = _is_right(shape.cls, enum_as_int, frozenset())
-        return None if is_right else partial(_put_right, shape.cls, enum_as_int)
+        return None if is_right else _message(shape.cls, enum_as_int)
     return _PLAIN.get(shape.type_name or shape.kind)
 
 
@@ -83,7 +88,7 @@ def _is_right(cls: type[Message], enum_as_int: bool, outside: frozenset[Any]) ->
 
 
 def _list(one: Write, values: list[Any], built: list[Any]) -> list[Any]:
-    return [one(value, form) for value, form in zip(values, built, strict=True)]
+    return list(map(one, values, built))
 
 
 def _map(one: Write, values: dict[str, Any], built: dict[str, Any]) -> dict[str, Any]:
