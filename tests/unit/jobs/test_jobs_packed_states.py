@@ -1,13 +1,17 @@
 """The packed states of an execution are those of its rows, however it moves and however often it is asked."""
 
+import contextlib
 import random
-from typing import Any
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 
 from jubako.boxes.jobs import packed_states
 from jubako.boxes.jobs.packed_states import PackedStates
 from jubako.runtime.port import Reason
+from jubako.store.port import Tx
 
 TASKS = 707
 
@@ -60,6 +64,35 @@ async def test_pieces_that_are_over_are_not_read_again(box: Any) -> None:
     first = await box.store.read(lambda tx: states.of(tx, uid, TASKS))
     await box.store.write(lambda tx: tx.run("DELETE FROM job_tasks"))
     assert await box.store.read(lambda tx: states.of(tx, uid, TASKS)) == first == "S" * TASKS
+
+
+class NoRows:
+    """A transaction that sees an empty store."""
+
+    def all(self, _sql: str, *_params: object) -> list[Any]:
+        return []
+
+
+class Meeting(dict[str, dict[int, str]]):
+    """A dict in which whoever clears it waits a moment for somebody else who does the same."""
+
+    def __init__(self) -> None:
+        super().__init__(old={})
+        self._barrier = threading.Barrier(2)
+
+    def clear(self) -> None:
+        super().clear()
+        with contextlib.suppress(threading.BrokenBarrierError):  # nobody came
+            self._barrier.wait(0.1)
+
+
+def test_two_threads_do_not_make_it_remember_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_states, "_EXECUTIONS_MAX", 1)
+    states, tx = PackedStates(), cast("Tx", NoRows())
+    states._over = Meeting()
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda uid: states.of(tx, uid, 0), "ab")) == ["", ""]
+    assert len(states._over) == 1
 
 
 async def _all_over(box: Any) -> bool:

@@ -5,6 +5,8 @@ all wait is known from the index of those that wait; only what lies between is r
 watched while they run cost a millisecond and not ten.
 """
 
+import threading
+
 from jubako.boxes.jobs.states import TASK_FINAL, TaskState
 from jubako.store.port import Tx
 
@@ -21,7 +23,8 @@ class PackedStates:
 
     def __init__(self) -> None:
         self._over: dict[str, dict[int, str]] = {}
-        """Letters by the first index of their piece, by execution."""
+        """Letters by the first index of their piece, by execution. The inner ones only grow, by equal values."""
+        self._lock = threading.Lock()
 
     def of(self, tx: Tx, execution_uid: str, task_count: int) -> str:
         """Return the first letter of every task's state, by index."""
@@ -42,9 +45,10 @@ class PackedStates:
         return "".join(pieces)
 
     def _remembered(self, execution_uid: str) -> dict[int, str]:
-        if execution_uid not in self._over and len(self._over) >= _EXECUTIONS_MAX:
-            self._over.clear()
-        return self._over.setdefault(execution_uid, {})
+        with self._lock:
+            if execution_uid not in self._over and len(self._over) >= _EXECUTIONS_MAX:
+                self._over.clear()
+            return self._over.setdefault(execution_uid, {})
 
 
 def _waiting(tx: Tx, execution_uid: str) -> dict[int, int]:

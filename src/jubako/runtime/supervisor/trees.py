@@ -108,10 +108,9 @@ def boot_us() -> int:
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
 
 
-class GroupTrees:
-    """Process groups only: a process that leaves its group escapes."""
+class _Uncontained:
+    """What all trees without a container around them have in common: nothing to enter, and no limits."""
 
-    level = "process-group"
     enforced: Sequence[str] = ()
 
     def __init__(self) -> None:
@@ -130,6 +129,15 @@ class GroupTrees:
     def ran_out_of_memory(self, _attempt: Attempt) -> bool:
         """See Trees."""
         return False
+
+    def close(self) -> None:
+        """See Trees."""
+
+
+class GroupTrees(_Uncontained):
+    """Process groups only: a process that leaves its group escapes."""
+
+    level = "process-group"
 
     def enter(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -151,9 +159,6 @@ class GroupTrees:
     def leave(self, attempt: Attempt) -> None:
         """See Trees."""
 
-    def close(self) -> None:
-        """See Trees."""
-
 
 def _group_lives(group: int) -> bool:
     try:
@@ -171,36 +176,21 @@ def become_subreaper() -> bool:
     )
 
 
-class SubreaperTrees:
+class SubreaperTrees(_Uncontained):
     """Sessions, descent and marks, seen from the process that inherits every orphan."""
 
     level = "subreaper"
-    enforced: Sequence[str] = ()
 
     def __init__(self, locate: Callable[[int], str | None] = lambda _: None) -> None:
         """``locate`` may know the id of the attempt that a pid belongs to by other means."""
+        super().__init__()
         self._locate = locate
-        self.helpers: set[int] = set()
         self._leaders: dict[int, Attempt] = {}
         """Attempts whose leader is not reaped yet, by its pid."""
         self._attempts: dict[str, Attempt] = {}
         self._sessions: dict[int, Attempt] = {}
         self._seen: dict[int, str] = {}
         """Owner of each process that was ever signalled and may still live, by pid."""
-
-    def prepare(self, attempt: Attempt) -> None:
-        """See Trees."""
-
-    def abandon(self, attempt: Attempt) -> None:
-        """See Trees."""
-
-    def doors(self, _attempt: Attempt) -> Sequence[str]:
-        """See Trees."""
-        return ()
-
-    def ran_out_of_memory(self, _attempt: Attempt) -> bool:
-        """See Trees."""
-        return False
 
     def enter(self, attempt: Attempt) -> None:
         """See Trees."""
@@ -245,9 +235,6 @@ class SubreaperTrees:
         del self._attempts[attempt.id]
         if self._sessions.get(attempt.pid) is attempt:
             del self._sessions[attempt.pid]
-
-    def close(self) -> None:
-        """See Trees."""
 
     def _signal(self, roots: Mapping[str, set[int]], table: Mapping[int, proc.Process], signum: int) -> None:
         for owner, pids in roots.items():
