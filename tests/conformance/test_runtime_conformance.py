@@ -2,7 +2,9 @@
 
 import asyncio
 import shlex
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -19,6 +21,33 @@ from jubako.testing.runtime import FakeRuntime
 
 TRUE = ("/bin/true",)
 FOREVER = ("/bin/sleep", "3600")
+MIB = 1 << 20
+PYTHON = (sys.executable, "-I", "-S", "-c")
+HOG = (*PYTHON, "held = b'x' * (192 << 20)")
+"""Takes more memory than it will be allowed, and ends well if it gets it."""
+CROWD_TEXT = """
+import os, signal, sys
+try:
+    children = [os.fork() or signal.pause() for _ in range(8)]
+except BlockingIOError:
+    sys.exit(11)
+"""
+CROWD = (*PYTHON, CROWD_TEXT)
+"""Starts more processes than it will be allowed, and says so if it cannot."""
+BURN_TEXT = """
+import time
+end = time.monotonic() + 1
+while time.monotonic() < end: pass
+print(time.process_time())
+"""
+BURN = (*PYTHON, BURN_TEXT)
+PRELOADING_TEXT = """
+import json, signal, sys
+if sys.argv[1:]:
+    signal.pause()
+sys.exit(5)
+"""
+PRELOADING = (sys.executable, "preloading.py")
 pytestmark = pytest.mark.timeout(30)
 
 
@@ -33,6 +62,10 @@ def pretend(spec: AttemptSpec) -> Ended | None:
         "/bin/sh -c 'exit 7'": (Reason.EXITED, 7, None),
         "/bin/sh -c 'kill -9 $$'": (Reason.EXITED, None, 9),
         "/no/such/command": (Reason.NOT_STARTED, None, None),
+        shlex.join(HOG): (Reason.EXITED, 0, None),
+        shlex.join(CROWD): (Reason.EXITED, 0, None),
+        shlex.join(BURN): (Reason.EXITED, 0, None),
+        shlex.join(PRELOADING): (Reason.EXITED, 5, None),
     }
     if (found := outcomes.get(shlex.join(spec.argv))) is None:
         return None
@@ -81,6 +114,9 @@ class Bench:
             output=str(self.state_dir / "output" / attempt_id),
             grace=timedelta(seconds=5),
         )
+
+    def enforces(self, limit: str) -> bool:
+        return limit in self.runtime.capabilities().enforced
 
     async def submit(self, *specs: AttemptSpec) -> None:
         await self.runtime.submit(specs)
@@ -267,6 +303,50 @@ async def test_the_sink_may_ask_the_runtime_for_more(bench: Bench) -> None:
     await bench.runtime.start("", chain)
     await bench.submit(bench.spec("t/0"))
     await done.wait()
+
+
+async def test_memory_is_limited_exactly_where_the_runtime_says_so(bench: Bench) -> None:
+    await bench.submit(replace(bench.spec("t/0", HOG), memory_bytes=64 * MIB))
+    ended = await bench.seen.ended("t/0")
+    limited = (Reason.OUT_OF_MEMORY, None, 9)
+    expected = limited if bench.enforces("memory") else (Reason.EXITED, 0, None)
+    assert (ended.reason, ended.exit_code, ended.term_signal) == expected
+
+
+async def test_the_number_of_processes_is_limited_exactly_where_the_runtime_says_so(bench: Bench) -> None:
+    await bench.submit(replace(bench.spec("t/0", CROWD), pids_max=4))
+    ended = await bench.seen.ended("t/0")
+    assert (ended.reason, ended.exit_code) == (Reason.EXITED, 11 if bench.enforces("pids") else 0)
+
+
+async def test_processor_time_is_limited_where_the_runtime_says_so(bench: Bench) -> None:
+    await bench.submit(replace(bench.spec("t/0", BURN), cpus=0.25))
+    assert (await bench.seen.ended("t/0")).exit_code == 0
+    if bench.enforces("cpu"):
+        assert float((bench.state_dir / "output/t/0/stdout").read_text()) < 0.6
+
+
+async def test_limits_that_are_not_reached_change_nothing(bench: Bench) -> None:
+    spec = replace(bench.spec("t/0", shell("exit 7")), memory_bytes=256 * MIB, cpus=1.0, pids_max=50)
+    await bench.submit(spec)
+    ended = await bench.seen.ended("t/0")
+    assert (ended.reason, ended.exit_code) == (Reason.EXITED, 7)
+
+
+async def test_an_attempt_that_preloads_runs_and_ends_like_any_other(bench: Bench) -> None:
+    (bench.state_dir / "preloading.py").write_text(PRELOADING_TEXT)
+
+    def spec(attempt_id: str, *arguments: str) -> AttemptSpec:
+        made = bench.spec(attempt_id, (*PRELOADING, *arguments), parallelism=1)
+        return replace(made, preload="json", cwd=str(bench.state_dir))
+
+    await bench.submit(*(spec(f"t/{index}") for index in range(20)), spec("t/live", "wait"))
+    await bench.seen.started("t/live")
+    for index in range(20):
+        ended = await bench.seen.ended(f"t/{index}")
+        assert (ended.reason, ended.exit_code, ended.term_signal) == (Reason.EXITED, 5, None)
+    await bench.runtime.cancel(["t/live"])
+    assert (await bench.seen.ended("t/live")).reason is Reason.CANCELLED
 
 
 async def test_a_thousand_attempts_end_each_exactly_once(bench: Bench) -> None:

@@ -45,8 +45,8 @@ class FakeRuntime:
         self._disconnected = asyncio.Event()
 
     def capabilities(self) -> Capabilities:
-        """See Runtime."""
-        return Capabilities(name="fake", tree_kill="subreaper", survives_restart=True)
+        """See Runtime. It has no processes: nothing can escape it, and nothing limits them."""
+        return Capabilities(name="fake", tree_kill="process-group", survives_restart=True)
 
     async def start(self, position: str, sink: Sink) -> None:
         """See Runtime; what ``sink`` raises while catching up is raised here."""
