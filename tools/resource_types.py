@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from official_packages import WELL_KNOWN, is_enum, is_map, top, uses
-
 from jubako.wire.schema import REST_ONLY
+from official_packages import WELL_KNOWN, is_enum, is_map, top, uses
 
 PLAIN = {
     "Timestamp": ("datetime", ""),
@@ -30,8 +29,10 @@ REST_ONLY_FIELDS = {
     "google.cloud.workflows.executions.v1.Execution": (
         f"disable_concurrency_quota_overflow_buffering: Annotated[bool, Field({REST_ONLY + 1})] = False",
         f"create_time: Annotated[datetime | None, Field({REST_ONLY + 2})] = None",
-        f"execution_history_level: Annotated[ExecutionHistoryLevel, Field({REST_ONLY + 3})] = "
-        "ExecutionHistoryLevel.EXECUTION_HISTORY_LEVEL_UNSPECIFIED",
+        (
+            f"execution_history_level: Annotated[ExecutionHistoryLevel, Field({REST_ONLY + 3})] = "
+            "ExecutionHistoryLevel.EXECUTION_HISTORY_LEVEL_UNSPECIFIED"
+        ),
     )
 }
 """Fields that the packages do not have, by message.

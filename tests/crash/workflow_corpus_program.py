@@ -169,9 +169,9 @@ class World:
 class Everybody:
     """May do everything."""
 
-    async def check(self, permission: str, caller: Caller) -> None:
+    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
         """See Access."""
-        assert permission, caller
+        assert permission, (caller, resource)
 
 
 class Life:

@@ -24,9 +24,10 @@ _jubako() {
 }
 compdef _jubako jubako""",
     "fish": """function __jubako
-    jubako completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null
+    set -l candidates (jubako completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)
+    test (count $candidates) -gt 0; and printf '%s\\n' $candidates
 end
-complete -c jubako -a '(__jubako)'""",
+complete -c jubako -f -a '(__jubako; or __fish_complete_path (commandline -ct))'""",
 }
 HOW = {
     "bash": 'eval "$(jubako completion bash)"   in ~/.bashrc',

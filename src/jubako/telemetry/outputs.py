@@ -251,7 +251,9 @@ class _StreamReader:
             return
         for first in range(0, len(data), LINE_BYTES_MAX):
             part = data[first : first + LINE_BYTES_MAX]
-            yield self._line(offset + first, part, len(part))
+            is_last = first + len(part) == len(data)
+            # The newline counts as ever, so that a page that begins with this part gives it the same time.
+            yield self._line(offset + first, part, len(part) + is_last)
 
     def _line(self, offset: int, data: bytes, length: int) -> Line:
         position = Position(

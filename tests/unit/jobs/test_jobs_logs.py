@@ -243,6 +243,7 @@ async def test_output_of_executions_that_no_longer_exist_is_swept(box: Any, ran:
     pages=st.integers(1, 7),
 )
 @example(lines=[b"x" * 40], chunk=50, line_max=10, looks=[13, 40], pages=2)
+@example(lines=[b"x" * 8, b""], chunk=5, line_max=5, looks=[8], pages=1)
 def test_no_byte_is_lost_or_shown_twice_however_it_is_cut(
     tmp_path: Path, lines: list[bytes], chunk: int, line_max: int, looks: list[int], pages: int
 ) -> None:

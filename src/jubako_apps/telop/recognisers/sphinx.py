@@ -20,7 +20,7 @@ class PocketSphinx:
 
     def words(self, sound: Pcm) -> list[Word]:
         """See Recogniser."""
-        if not len(sound):
+        if not sound.any():  # of digital silence it makes any word: there is nothing to adapt to
             return []
         # It adapts to the sound it has heard; started afresh, no piece depends on the ones before it.
         self._decoder.reinit_feat()
