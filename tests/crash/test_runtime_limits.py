@@ -43,6 +43,21 @@ begin = time.monotonic()
 while time.monotonic() - begin < 2: pass
 print(time.process_time())
 """
+SESSIONS = """
+import os, sys, time
+tell = os.open(sys.argv[1], os.O_WRONLY)
+def share():
+    lines = [line.rstrip().split(":", 2) for line in open("/proc/self/cgroup")]
+    return next((path for _, names, path in lines if "cpu" in names.split(",")), lines[-1][2])
+for _ in range(40):
+    if os.fork() == 0:
+        os.setsid()
+        while "/slot-" not in share(): time.sleep(0.01)
+        if os.fork() == 0: os.setsid()
+        os.write(tell, f"{share()}\\n".encode())
+        time.sleep(3600)
+time.sleep(3600)
+"""
 FLOOD = "import os\nblock = b'x' * (1 << 20)\nfor _ in range(100): os.write(1, block)"
 
 
@@ -133,6 +148,15 @@ async def test_processor_time_is_limited(bench: Bench) -> None:
     assert (await bench.seen.ended("t/burn")).exit_code == 0
     used = float((bench.output("t/burn") / "stdout").read_text())
     assert used < 1.0  # of 2 s; 0.5 s and what the first period gives
+
+
+async def test_many_sessions_of_one_attempt_share_processor_time_as_one(bench: Bench) -> None:
+    bench.needs("pids")
+    bench.needs("cpu")
+    await bench.runtime.submit([bench.python("t/crowd", SESSIONS)])
+    assert len({await bench.fifo.line() for _ in range(80)}) == 1
+    await bench.runtime.cancel(["t/crowd"])
+    assert (await bench.seen.ended("t/crowd")).reason is Reason.CANCELLED
 
 
 async def test_a_flood_of_output_is_kept_whole_while_others_start(bench: Bench) -> None:

@@ -26,6 +26,8 @@ _PATIENCE_S = 10.0
 _PAUSE_S = 0.005
 _FOLLOWS_MAX = 20
 _MAIN = "main"
+_CROWD = 32
+"""From so many processes and threads on, an attempt without a limit of processor time is worth a group."""
 
 
 class Cgroups:
@@ -113,13 +115,32 @@ class Cgroups:
         ]
         moved: set[bytes] = set()
         for _ in range(_FOLLOWS_MAX if groups else 0):
-            pids = set(Path(f"{self._base}/slot-{slot}/cgroup.procs").read_bytes().split()) - moved
+            pids = _members(f"{self._base}/slot-{slot}") - moved
             if not pids:
                 return
             moved |= pids
             for pid, group in itertools.product(pids, groups):
-                with contextlib.suppress(ProcessLookupError):
-                    limits.write(f"{group}/cgroup.procs", pid)
+                _move(pid, group)
+
+    def gather(self, slot: int) -> None:
+        """Move what is in ``slot`` into its group of processor time, if that is apart and it has become a crowd."""
+        if not {"cpu", "pids"} <= self._controllers.keys() or self._controllers["cpu"] in self._homes:
+            return
+        group = f"{self._controllers['cpu']}/slot-{slot}"
+        with contextlib.suppress(OSError):  # the next look tries again
+            if int(self._files.read(f"{self._controllers['pids']}/slot-{slot}/pids.current")) >= _CROWD:
+                Path(group).mkdir(exist_ok=True)
+                if _members(f"{self._base}/slot-{slot}") - _members(group):
+                    self._gather(f"{self._base}/slot-{slot}", group)
+
+    def _gather(self, slot: str, group: str) -> None:
+        # Frozen, because beside a crowd that runs each move takes a tenth of a second, and it would go on to fork.
+        limits.write(f"{slot}/cgroup.freeze", b"1")
+        try:
+            for pid in _members(slot) - _members(group):
+                _move(pid, group)
+        finally:
+            limits.write(f"{slot}/cgroup.freeze", b"0")
 
     def ran_out_of_memory(self, slot: int) -> bool:
         """Return whether something was killed in ``slot`` for want of memory since ``enter``."""
@@ -201,6 +222,15 @@ class Cgroups:
         if self._set.get(("memory", slot)) is None:
             return 0
         return limits.kills(f"{self._controllers['memory']}/slot-{slot}", is_v2=self._is_v2("memory"))
+
+
+def _members(group: str) -> set[bytes]:
+    return set(Path(f"{group}/cgroup.procs").read_bytes().split())
+
+
+def _move(pid: bytes, group: str) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        limits.write(f"{group}/cgroup.procs", pid)
 
 
 def _wanted(attempt: Attempt) -> Mapping[str, float | None]:

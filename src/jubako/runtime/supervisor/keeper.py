@@ -124,8 +124,8 @@ class Keeper:
         self._write()
         self._spawner.silent.note()
         self._start()
-        if self._live:
-            self._indexer.look(self._live.values(), time.monotonic())
+        if self._live and self._indexer.look(self._live.values(), time.monotonic()):
+            self._trees.tend(self._live.values())
         self._write()
 
     def wait_s(self) -> float | None:

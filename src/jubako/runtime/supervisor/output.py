@@ -24,13 +24,14 @@ class Indexer:
         self.next_at = 0.0
         """On the monotonic clock."""
 
-    def look(self, attempts: Iterable[Attempt], now: float) -> None:
-        """Note what grew, if it is time to look."""
+    def look(self, attempts: Iterable[Attempt], now: float) -> bool:
+        """Note what grew, if it is time to look; return whether it was."""
         if now < self.next_at:
-            return
+            return False
         for attempt in attempts:
             note(attempt)
         self.next_at = now + max(INTERVAL_S, (time.monotonic() - now) / _SHARE_MAX)
+        return True
 
 
 def note(attempt: Attempt) -> bool:

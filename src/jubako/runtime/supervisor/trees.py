@@ -59,6 +59,10 @@ class Trees(Protocol):
         """Return the files into which a process writes ``0`` to belong to ``attempt``, which was prepared."""
         ...
 
+    def tend(self, attempts: Iterable[Attempt], /) -> None:
+        """Look after live ``attempts``, now and then, so that none of them takes the share of others."""
+        ...
+
     helpers: set[int]
     """Children of this process that belong to no attempt."""
 
@@ -125,6 +129,9 @@ class _Uncontained:
     def doors(self, _attempt: Attempt) -> Sequence[str]:
         """See Trees."""
         return ()
+
+    def tend(self, _attempts: Iterable[Attempt]) -> None:
+        """See Trees."""
 
     def ran_out_of_memory(self, _attempt: Attempt) -> bool:
         """See Trees."""
@@ -298,6 +305,12 @@ class CgroupTrees:
     def doors(self, attempt: Attempt) -> Sequence[str]:
         """See Trees."""
         return self._cgroups.doors(attempt.slot) if attempt.slot is not None else ()
+
+    def tend(self, attempts: Iterable[Attempt]) -> None:
+        """See Trees."""
+        for attempt in attempts:
+            if attempt.slot is not None:
+                self._cgroups.gather(attempt.slot)
 
     def ran_out_of_memory(self, attempt: Attempt) -> bool:
         """See Trees."""
