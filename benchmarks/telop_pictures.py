@@ -3,7 +3,7 @@
 Each telop of `telop_sentences` gets a manner in turn: outlined, on a band, big in the middle, short (0.8 s), faint, two
 at once, vertical (Japanese), rolling. The picture behind moves. One file is progressive H.264 at 25 pictures a second,
 the other interlaced MPEG-2 at 29.97, 1440 x 1080, its two fields taken at different moments. Fonts: Noto CJK and
-DejaVu, or those that ``--font`` names. The same arguments give the same pictures.
+DejaVu, where Debian puts them (`FONTS`). The same arguments give the same pictures.
 """
 
 import random

@@ -52,6 +52,10 @@ class TelopOnServer:
             "env": [{"name": name, "value": value} for name, value in variables.items()],
         }
 
+    def wake(self) -> None:
+        """Wait until the reception service answers."""
+        self.server.get(f"{RECEPTION}/healthz")
+
     def submit(self, video: Path, **fields: object) -> dict[str, Any]:
         """Hand in a video by its path; return the reception.
 

@@ -12,6 +12,7 @@ import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -104,6 +105,12 @@ class RapidEngine:
             box = (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
             lines.append(Line(text=str(text).strip(), confidence=float(score), box=box))
         return lines
+
+
+@cache
+def packaged_engine() -> RapidEngine:
+    """Return the engine with the models of its wheel, loaded once; without threads, it outlives a fork."""
+    return RapidEngine()
 
 
 def surer(engine: Engine, first: Reading, image: Callable[[], Rgb], region: Box) -> Reading:

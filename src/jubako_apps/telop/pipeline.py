@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ from jubako_sdk import encode_json, progress
 if TYPE_CHECKING:
     from jubako_apps.telop.findings import Finding
     from jubako_apps.telop.lists import Lists
-    from jubako_apps.telop.ocr import Engine
     from jubako_apps.telop.second import Opinion
     from jubako_apps.telop.verify import Ear
 
@@ -88,15 +86,9 @@ class Found:
 class RealStages:
     """See `jubako_apps.telop.tasks.Stages`."""
 
-    @cached_property
-    def _engine(self) -> "Engine":
-        from jubako_apps.telop.ocr import RapidEngine  # noqa: PLC0415
-
-        return RapidEngine()
-
     def ocr(self, reception: Reception, video: Path, segment: int) -> object:
         """See Stages."""
-        from jubako_apps.telop import decoding, extract, media  # noqa: PLC0415
+        from jubako_apps.telop import decoding, extract, media, ocr  # noqa: PLC0415
 
         part, damage = (
             media.segments(reception.duration, reception.segment_seconds)[segment],
@@ -104,7 +96,7 @@ class RealStages:
         )
         ticking = _ticking(f"ocr segment {segment}")
         with _sentences(video, reception.name):
-            telops = extract.extract(video, part, self._engine, progress=ticking, damage=damage)
+            telops = extract.extract(video, part, ocr.packaged_engine(), progress=ticking, damage=damage)
         return {
             "segment": segment,
             "telops": [telop_to_json(telop) for telop in telops],

@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import httpx
-
 from jubako_apps.telop.findings import Finding
 from jubako_sdk import log
 
@@ -67,6 +65,8 @@ def opinions(
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Opinion]:
     """Return opinions by the id of the finding; those that did not come are missing."""
+    import httpx  # noqa: PLC0415 - takes long to load, and most reports ask nobody
+
     asked = findings[:ASKED_MAX]
     if not asked:
         return {}
@@ -103,6 +103,8 @@ def _asked(adviser: Adviser, findings: Sequence[Finding], until: float, clock: C
             {"role": "user", "content": json.dumps({"items": items}, ensure_ascii=False)},
         ],
     }
+    import httpx  # noqa: PLC0415
+
     headers = {"Authorization": f"Bearer {adviser.key}"} if adviser.key else {}
     data = bytearray()
     timeout = max(0.1, until - clock())
