@@ -44,7 +44,7 @@ while time.monotonic() - begin < 2: pass
 print(time.process_time())
 """
 SESSIONS = """
-import os, sys, time
+import os, select, signal, sys
 tell = os.open(sys.argv[1], os.O_WRONLY)
 def share():
     lines = [line.rstrip().split(":", 2) for line in open("/proc/self/cgroup")]
@@ -52,11 +52,11 @@ def share():
 for _ in range(40):
     if os.fork() == 0:
         os.setsid()
-        while "/slot-" not in share(): time.sleep(0.01)
+        while "/slot-" not in share(): select.select([], [], [], 0.01)
         if os.fork() == 0: os.setsid()
         os.write(tell, f"{share()}\\n".encode())
-        time.sleep(3600)
-time.sleep(3600)
+        signal.pause()
+signal.pause()
 """
 FLOOD = "import os\nblock = b'x' * (1 << 20)\nfor _ in range(100): os.write(1, block)"
 
