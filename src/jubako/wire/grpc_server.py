@@ -125,6 +125,7 @@ class GrpcServer:
     ) -> bytes | JubakoError:
         """Return the response's bytes or the error; this is the supervision point of gRPC, see wire/errors.py."""
         try:
+            _refuse_pages(headers)
             caller = await self._ports.callers.caller(headers)
             caller = replace(caller, idempotency_key=idempotency_key(headers))
             request: Message = protobuf_codec.decode(methods[0].request, data)
@@ -176,6 +177,20 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:  # noqa: ANN401
         """See grpc."""
         return self._table.get(handler_call_details.method)
+
+
+def _refuse_pages(headers: Mapping[str, str]) -> None:
+    """Refuse what a browser sends: it names the page's origin with every POST, and gRPC has no other verb.
+
+    The C core keeps ``:authority`` from Python, so the name by which a call reached us cannot be checked as over
+    HTTP/1.1 (wire/origins.py). A page that lets its own name resolve to this machine still sends its origin.
+
+    Raises:
+        PermissionDenied: There is an Origin; no gRPC client sends one.
+
+    """
+    if "origin" in headers:
+        raise PermissionDenied("gRPC calls from web pages are refused (Origin header).")
 
 
 def _headers(metadata: Any) -> Mapping[str, str]:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """REST transcoding: the router over any number of APIs. It needs no socket."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,6 +18,8 @@ from jubako.wire.method import Api, Caller, DocumentRoute, HttpRule, Method
 from jubako.wire.resources import resource_of_segments
 from jubako.wire.template import Template, parse_template, split_path
 
+BIG_BODY = 1024 * 1024
+"""Bytes of a body from which on it is decoded in a thread: others are answered meanwhile."""
 _METHOD_NOT_ALLOWED = 405
 
 
@@ -80,7 +83,12 @@ class Router:
         await self._dispatch.authorise(method, caller, resource_of_segments(segments))
         query = parse_query(request.query) if request.query else []
         variables = route.template.bind(segments)
-        message = bind(method.request, route.rule, request.body, query, variables)
+        if len(request.body) > BIG_BODY:
+            message = await asyncio.to_thread(
+                bind, method.request, route.rule, request.body, query, variables
+            )
+        else:
+            message = bind(method.request, route.rule, request.body, query, variables)
         response = await self._dispatch.call(method, message, caller)
         body = encode(response, enum_as_int=wants_enum_numbers(query))
         return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=body)

@@ -10,7 +10,9 @@ from jubako.core.errors import Unavailable
 from jubako.wire import listener
 from jubako.wire.body import BODY_MAX
 from jubako.wire.front import HEAD_MAX, Front
+from jubako.wire.http import HttpRequest
 from jubako.wire.listener import Listener
+from jubako.wire.method import Caller
 
 JOBS = "/v2/projects/p/locations/l/jobs"
 DEADLINE_S = 20
@@ -211,6 +213,19 @@ async def test_bad_bodies_are_400_and_the_connection_lives_on(wire, place, body:
     assert (status, error(reply)) == (400, (400, "INVALID_ARGUMENT"))
     assert (await wire.request("GET", "/healthz"))[0] == 200
     assert place.events.all == []
+
+
+async def test_a_big_body_does_not_hold_up_small_requests(place) -> None:
+    path = "/v2/projects/p/locations/l/jobs"
+    body = b'{"annotations":{' + b",".join(b'"k%d":"v"' % number for number in range(200_000)) + b"}}"
+    big = HttpRequest(method="POST", path=path, query="jobId=big", headers={}, body=body)
+    small = HttpRequest(method="GET", path=f"{path}/none", query="", headers={})
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as both:
+        first = both.create_task(place.router.handle(big, Caller(principal="user:local")))
+        second = both.create_task(place.router.handle(small, Caller(principal="user:local")))
+        assert (await second).status == 404
+        assert not first.done()
+        assert (await first).status == 200
 
 
 async def test_an_announced_body_that_is_too_large_is_refused_unread(wire) -> None:

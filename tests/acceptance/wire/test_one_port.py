@@ -135,6 +135,18 @@ async def test_a_change_is_finished_although_the_client_gave_up(port, place) -> 
         await until(lambda: place.jobs.finishing)
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:8123", "null"])
+async def test_web_pages_may_not_call_grpc(port, place, origin: str) -> None:
+    request = encode(CreateJobRequest(parent="projects/p/locations/l", job_id="j", job=Job()))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        create = channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await create(request, timeout=20, metadata=(("origin", origin),))
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert not place.jobs.jobs
+        assert await create(request, timeout=20)
+
+
 async def test_a_read_ends_at_the_deadline(port, place) -> None:
     ended = asyncio.Event()
 
