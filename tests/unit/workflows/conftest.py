@@ -61,6 +61,8 @@ class Cloud:
     """Answers for workflowexecutions.googleapis.com."""
     answers: list[HttpResponse] = field(default_factory=list)
     """What example.com answers, before it echoes."""
+    is_silent: bool = False
+    """Whether example.com takes requests and never answers them."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, call: Call, caller: Caller) -> HttpResponse:
@@ -74,8 +76,8 @@ class Cloud:
                 method=call.method, path=path, query=query, headers=call.headers, body=call.body
             )
             return await self.router.handle(request, caller)
-        if "example.com" in url and self.answers:
-            return self.answers.pop(0)
+        if "example.com" in url and (self.answers or self.is_silent):
+            return await self._answer()
         if url.endswith(":run"):
             assert caller.idempotency_key is not None
             name = self.started.setdefault(caller.idempotency_key, f"{PARENT}/operations/{len(self.started)}")
@@ -88,6 +90,11 @@ class Cloud:
             self.cancelled.append(url)
             self.changed.set()
         return HttpResponse(status=200, headers=JSON, body=json.dumps({"echo": call.body.decode()}).encode())
+
+    async def _answer(self) -> HttpResponse:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return self.answers.pop(0)
 
     def _note(self, call: Call) -> None:
         if "example.com" in call.url:

@@ -33,7 +33,7 @@ class Fickle:
 
     async def send(self, call: Call, caller: Caller) -> HttpResponse:
         self.calls.setdefault(call.headers["idempotency-key"], set()).add(call.body)
-        await asyncio.wait_for(self._a_while(), 20)
+        await asyncio.wait_for(some_turns(self.chance.randrange(1, 40)), 20)
         self.count += 1
         self.changed.set()
         status = 503 if self.chance.random() < 0.2 else 200
@@ -41,11 +41,30 @@ class Fickle:
             status=status, headers={"content-type": "application/json"}, body=str(self.count).encode()
         )
 
-    async def _a_while(self) -> None:
-        for _ in range(self.chance.randrange(1, 40)):
-            turn = asyncio.Event()
-            asyncio.get_running_loop().call_soon(turn.set)
-            await turn.wait()
+
+class Between:
+    """Answers ``/late`` while the machine is given way for, in the midst of what ``/early`` led to."""
+
+    def __init__(self) -> None:
+        self.may_begin = asyncio.Event()
+        self._has_begun = asyncio.Event()
+
+    async def send(self, call: Call, caller: Caller) -> HttpResponse:
+        if call.url.endswith("/late"):
+            await self._has_begun.wait()
+            await some_turns(2)
+        else:
+            await self.may_begin.wait()
+            self._has_begun.set()
+        return HttpResponse(status=200, headers={"content-type": "application/json"}, body=b"1")
+
+
+async def some_turns(count: int) -> None:
+    """Give way to all that is ready, so many times."""
+    for _ in range(count):
+        turn = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turn.set)
+        await turn.wait()
 
 
 class Maker:
@@ -166,3 +185,44 @@ async def until(cloud: Fickle, count: int) -> None:
                 await cloud.changed.wait()
     except TimeoutError:
         return
+
+
+BUSY = """
+main:
+  steps:
+    - both:
+        parallel:
+          branches:
+            - late: {steps: [{l: {call: http.get, args: {url: "https://example.com/late"}}}]}
+            - early:
+                steps:
+                  - e: {call: http.get, args: {url: "https://example.com/early"}}
+                  - loop: {for: {value: n, range: [1, 40000], steps: [{a: {assign: [{x: "${n}"}]}}]}}
+    - last: {call: http.post, args: {url: "https://example.com/early"}}
+    - done: {return: 1}
+"""
+
+
+async def test_an_answer_that_comes_just_before_a_commit_begins_is_journalled_behind_it(house: Any) -> None:
+    cloud = house.cloud = Between()
+    await house.restart()
+    await house.deploy(BUSY)
+    execution = await house.begin()
+    await until_steps(house)
+    cloud.may_begin.set()
+    final = await house.until_final(execution)
+    assert final.state is Execution.State.SUCCEEDED, final.error
+    assert await house.store.read(numbers) == [1, 2, 3]
+    assert house.events.named("workflow_execution.runner_failed") == []
+
+
+def numbers(tx: Tx) -> list[int]:
+    return [row[0] for row in tx.all("SELECT seq FROM workflow_journal ORDER BY seq")]
+
+
+async def until_steps(house: Any) -> None:
+    """Wait until the first turn is committed."""
+    sql = "SELECT 1 FROM workflow_executions WHERE current_steps != '[]'"
+    async with asyncio.timeout(20):
+        while await house.store.read(lambda tx: tx.one(sql)) is None:
+            await some_turns(1)

@@ -13,15 +13,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from jubako.boxes.workflows import execution_rows
 from jubako.boxes.workflows.histories import Histories, Past
 from jubako.boxes.workflows.language.dependence import read_source
-from jubako.boxes.workflows.resources import Execution
-from jubako.boxes.workflows.states import FINAL, State
+from jubako.boxes.workflows.running import WAIT_MAX, until_ended
 from jubako.boxes.workflows.step_tree import newest
 from jubako.boxes.workflows.timeline import timeline
 from jubako.core.clock import Clock
-from jubako.core.names import WORKFLOW_EXECUTION
 from jubako.store.port import Store
 from jubako.wire import codec
 from jubako.wire.binding import parse_query
@@ -30,7 +27,6 @@ from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Caller
 from jubako.wire.schema import Field, Message
 
-WAIT_MAX = timedelta(seconds=60)
 WAIT_DEFAULT = timedelta(seconds=30)
 ROWS = 100
 _NAME = "/jubako/v1/{name=projects/*/locations/*/workflows/*/executions/*}"
@@ -69,7 +65,7 @@ class ExecutionRoutes:
         name = variables["name"]
         body = codec.decode(WaitRequest, request.body or b"{}")
         patience = min(body.timeout if body.timeout is not None else WAIT_DEFAULT, WAIT_MAX)
-        execution = await self._ended(name, self._wall.now() + patience)
+        execution = await until_ended(self._store, self._wall, name, self._wall.now() + patience)
         return HttpResponse(status=200, headers=_JSON, body=codec.encode(execution))
 
     async def timeline(
@@ -89,15 +85,6 @@ class ExecutionRoutes:
         past = await self._histories.of(variables["name"])
         now = past.execution.end_time or self._clock.now()
         return _reply({"steps": newest(past.history, int(rows) if rows.isdecimal() else ROWS, now)})
-
-    async def _ended(self, name: str, deadline: datetime) -> Execution:
-        topic = execution_rows.execution_topic(WORKFLOW_EXECUTION.parse(name)["execution"])
-        with self._store.watch(topic) as watch:
-            while True:
-                execution = await self._store.read(lambda tx: execution_rows.find_execution(tx, name))
-                ended = State(execution.state.name) in FINAL
-                if ended or not await watch.wait_until(self._wall, deadline):
-                    return execution
 
 
 def _chart(past: Past, now: datetime) -> dict[str, Any]:
