@@ -263,7 +263,8 @@ def workflows_engine(
     )
 
 
-def _logging(ground: Ground) -> Api:
+def logging_api(ground: Ground) -> Api:
+    """Return Cloud Logging over what programs wrote and what the boxes kept."""
     sources: Sequence[EntrySource] = [
         StoredLogs(ground.store),
         JobLogEntries(ground.store, Outputs(ground.state.attempts / "jobs")),
@@ -281,5 +282,4 @@ def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
         operations_api(run, "v2", RUN_HOSTS),
         operations_api(workflows, "v1", WORKFLOWS_HOSTS),
         *Projects(sorted(API_HOSTS)).apis(),
-        _logging(ground),
     ]

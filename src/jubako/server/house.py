@@ -53,11 +53,8 @@ class House:
         services = boxes.services(ground, self._homes, admit, invoker)
         jobs_api, services_api, *policies = iam.with_policies(ground, access, jobs.api, services.api)
         histories = Histories(ground.store)
-        apis = [
-            jobs_api,
-            services_api,
-            *boxes.workflow_apis(ground, [jobs_api, services_api], histories, admit),
-        ]
+        callable_apis = [jobs_api, services_api, boxes.logging_api(ground)]
+        apis = [*callable_apis, *boxes.workflow_apis(ground, callable_apis, histories, admit)]
         credentials = CredentialsHandlers(
             identities.tokens, ground.wall, identities.register, identities.account_keys
         ).api()

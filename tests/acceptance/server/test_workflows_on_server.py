@@ -270,3 +270,24 @@ def test_run_v1_jobs_are_run_and_waited_for(server: ServerProcess) -> None:
         server, "kube", f"- a: {call}\n- b: {{return: '${{r.status.succeededCount}}'}}".replace("ARGS", args)
     )
     assert json.loads(ended(server, begin(server, "kube"))["result"]) == 1
+
+
+LOGGING = """
+- write: {call: googleapis.logging.v2.entries.write, args: {body: {logName: projects/p/logs/mine,
+    resource: {type: global}, entries: [{textPayload: written by a step}]}}}
+- read: {call: googleapis.logging.v2.entries.list, args: {body: {resourceNames: [projects/p],
+    filter: 'logName = "projects/p/logs/mine"'}}, result: found}
+- done: {return: "${found.entries[0].textPayload}"}
+"""
+
+
+def test_a_step_writes_log_entries_and_reads_them(server: ServerProcess) -> None:
+    deploy(server, "logging", LOGGING)
+    assert json.loads(ended(server, begin(server, "logging"))["result"]) == "written by a step"
+
+
+def test_a_regular_expression_that_would_run_for_ages_elsewhere_ends_at_once(server: ServerProcess) -> None:
+    deploy(server, "backtracking", "- a: {return: '${text.match_regex(\"" + "a" * 60 + '!", "^(a+)+$")}\'}')
+    begun = time.monotonic()
+    assert json.loads(ended(server, begin(server, "backtracking"))["result"]) is False
+    assert time.monotonic() - begun < 5

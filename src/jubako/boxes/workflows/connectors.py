@@ -40,7 +40,7 @@ class Connector:
     url: str
     """With ``{}`` in the place of the resource name."""
     resource: str
-    """The argument that holds the resource name: ``name`` or ``parent``."""
+    """The argument that holds the resource name: ``name`` or ``parent``; empty if the address has none."""
     is_long_running: bool
     version: str
     is_document: bool = False
@@ -75,8 +75,8 @@ def connectors(apis: Sequence[Api]) -> Mapping[str, Connector]:
 
 def request_of(connector: Connector, args: Mapping[str, Any]) -> ConnectorRequest | str:
     """Return the request for a call with ``args``, or a sentence that says what is wrong with them."""
-    resource = args.get(connector.resource)
-    if not isinstance(resource, str) or not resource:
+    resource = args.get(connector.resource, "")
+    if connector.resource and not (isinstance(resource, str) and resource):
         return f"{connector.name} needs the argument {connector.resource!r}, a resource name."
     location = args.get("location") if connector.is_document else None
     if location is not None and not (isinstance(location, str) and _LOCATION.match(location)):
@@ -94,7 +94,7 @@ def request_of(connector: Connector, args: Mapping[str, Any]) -> ConnectorReques
 def _connector(api: Api, method: Method, rule: HttpRule) -> Connector | None:
     match = _VARIABLE.search(rule.path)
     if match is None:
-        return None
+        return _without_resource(api, method, rule)
     variable, pattern = match.groups()
     before, behind = rule.path[: match.start()], rule.path[match.end() :]
     tail, _, custom = behind.partition(":")
@@ -105,6 +105,23 @@ def _connector(api: Api, method: Method, rule: HttpRule) -> Connector | None:
         verb=rule.verb,
         url=f"https://{api.hosts[0]}{before}{{}}{behind}",
         resource=variable.rpartition(".")[2],
+        is_long_running=method.long_running is not None,
+        version=api.version,
+    )
+
+
+def _without_resource(api: Api, method: Method, rule: HttpRule) -> Connector | None:
+    """Return the connector of a fixed address, such as ``/v2/entries:write``; None if nothing names its collection."""
+    path, _, custom = rule.path.removeprefix(f"/{api.version}/").partition(":")
+    if not path or "{" in path or path.startswith("/"):
+        return None
+    return Connector(
+        name=".".join(
+            ["googleapis", api.name, api.version, *path.split("/"), custom or _standard(rule, path)]
+        ),
+        verb=rule.verb,
+        url=f"https://{api.hosts[0]}{rule.path}",
+        resource="",
         is_long_running=method.long_running is not None,
         version=api.version,
     )
