@@ -156,9 +156,9 @@ def test_messages_that_are_none_are_refused_over_grpc(server: ServerProcess, wha
 
 
 def test_a_method_that_is_none_is_unimplemented_over_grpc(server: ServerProcess) -> None:
-    with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
-        with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary("/google.cloud.run.v2.Jobs/ExplodeJob")(b"", timeout=30)
+    channel = grpc.insecure_channel(server.address.removeprefix("http://"))
+    with channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary("/google.cloud.run.v2.Jobs/ExplodeJob")(b"", timeout=30)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
