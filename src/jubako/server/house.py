@@ -34,6 +34,7 @@ from jubako.wire.listener import Listener
 from jubako.wire.origins import Origins
 from jubako.wire.outbound import Outbound
 from jubako.wire.rest import Router
+from jubako.wire.websockets import WebSocketListener
 
 DRAIN = timedelta(seconds=3)
 """How long requests under way may take when the server stops."""
@@ -114,7 +115,7 @@ class House:
         )
         inside = Inside(http=self._accept_http, h2=grpc.accept)
         connect = connect_door(ground, identities, services.gateway, inside, dial)
-        self._listener = Listener(Front(doors, ground.events), [grpc, connect])
+        self._listener = WebSocketListener(Front(doors, ground.events), [grpc, connect])
         self._grpc, self._grpc_listener = grpc, Listener(None, [grpc])
 
     def ways(self) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from jubako.core.errors import Cancelled, InvalidArgument, NotFound
+from jubako.core.errors import Cancelled, InvalidArgument, NotFound, Unimplemented
 from jubako.core.events import Events
 from jubako.wire.addresses import is_api_host, is_service_host
 from jubako.wire.body import Body, BodyTooLarge, Receive
@@ -22,6 +22,7 @@ from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse, closed
 from jubako.wire.method import Caller
 from jubako.wire.origins import Origins
 from jubako.wire.rest import Router
+from jubako.wire.upgrade import EXTENSION
 
 HEAD_MAX = 64 * 1024
 """Bytes of request line and headers together."""
@@ -96,6 +97,7 @@ class Front:
         request = HttpRequest(method=scope["method"], path=path, query=query, headers=_joined(headers))
         if path == "/healthz" and request.method in {"GET", "HEAD"}:
             return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=b'{"status":"ok"}')
+        is_upgrade = EXTENSION in scope.get("extensions", ())
         service, rest = await self._service(host, path)
         if service is not None:
             call = ServiceCall(
@@ -106,8 +108,11 @@ class Front:
                 headers=without_hop_by_hop(headers),
                 body=body.pieces(),
                 caller=None,
+                is_upgrade=is_upgrade,
             )
             return await _while_connected(body, self._doors.gateway.forward(call))
+        if is_upgrade:
+            raise Unimplemented("Only services take WebSockets.")
         public = self._public(request.method, path)
         if public is not None:
             return await public(

@@ -32,6 +32,8 @@ class ServiceCall:
     """Raises Cancelled if the client goes away in the middle."""
     caller: Caller | None
     """Who calls, if that is known already (a call from inside); else the headers say it."""
+    is_upgrade: bool = False
+    """Whether the client asks for a WebSocket; ``body`` then is what it says after a reply with status 101."""
 
 
 class ServiceGateway(Protocol):

@@ -29,10 +29,10 @@ from jubako.store.sqlite import SqliteStore
 from jubako.testing.events import RecordedEvents
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
-from jubako.wire.listener import Listener
 from jubako.wire.method import Api
 from jubako.wire.origins import Origins
 from jubako.wire.rest import Router
+from jubako.wire.websockets import WebSocketListener
 
 PARENT = "projects/local/locations/asia-northeast1"
 ECHO = Path(__file__).with_name("echo_service.py")
@@ -80,7 +80,7 @@ class House:
             callers=access,
             origins=Origins(),
         )
-        self.listener = Listener(Front(doors, self.events))
+        self.listener = WebSocketListener(Front(doors, self.events))
         await self.stream.connect()
         self._tasks = [asyncio.create_task(self.stream.run()), asyncio.create_task(self.engine.run())]
         port = await self.listener.start("127.0.0.1", 0)

@@ -23,6 +23,7 @@ _REPLACED = frozenset({
     "content-length", "expect", "forwarded", "host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
     "x-forwarded-prefix",
 })  # fmt: skip
+_UPGRADE: Headers = (("connection", "Upgrade"), ("upgrade", "websocket"))
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TARGET = re.compile(r"[!-~]*\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
@@ -62,6 +63,7 @@ class Outgoing:
     body: AsyncIterator[bytes]
     framing: Framing
     may_be_repeated: bool
+    is_upgrade: bool = False
 
 
 async def outgoing(call: ServiceCall, arrival: Arrival) -> Outgoing:
@@ -72,12 +74,17 @@ async def outgoing(call: ServiceCall, arrival: Arrival) -> Outgoing:
         Cancelled: The client went away.
 
     """
-    framing, length, body = await _framed(call)
+    if call.is_upgrade:
+        framing, body, headers = Framing.NONE, call.body, _UPGRADE
+    else:
+        framing, length, body = await _framed(call)
+        headers = _framing_headers(framing, length)
     return Outgoing(
-        head=_head(call, arrival, _framing_headers(framing, length)),
+        head=_head(call, arrival, headers),
         body=body,
         framing=framing,
-        may_be_repeated=framing is Framing.NONE and call.method in _SAFE,
+        may_be_repeated=framing is Framing.NONE and call.method in _SAFE and not call.is_upgrade,
+        is_upgrade=call.is_upgrade,
     )
 
 

@@ -70,6 +70,7 @@ class Exchange:
     def send(self, request: Outgoing) -> None:
         """Begin to send the request; what its body raises, ``status`` and ``read`` raise."""
         self._is_head = request.head.startswith(b"HEAD ")
+        self._reply.may_upgrade = request.is_upgrade
         self._sending = asyncio.create_task(self._send(request), name="service.send")
         self._sending.add_done_callback(lambda _: self._close_if_unused())
 
@@ -143,9 +144,8 @@ class Exchange:
         if not data:
             self._end()
             return
-        self._reply.head_bytes += len(data)
         try:
-            self._reply.parser.feed_data(data)
+            self._reply.feed(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._reply.is_complete:  # else it is what follows the reply, and does not matter
                 raise Broken("its reply is not valid HTTP") from error
@@ -219,6 +219,25 @@ class _Reply:
         self.has_head = False
         self.has_length = False
         self.is_complete = False
+        self.may_upgrade = False
+        self.is_upgraded = False
+
+    def feed(self, data: bytes) -> None:
+        """Take what came; after the head of a 101 all of it is body."""
+        if self.is_upgraded:
+            self.pieces.append(data)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        self.head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            if not self.is_upgraded:
+                raise
+            if rest := data[error.args[0] :]:
+                self.pieces.append(rest)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.has_head:
@@ -228,10 +247,14 @@ class _Reply:
         if self.has_head:
             return
         self.status = self.parser.get_status_code()
-        if self.status < HTTPStatus.OK:  # 100 Continue and the like come before the reply
+        self.is_upgraded = self.may_upgrade and self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        if (
+            self.status < HTTPStatus.OK and not self.is_upgraded
+        ):  # 100 Continue and the like come before the reply
             self.headers.clear()
             return
-        self.has_length = any(name in {"content-length", "transfer-encoding"} for name, _ in self.headers)
+        lengths = {"content-length", "transfer-encoding"}
+        self.has_length = not self.is_upgraded and any(name in lengths for name, _ in self.headers)
         self.has_head = True
 
     def on_body(self, body: bytes) -> None:
@@ -239,4 +262,4 @@ class _Reply:
             self.pieces.append(body)
 
     def on_message_complete(self) -> None:
-        self.is_complete = self.has_head
+        self.is_complete = self.has_head and not self.is_upgraded
