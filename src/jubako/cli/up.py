@@ -47,7 +47,9 @@ def register(top: Group, word: str, summary: str) -> None:
         "--state", metavar="DIR", default=argparse.SUPPRESS, help="state directory (JUBAKO_STATE, ./.jubako)"
     )
     up.add_argument(
-        "--offline", action="store_true", help="keep programs of `exec` and tasks from names not served here"
+        "--offline",
+        action="store_true",
+        help="keep workflows, and programs of `exec` and tasks, from what is not on this machine",
     )
     up.add_argument(
         "--grace",

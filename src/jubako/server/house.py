@@ -44,7 +44,7 @@ class House:
     """One server, wired; ``open``, then ``run``, then ``close``."""
 
     def __init__(self, ground: Ground, identities: Identities, dial: Dialer | None) -> None:
-        """``dial`` leads programs to names that are not served here; None: they reach none."""
+        """``dial`` leads programs to names that are not served here; None: neither they nor workflows reach any."""
         self._ground = ground
         self.grpc_port: int | None = None
         access, self._homes = identities.access, identities.homes
@@ -61,7 +61,8 @@ class House:
         ).api()
         served = [*apis, *policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
-        self._egress = Egress(router, services.gateway, boxes.API_HOSTS, Outbound(loopback_allowed=True))
+        outbound = Outbound(loopback_allowed=True, outside_allowed=dial is not None)
+        self._egress = Egress(router, services.gateway, boxes.API_HOSTS, outbound)
         workflows = boxes.workflows_engine(ground, self._egress, apis, identities.tokens)
         self._attempts = AttemptStream(
             ground.store,

@@ -149,9 +149,13 @@ async def resolve(host: str, port: int) -> list[str]:
 class Outbound:
     """The HTTP client."""
 
-    def __init__(self, *, loopback_allowed: bool, resolver: Resolve = resolve) -> None:
+    def __init__(
+        self, *, loopback_allowed: bool, outside_allowed: bool = True, resolver: Resolve = resolve
+    ) -> None:
+        """Say which addresses may be called; without ``outside_allowed`` this machine's own alone."""
         self._resolve = resolver
         self._loopback_allowed = loopback_allowed
+        self._outside_allowed = outside_allowed
         self._idle: dict[tuple[str, str, int], list[tuple[float, Connection]]] = {}
         self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
         self._tls: ssl.SSLContext | None = None
@@ -256,7 +260,7 @@ class Outbound:
             raise ConnectionFailed(
                 f"No connection to {url.host}:{url.port}: the name {url.host} is not known ({error})."
             ) from error
-        reasons = {address: refusal(address, loopback_allowed=self._loopback_allowed) for address in found}
+        reasons = {address: self._refusal(address) for address in found}
         allowed = [address for address, reason in reasons.items() if reason is None]
         if not allowed:
             first = next(iter(reasons), None)
@@ -266,6 +270,11 @@ class Outbound:
                 else f"{url.host} has no address."
             )
         return allowed
+
+    def _refusal(self, address: Address) -> str | None:
+        if not self._outside_allowed and not all(inner.is_loopback for inner in _meant_by(address)):
+            return "is outside of this machine, and this server is offline"
+        return refusal(address, loopback_allowed=self._loopback_allowed)
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:  # made at the first call: reading the system's certificates takes a while

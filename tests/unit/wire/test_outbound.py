@@ -3,7 +3,16 @@ import zlib
 
 import pytest
 
-from jubako.wire.outbound import InvalidCall, ResponseTooLarge, _decoded, _headers, parse_url, refusal
+from jubako.wire.outbound import (
+    InvalidCall,
+    Outbound,
+    RefusedAddress,
+    ResponseTooLarge,
+    _decoded,
+    _headers,
+    parse_url,
+    refusal,
+)
 
 NEVER = [
     "169.254.169.254",
@@ -43,6 +52,16 @@ def test_loopback_is_called_only_where_it_is_allowed(address: str) -> None:
 @pytest.mark.parametrize("address", ["8.8.8.8", "10.0.0.1", "192.168.1.1", "2001:4860:4860::8888", "fd12::1"])
 def test_other_addresses_may_be_called(address: str) -> None:
     assert refusal(ipaddress.ip_address(address), loopback_allowed=False) is None
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "10.0.0.1", "::ffff:8.8.8.8", "fd12::1"])
+async def test_offline_nothing_outside_is_called(address: str) -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return [address]
+
+    offline = Outbound(loopback_allowed=True, outside_allowed=False, resolver=resolve)
+    with pytest.raises(RefusedAddress, match="this server is offline"):
+        await offline.send("GET", parse_url("http://example.com/"), {}, b"", 1_000)
 
 
 @pytest.mark.parametrize(
