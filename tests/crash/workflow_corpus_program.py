@@ -45,6 +45,7 @@ from jubako.store.outbox import Outbox
 from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
 from jubako.store.timers import Timers
+from jubako.testing.access import Everybody
 from jubako.testing.clock import FakeClock
 from jubako.testing.ids import SeededIds
 from jubako.wire.egress import Call
@@ -164,14 +165,6 @@ class World:
         is_done = job in self._looked and job != "endless"
         self._looked.add(job)
         return _operation(job, done=is_done)
-
-
-class Everybody:
-    """May do everything."""
-
-    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
-        """See Access."""
-        assert permission, (caller, resource)
 
 
 class Life:

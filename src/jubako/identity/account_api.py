@@ -20,7 +20,15 @@ from jubako.identity import accounts, service_keys
 from jubako.identity.tokens import unique_id
 from jubako.store.port import Store, Tx
 from jubako.wire.codec import invalid
-from jubako.wire.method import Api, Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
+from jubako.wire.method import (
+    Api,
+    Caller,
+    Document,
+    DocumentHandler,
+    DocumentRequest,
+    DocumentRoute,
+    document_routes,
+)
 
 HOSTS = ("iam.googleapis.com",)
 _ACCOUNT_ID = re.compile(r"[a-z]([-a-z0-9]{4,28}[a-z0-9])\Z")
@@ -45,10 +53,9 @@ class AccountApi:
             ("GET", _KEYS, "serviceAccountKeys.list", self.list_keys),
             ("DELETE", f"{_KEYS}/{{key}}", "serviceAccountKeys.delete", self.delete_key),
         ]
-        return [
-            DocumentRoute(verb=verb, template=template, permission=f"iam.{permission}", handler=handler)
-            for verb, template, permission, handler in rows
-        ]
+        return document_routes(
+            (verb, path, f"iam.{permission}", handler) for verb, path, permission, handler in rows
+        )
 
     async def create(self, request: DocumentRequest, caller: Caller) -> Document:
         """Make an account.

@@ -25,6 +25,7 @@ from jubako.identity.resources import (
 from jubako.identity.tokens import LIFETIME, Tokens
 from jubako.wire import codec
 from jubako.wire.method import Api, Caller, Handler, HttpRule, Method
+from jubako.wire.schema import Message
 
 HOSTS = ("iamcredentials.googleapis.com",)
 LIFETIME_MAX = timedelta(hours=12)
@@ -32,35 +33,23 @@ LIFETIME_MAX = timedelta(hours=12)
 _NAME = Pattern("projects/{project}/serviceAccounts/{account}")
 _SERVICE = "google.iam.credentials.v1.IAMCredentials"
 
+
+def _method(name: str, request: type[Message], response: type[Message], permission: str) -> Method:
+    verb = name[0].lower() + name[1:]
+    return Method(
+        name=f"{_SERVICE}.{name}",
+        http=(HttpRule("POST", f"/v1/{{name=projects/*/serviceAccounts/*}}:{verb}", "*"),),
+        request=request,
+        response=response,
+        permission=f"iam.serviceAccounts.{permission}",
+    )
+
+
 METHODS: Sequence[Method] = (
-    Method(
-        name=f"{_SERVICE}.GenerateAccessToken",
-        http=(HttpRule("POST", "/v1/{name=projects/*/serviceAccounts/*}:generateAccessToken", "*"),),
-        request=GenerateAccessTokenRequest,
-        response=GenerateAccessTokenResponse,
-        permission="iam.serviceAccounts.getAccessToken",
-    ),
-    Method(
-        name=f"{_SERVICE}.GenerateIdToken",
-        http=(HttpRule("POST", "/v1/{name=projects/*/serviceAccounts/*}:generateIdToken", "*"),),
-        request=GenerateIdTokenRequest,
-        response=GenerateIdTokenResponse,
-        permission="iam.serviceAccounts.getOpenIdToken",
-    ),
-    Method(
-        name=f"{_SERVICE}.SignBlob",
-        http=(HttpRule("POST", "/v1/{name=projects/*/serviceAccounts/*}:signBlob", "*"),),
-        request=SignBlobRequest,
-        response=SignBlobResponse,
-        permission="iam.serviceAccounts.signBlob",
-    ),
-    Method(
-        name=f"{_SERVICE}.SignJwt",
-        http=(HttpRule("POST", "/v1/{name=projects/*/serviceAccounts/*}:signJwt", "*"),),
-        request=SignJwtRequest,
-        response=SignJwtResponse,
-        permission="iam.serviceAccounts.signJwt",
-    ),
+    _method("GenerateAccessToken", GenerateAccessTokenRequest, GenerateAccessTokenResponse, "getAccessToken"),
+    _method("GenerateIdToken", GenerateIdTokenRequest, GenerateIdTokenResponse, "getOpenIdToken"),
+    _method("SignBlob", SignBlobRequest, SignBlobResponse, "signBlob"),
+    _method("SignJwt", SignJwtRequest, SignJwtResponse, "signJwt"),
 )
 
 

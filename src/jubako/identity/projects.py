@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jubako.core.errors import FailedPrecondition, NotFound
 from jubako.identity.locations import locations_api
 from jubako.wire.addresses import project_number
-from jubako.wire.method import Api, Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
+from jubako.wire.method import Api, Caller, Document, DocumentHandler, DocumentRequest, document_routes
 from jubako.wire.projects import is_number
 
 USAGE_HOSTS = ("serviceusage.googleapis.com",)
@@ -106,8 +106,6 @@ class Projects:
 def _api(
     name: str, version: str, hosts: Sequence[str], table: Sequence[tuple[str, str, str, DocumentHandler]]
 ) -> Api:
-    routes = [
-        DocumentRoute(verb=verb, template=template, permission=permission, handler=handler)
-        for verb, template, permission, handler in table
-    ]
-    return Api(name=name, version=version, hosts=hosts, methods=(), handlers={}, documents=routes)
+    return Api(
+        name=name, version=version, hosts=hosts, methods=(), handlers={}, documents=document_routes(table)
+    )

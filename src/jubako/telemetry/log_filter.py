@@ -6,7 +6,7 @@ side, or on two lines, AND is meant. A value without a field is searched for in 
 Source: Cloud Logging, "Logging query language": syntax summary, Boolean operators, global restrictions, functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -92,25 +92,22 @@ class Filter:
 
     def since(self) -> datetime | None:
         """Return the earliest time that can meet it."""
-        times = [
-            parse_timestamp(one.value)
-            for one in self._comparisons(("timestamp",))
-            if one.operator in {">", ">=", "="} and "T" in one.value
-        ]
-        return max(times, default=None)
+        return max(self._times({">", ">=", "="}), default=None)
 
     def until(self) -> datetime | None:
         """Return the latest time that can meet it."""
-        times = [
-            parse_timestamp(one.value)
-            for one in self._comparisons(("timestamp",))
-            if one.operator in {"<", "<=", "="} and "T" in one.value
-        ]
-        return min(times, default=None)
+        return min(self._times({"<", "<=", "="}), default=None)
 
     def also(self, field: str, word: str, value: str) -> "Filter":
         """Return this filter with one condition more."""
         return Filter([*self.terms, comparison((field,), word, value)])
+
+    def _times(self, operators: Container[str]) -> list[datetime]:
+        return [
+            parse_timestamp(one.value)
+            for one in self._comparisons(("timestamp",))
+            if one.operator in operators and "T" in one.value
+        ]
 
     def _comparisons(self, path: tuple[str, ...]) -> list[Comparison]:
         return [term for term in self.terms if isinstance(term, Comparison) and term.path == path]

@@ -4,7 +4,7 @@ REST transcoding, gRPC, discovery and authorisation are all read from these rows
 adding a row.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -96,6 +96,14 @@ class DocumentRoute:
     permission: str
     """As in the method table: "" lets nobody in."""
     handler: DocumentHandler
+
+
+def document_routes(table: Iterable[tuple[str, str, str, DocumentHandler]]) -> list[DocumentRoute]:
+    """Return the routes of a table of verb, template, permission and handler."""
+    return [
+        DocumentRoute(verb=verb, template=template, permission=permission, handler=handler)
+        for verb, template, permission, handler in table
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 from jubako.boxes.services.handlers import HandlerPorts
 from jubako.boxes.services.krm_routes import KrmRoutes
 from jubako.core.faults import NoFaults
+from jubako.testing.access import Everybody
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
 from jubako.wire.http import HttpRequest
@@ -42,11 +43,6 @@ DEPLOYED: dict[str, Any] = {
         }
     },
 }
-
-
-class Everybody:
-    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
-        assert permission
 
 
 class Gcloud:

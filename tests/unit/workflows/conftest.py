@@ -29,6 +29,7 @@ from jubako.store.outbox import Outbox
 from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
 from jubako.store.timers import Timers
+from jubako.testing.access import Everybody
 from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
@@ -115,13 +116,6 @@ class Cloud:
         if done:
             told["response"] = {"@type": "type.googleapis.com/google.cloud.run.v2.Execution", **execution}
         return HttpResponse(status=200, headers=JSON, body=json.dumps(told).encode())
-
-
-class Everybody:
-    """May do everything."""
-
-    async def check(self, permission: str, caller: Caller, resource: str = "") -> None:
-        assert permission, caller
 
 
 class FakeTokens:

@@ -34,7 +34,14 @@ from jubako.core.errors import NotFound
 from jubako.store.port import Tx
 from jubako.wire import codec, krm
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
+from jubako.wire.method import (
+    Caller,
+    Document,
+    DocumentHandler,
+    DocumentRequest,
+    DocumentRoute,
+    document_routes,
+)
 
 _BASE = "/apis/run.googleapis.com/v1/namespaces/{namespace}"
 _INVOCATION = re.compile(r"\binvocation-id/([0-9a-f]{32})\b")
@@ -67,10 +74,7 @@ class KrmRoutes:
             ("GET", f"{_BASE}/tasks", "run.tasks.list", self.list_tasks),
             ("GET", f"{_BASE}/tasks/{{name}}", "run.tasks.get", self.get_task),
         ]
-        return [
-            DocumentRoute(verb=verb, template=template, permission=permission, handler=handler)
-            for verb, template, permission, handler in table
-        ]
+        return document_routes(table)
 
     async def list_jobs(self, request: DocumentRequest, caller: Caller) -> Document:
         """Return jobs, by name."""

@@ -24,7 +24,14 @@ from jubako.core.errors import InvalidArgument, NotFound
 from jubako.store.port import Store, Tx
 from jubako.wire import codec, krm
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Document, DocumentHandler, DocumentRequest, DocumentRoute
+from jubako.wire.method import (
+    Caller,
+    Document,
+    DocumentHandler,
+    DocumentRequest,
+    DocumentRoute,
+    document_routes,
+)
 from jubako.wire.projects import is_number, project_id
 
 _BASE = "/apis/serving.knative.dev/v1/namespaces/{namespace}"
@@ -56,10 +63,7 @@ class KrmRoutes:
             ("GET", f"{_BASE}/revisions", "run.revisions.list", self.list_revisions),
             ("GET", f"{_BASE}/revisions/{{name}}", "run.revisions.get", self.get_revision),
         ]
-        return [
-            DocumentRoute(verb=verb, template=template, permission=permission, handler=handler)
-            for verb, template, permission, handler in table
-        ]
+        return document_routes(table)
 
     async def list_services(self, request: DocumentRequest, caller: Caller) -> Document:
         """Return services; without a region those of all, in one page."""

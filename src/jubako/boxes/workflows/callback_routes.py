@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from jubako.boxes.workflows import callback_rows, execution_rows
 from jubako.boxes.workflows.language.limits import MEMORY_BYTES_MAX
 from jubako.boxes.workflows.messages import canonical, parsed_body
+from jubako.boxes.workflows.step_entry_routes import EXECUTION
 from jubako.core.clock import Clock
 from jubako.core.errors import FailedPrecondition, InvalidArgument
 from jubako.core.names import WORKFLOW_EXECUTION
@@ -25,7 +26,7 @@ from jubako.wire.method import Caller
 from jubako.wire.paging import cut, page_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
-EXECUTION = "/v1/{name=projects/*/locations/*/workflows/*/executions/*}/callbacks"
+CALLBACKS = f"{EXECUTION}/callbacks"
 _HIDDEN = frozenset({"authorization", "cookie", "x-serverless-authorization"})
 """Headers that a workflow does not get to see: it may log what it receives."""
 
@@ -42,14 +43,14 @@ class CallbackRoutes:
         called = [
             Extra(
                 verb=verb,
-                template=EXECUTION + "/{callback=*}",
+                template=CALLBACKS + "/{callback=*}",
                 permission="workflows.callbacks.send",
                 handler=self.receive,
             )
             for verb in METHODS
         ]
         listed = Extra(
-            verb="GET", template=EXECUTION, permission="workflows.callbacks.list", handler=self.list
+            verb="GET", template=CALLBACKS, permission="workflows.callbacks.list", handler=self.list
         )
         return [*called, listed]
 

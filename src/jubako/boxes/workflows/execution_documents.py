@@ -14,13 +14,13 @@ import msgspec
 from jubako.boxes.workflows import history_rows
 from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.resources import CreateExecutionRequest, Execution
+from jubako.boxes.workflows.step_entry_routes import EXECUTION
 from jubako.core.timestamps import format_timestamp, from_micros
 from jubako.store.port import Store, Tx
 from jubako.wire import codec
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute
+from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute, document_routes
 
-EXECUTION = "/v1/{name=projects/*/locations/*/workflows/*/executions/*}"
 BINDING_MODE = "CE_PUBSUB_BINDING"
 """The message is an event: its attributes carry what an event has beside its data."""
 PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -36,26 +36,19 @@ class ExecutionDocuments:
 
     def routes(self) -> list[DocumentRoute]:
         """Return the routes."""
-        return [
-            DocumentRoute(
-                verb="GET",
-                template=f"{EXECUTION}:exportData",
-                permission="workflows.executions.get",
-                handler=self.export_data,
-            ),
-            DocumentRoute(
-                verb="POST",
-                template=f"{EXECUTION}:deleteExecutionHistory",
-                permission="workflows.stepEntries.delete",
-                handler=self.delete_history,
-            ),
-            DocumentRoute(
-                verb="POST",
-                template="/v1/{workflow=projects/*/locations/*/workflows/*}:triggerPubsubExecution",
-                permission="workflows.executions.create",
-                handler=self.trigger,
-            ),
-        ]
+        workflow = "/v1/{workflow=projects/*/locations/*/workflows/*}"
+        return document_routes(
+            [
+                ("GET", f"{EXECUTION}:exportData", "workflows.executions.get", self.export_data),
+                (
+                    "POST",
+                    f"{EXECUTION}:deleteExecutionHistory",
+                    "workflows.stepEntries.delete",
+                    self.delete_history,
+                ),
+                ("POST", f"{workflow}:triggerPubsubExecution", "workflows.executions.create", self.trigger),
+            ]
+        )
 
     async def export_data(self, request: DocumentRequest, caller: Caller) -> Document:  # noqa: ARG002
         """Return what is stored about an execution and is not told by other methods: its journal."""

@@ -14,7 +14,7 @@ from jubako.boxes.workflows.step_entries import Entry
 from jubako.core.errors import NotFound
 from jubako.core.timestamps import format_timestamp, from_micros, to_micros
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute
+from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute, document_routes
 from jubako.wire.paging import cut, page_of
 
 EXECUTION = "/v1/{name=projects/*/locations/*/workflows/*/executions/*}"
@@ -30,20 +30,13 @@ class StepEntryRoutes:
 
     def routes(self) -> list[DocumentRoute]:
         """Return the routes."""
-        return [
-            DocumentRoute(
-                verb="GET",
-                template=f"{EXECUTION}/stepEntries",
-                permission="workflows.stepEntries.list",
-                handler=self.list,
-            ),
-            DocumentRoute(
-                verb="GET",
-                template="/v1/{name=projects/*/locations/*/workflows/*/executions/*/stepEntries/*}",
-                permission="workflows.stepEntries.get",
-                handler=self.get,
-            ),
-        ]
+        entry = f"{EXECUTION.removesuffix('}')}/stepEntries/*}}"
+        return document_routes(
+            [
+                ("GET", f"{EXECUTION}/stepEntries", "workflows.stepEntries.list", self.list),
+                ("GET", entry, "workflows.stepEntries.get", self.get),
+            ]
+        )
 
     async def list(self, request: DocumentRequest, caller: Caller) -> Document:  # noqa: ARG002
         """Return a page of the entries of an execution."""

@@ -173,7 +173,7 @@ class Keeper:
         attempt.move(Move.GONE)
         if attempt.reason == "exited" and attempt.status != 0 and self._trees.ran_out_of_memory(attempt):
             attempt.reason = "out_of_memory"
-        if not output.note(attempt) and attempt.output and self._trees.level != GroupTrees.level:
+        if not output.note(attempt) and attempt.output and self._sees_trees:
             self._spawner.silent.give(attempt)  # nobody is left who could write into it
         del self._leaderless[attempt.id], self._live[attempt.id]
         self._trees.leave(attempt)
@@ -270,9 +270,12 @@ class Keeper:
         self._journal.append(line.encode("ascii"))
 
     def _is_warm(self, attempt: Attempt) -> bool:
-        return (
-            attempt.preload is not None and self._trees.level != GroupTrees.level
-        )  # a subreaper gets the child
+        return attempt.preload is not None and self._sees_trees
+
+    @property
+    def _sees_trees(self) -> bool:
+        """Whether the orphans of attempts come to this process, so that nothing of a tree goes unseen."""
+        return self._trees.level != GroupTrees.level
 
     def _warm(self, attempt: Attempt) -> None:
         self._zygotes.begin(attempt)
