@@ -35,6 +35,7 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_TOO_DEEP = f"nested deeper than {SOURCE_DEPTH_MAX} levels"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")
 _BASED = re.compile(r"0o[0-7]{1,30}\Z|0x[0-9a-fA-F]{1,30}\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -120,6 +121,10 @@ def _refuse(refused: yaml.YAMLError, findings: Findings) -> None:
     mark = getattr(refused, "problem_mark", None)
     at = Node("scalar", None, mark.line + 1, mark.column + 1) if mark else Node("scalar", None, 1, 1)
     what = getattr(refused, "problem", None) or getattr(refused, "reason", None) or "unreadable character"
+    if "nesting depth" in what:
+        # The parser reads ahead, so its own bound of 1,000 can fall before our first event.
+        findings.error(at, "", _TOO_DEEP, "use subworkflows")
+        return
     findings.error(at, "", f"not valid YAML: {what}", "quote values that contain : { } [ ] , or #")
 
 
@@ -175,7 +180,7 @@ class _Composer:
     def _begin(self, event: Data) -> None:
         mark = event.start_mark
         if len(self.open) >= SOURCE_DEPTH_MAX:
-            self._fail(event, f"nested deeper than {SOURCE_DEPTH_MAX} levels", "use subworkflows")
+            self._fail(event, _TOO_DEEP, "use subworkflows")
         if event.tag is not None:
             self._fail(event, f"tag {event.tag} is not allowed", "remove it")
         is_map = isinstance(event, yaml.MappingStartEvent)
