@@ -138,6 +138,19 @@ class ServerProcess:
                     return int(entry.name)
         raise LookupError(f"no supervisor of {self.state_dir}")
 
+    def log(self) -> str:
+        """Return all that it wrote to its standard error so far."""
+        return self._log.read_text("utf-8", errors="replace")
+
+    def resident_kb(self) -> int:
+        """Return how much memory it holds (Linux)."""
+        lines = Path(f"/proc/{self.pid}/status").read_text("utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+    def descriptors(self) -> int:
+        """Return how many files and sockets it has open (Linux)."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     @property
     def _log(self) -> Path:
         return self.state_dir.with_name(self.state_dir.name + ".log")

@@ -1,6 +1,6 @@
-"""What an API says of itself: Google's discovery document and OpenAPI 3, both made of the method tables.
+"""What an API says of itself in Google's words: the discovery document, made of the method tables.
 
-Source of the shapes: Google API Discovery Service, "Method and schema reference"; OpenAPI Specification 3.0.3.
+Source of the shapes: Google API Discovery Service, "Method and schema reference".
 """
 
 import re
@@ -60,24 +60,7 @@ def discovery_document(document: tuple[str, str], apis: Sequence[Api], base_url:
         "batchPath": "batch",
         "parameters": {"alt": {"type": "string", "location": "query", "default": "json", "enum": ["json"]}},
         "resources": root.get("resources", {}),
-        "schemas": _schemas(apis),
-    }
-
-
-def openapi_document(apis: Sequence[Api], base_url: str) -> Json:
-    """Return one OpenAPI document for all APIs."""
-    paths: dict[str, Json] = {}
-    for method in implemented(apis):
-        for rule in method.http:
-            paths.setdefault(flat_path(rule), {})[rule.verb.lower()] = _operation(method, rule)
-    schemas = {name: _openapi(schema) for name, schema in _schemas(apis).items()}
-    schemas["Error"] = _ERROR
-    return {
-        "openapi": "3.0.3",
-        "info": {"title": "Jubako", "version": "v1"},
-        "servers": [{"url": base_url}],
-        "paths": paths,
-        "components": {"schemas": schemas},
+        "schemas": message_schemas(apis),
     }
 
 
@@ -96,8 +79,23 @@ def by_document(apis: Sequence[Api]) -> dict[tuple[str, str], list[Api]]:
 
 
 def flat_path(rule: HttpRule) -> str:
-    """Return ``/v2/projects/{projectsId}/jobs/{jobsId}`` for ``/v2/{name=projects/*/jobs/*}``."""
-    return _VARIABLE.sub(lambda found: _flat(found[2] or "*", found[1]), rule.path)
+    """Return ``/v2/projects/{projectsId}/jobs/{jobsId}`` for ``/v2/{name=projects/*/jobs/*}``.
+
+    A segment is named after the one before it, and numbered where that name is taken:
+    ``/v2/{v2Id}/{v2Id1}/logs`` for ``/v2/{parent=*/*}/logs``, as Google's documents have it.
+    """
+    literal = ""
+    parts: list[str] = []
+    for part in _VARIABLE.sub(_unpacked, rule.path).split("/"):
+        segment, colon, verb = part.partition(":")
+        if segment.startswith("*"):
+            name = segment.strip("*") or f"{literal}Id"
+            taken = sum(other.startswith(f"{{{name}") for other in parts)
+            parts.append(f"{{{name}{taken or ''}}}{colon}{verb}")
+        else:
+            literal = segment
+            parts.append(part)
+    return "/".join(parts)
 
 
 def path_parameters(rule: HttpRule) -> list[str]:
@@ -185,13 +183,10 @@ def find(apis: Sequence[Api], name: str, version: str, host: str) -> tuple[tuple
     return candidates[0], documents[candidates[0]]
 
 
-def _flat(pattern: str, variable: str) -> str:
-    if pattern == "*":
-        return f"{{{variable}}}"
-    parts = pattern.split("/")
-    return "/".join(
-        f"{{{before}Id}}" if part == "*" else part for before, part in zip(["", *parts], parts, strict=False)
-    )
+def _unpacked(found: re.Match[str]) -> str:
+    """Return the pattern of a variable; one that is a single segment keeps its own name, as ``*name*``."""
+    pattern = found[2] or "*"
+    return f"*{found[1]}*" if pattern == "*" else pattern
 
 
 def _put(root: Json, api: str, method: Method) -> None:
@@ -240,7 +235,8 @@ def _scalar(schema: Json) -> Json:
     return {**schema["items"], "repeated": True} if schema.get("type") == "array" else schema
 
 
-def _schemas(apis: Sequence[Api]) -> dict[str, Json]:
+def message_schemas(apis: Sequence[Api]) -> dict[str, Json]:
+    """Return the schema of every message that the methods use, by its name."""
     return {
         schema_name(cls): {
             "id": schema_name(cls),
@@ -258,71 +254,3 @@ def _reach(cls: type[Message], found: dict[str, type[Message]]) -> None:
     for shape in shapes(cls):
         if shape.cls is not None and not issubclass(shape.cls, Enumeration):
             _reach(shape.cls, found)
-
-
-def _operation(method: Method, rule: HttpRule) -> Json:
-    parameters: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in path_parameters(rule)
-    ]
-    parameters += [
-        {"name": shape.json_name, "in": "query", "schema": _openapi(property_of(shape))}
-        for shape in query_fields(method, rule)
-    ]
-    document: Json = {
-        "operationId": f"{method.name}.{rule.verb.lower()}",
-        "tags": [method.name.rpartition(".")[0]],
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "OK", "content": _json({"$ref": _ref(schema_name(method.response))})},
-            "default": {"description": "Error", "content": _json({"$ref": _ref("Error")})},
-        },
-    }
-    body = body_class(method, rule)
-    if body is not None:
-        document["requestBody"] = {"content": _json({"$ref": _ref(schema_name(body))})}
-    return document
-
-
-def _json(schema: Json) -> Json:
-    return {"application/json": {"schema": schema}}
-
-
-def _ref(name: str) -> str:
-    return f"#/components/schemas/{name}"
-
-
-def _openapi(schema: Json) -> Json:
-    """Return a discovery schema as OpenAPI writes it."""
-    if "$ref" in schema:
-        return {"$ref": _ref(schema["$ref"])}
-    if schema.get("type") == "any":
-        return {}
-    changed = {key: value for key, value in schema.items() if key != "id"}
-    if changed.get("format") == "google-datetime":
-        changed["format"] = "date-time"
-    for key in ("items", "additionalProperties"):
-        if key in changed:
-            changed[key] = _openapi(changed[key])
-    if "properties" in changed:
-        changed["properties"] = {name: _openapi(value) for name, value in changed["properties"].items()}
-        changed["additionalProperties"] = False
-    return changed
-
-
-_ERROR: Json = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "status"],
-            "properties": {
-                "code": {"type": "integer"},
-                "message": {"type": "string"},
-                "status": {"type": "string"},
-                "details": {"type": "array", "items": {"type": "object"}},
-            },
-        }
-    },
-}

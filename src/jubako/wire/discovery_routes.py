@@ -6,11 +6,12 @@ import msgspec
 
 from jubako.wire.addresses import host_name
 from jubako.wire.binding import parse_query
-from jubako.wire.discovery import by_document, discovery_document, find, openapi_document
+from jubako.wire.discovery import by_document, discovery_document, find
 from jubako.wire.errors import JSON_TYPE
 from jubako.wire.extras import Extra
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Api, Caller
+from jubako.wire.openapi import openapi_document
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PERMISSION = "jubako.documents.get"

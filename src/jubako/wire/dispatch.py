@@ -42,6 +42,10 @@ class Dispatch:
         self._handlers: Mapping[int, Handler] = handlers
         self._resources: Mapping[int, Resources] = resources
 
+    def answers(self, method: Method) -> bool:
+        """Return whether ``method`` is implemented; ``call`` refuses the others by name."""
+        return id(method) in self._handlers
+
     async def authorise(self, method: Method, caller: Caller, resource: str) -> None:
         """Return if ``caller`` may call ``method`` on ``resource``; over HTTP before the body is even read.
 

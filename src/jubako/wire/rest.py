@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from jubako.core.errors import NotFound, Unimplemented
@@ -105,9 +105,11 @@ class Router:
             return documents[request.method]
         if not routes and not documents:
             return error_response(NotFound(f"Nothing is served at {shown(request.path)}."))
-        verbs = ", ".join(sorted({route.rule.verb for route in routes} | documents.keys()))
+        answered = {route.rule.verb for route in routes if self._dispatch.answers(route.method)}
+        verbs = ", ".join(sorted(answered | documents.keys()))
         error = Unimplemented(f"{shown(request.method)} is not served at this path; it takes {verbs}.")
-        return error_response(error, _METHOD_NOT_ALLOWED)
+        refusal = error_response(error, _METHOD_NOT_ALLOWED)
+        return replace(refusal, headers={**refusal.headers, "allow": verbs})
 
 
 def _refuse_ambiguity(bucket: Sequence[Route]) -> None:

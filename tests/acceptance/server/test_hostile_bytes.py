@@ -113,15 +113,6 @@ def leave(server: ServerProcess, data: bytes) -> None:
             pass
 
 
-def resident_kb(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-
-
-def descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
 @pytest.mark.parametrize("what", REFUSED)
 def test_it_is_refused_in_googles_shape(server: ServerProcess, what: str) -> None:
     request, status, code = REFUSED[what]
@@ -173,12 +164,11 @@ def test_all_of_it_again_and_again_costs_no_memory_no_descriptor_and_no_line_of_
             leave(server, data)
 
     all_of_it()
-    memory, files = resident_kb(server.pid), descriptors(server.pid)
+    memory, files = server.resident_kb(), server.descriptors()
     for _ in range(5):
         all_of_it()
     assert server.get("/healthz") == {"status": "ok"}
-    assert resident_kb(server.pid) < memory + GROWTH_MAX_KB
-    assert descriptors(server.pid) <= files + 2
-    log = server.state_dir.with_name(f"{server.state_dir.name}.log").read_text("utf-8", errors="replace")
-    assert "Traceback" not in log
+    assert server.resident_kb() < memory + GROWTH_MAX_KB
+    assert server.descriptors() <= files + 2
+    assert "Traceback" not in server.log()
     assert not server.get(JOBS).get("jobs")

@@ -11,11 +11,12 @@ from jubako.boxes.jobs.methods import EXECUTIONS, JOBS
 from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
 from jubako.boxes.workflows.methods import WORKFLOWS
 from jubako.core.errors import InvalidArgument
-from jubako.wire.discovery import discovery_document, find, flat_path, openapi_document
+from jubako.wire.discovery import discovery_document, find, flat_path
 from jubako.wire.discovery_routes import DiscoveryRoutes
 from jubako.wire.extras import Extras
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Api, Caller, HttpRule
+from jubako.wire.openapi import openapi_document
 from jubako.wire.template import parse_template
 
 ROOT = Path(__file__).parents[3]
@@ -63,6 +64,7 @@ async def get(path: str, query: str = "", host: str = "127.0.0.1:8123") -> HttpR
         ),
         ("/v2/{name=projects/*/jobs/*}:run", "/v2/projects/{projectsId}/jobs/{jobsId}:run"),
         ("/v1/{name}", "/v1/{name}"),
+        ("/v2/{parent=*/*}/logs", "/v2/{v2Id}/{v2Id1}/logs"),
     ],
 )
 def test_flat_paths_name_every_segment(path: str, flat: str) -> None:
@@ -103,7 +105,9 @@ def test_every_reference_of_a_discovery_document_leads_to_a_schema(table: Api) -
 
 def test_every_reference_of_the_openapi_document_leads_to_a_schema() -> None:
     document = openapi_document(APIS, BASE)
-    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    known = {
+        f"#/components/{kind}/{name}" for kind, named in document["components"].items() for name in named
+    }
     assert references(document) <= known
     operations = [one for path in document["paths"].values() for one in path.values()]
     assert len({one["operationId"] for one in operations}) == len(operations)

@@ -204,6 +204,13 @@ async def test_a_wrong_verb_is_405_and_says_which_are_right() -> None:
     assert "DELETE, GET, PATCH" in error["message"]
 
 
+async def test_a_wrong_verb_is_told_the_right_ones_in_a_header_but_none_that_nobody_answers() -> None:
+    recorder = Recorder(job_methods.JOBS)
+    del recorder.handlers[f"{PREFIX}DeleteJob"]
+    reply = await ask(router(recorder), "PUT", f"{LOCATION}/jobs/j")
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, PATCH")
+
+
 async def test_enums_are_numbers_where_the_client_asks() -> None:
     target = router(Recorder(job_methods.JOBS, GetJob=Job(launch_stage=LaunchStage.GA)))
     path = f"{LOCATION}/jobs/j"
