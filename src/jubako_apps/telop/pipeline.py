@@ -169,6 +169,7 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
     from jubako_apps.telop.crops import crops  # noqa: PLC0415
     from jubako_apps.telop.report import Check, report_html, report_json  # noqa: PLC0415
 
+    pictures = crops(video, found.telops, found.findings)
     check = Check(
         name=reception.name,
         duration=reception.duration,
@@ -178,9 +179,10 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
         telops=found.telops,
         findings=found.findings,
         fps=media.probe(video).fps or 25.0,
-        crops=crops(video, found.telops, found.findings),
+        crops=pictures,
         missing=found.missing,
         opinions=_second_opinions(found.findings),
+        rereadings=_second_readings(pictures),
         script_offset=found.script_offset,
     )
     return [
@@ -192,10 +194,17 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
 
 
 def _second_opinions(findings: "list[Finding]") -> "Mapping[str, Opinion]":
-    from jubako_apps.telop import second  # noqa: PLC0415
+    from jubako_apps.telop import hosted, second  # noqa: PLC0415
 
-    adviser = second.adviser_from(os.environ)
+    adviser = hosted.endpoint_from(os.environ, second.VARIABLES)
     return second.opinions(adviser, findings) if adviser else {}
+
+
+def _second_readings(pictures: Mapping[int, bytes]) -> Mapping[int, str]:
+    from jubako_apps.telop import hosted, reread  # noqa: PLC0415
+
+    reader = hosted.endpoint_from(os.environ, reread.VARIABLES)
+    return reread.readings(reader, pictures) if reader else {}
 
 
 def _telops_of(part: object) -> list[Telop]:

@@ -3,7 +3,7 @@
 ``report.json`` (in full: docs/reference/telop-report.md):
 
     schema         "telop-report/1"; grows by adding keys
-    schemaVersion  "1.2"
+    schemaVersion  "1.3"
     video          {name, duration (seconds), language, fps}
     speech         {source: script | asr | none, utterances: how many, offset: seconds it was moved by}
     mode           strict | balanced | sensitive
@@ -11,8 +11,8 @@
     missing        what was not, each {stage, part, parts, start, end, reason}
     summary        {telops, findings, by_kind: {kind: n}, by_severity: {severity: n}}
     findings       in the order of the video, each {id, telop_id, start, end, start_timecode, end_timecode, kind, telop,
-                   offset, wrong, right, said, confidence, severity, second_opinion}; see
-                   `jubako_apps.telop.findings.Finding`
+                   offset, wrong, right, said, confidence, severity, second_opinion, second_reading};
+                   see `jubako_apps.telop.findings.Finding`
     telops         in the order of the video, each {id, start, end, text, confidence, box}
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jubako_apps.telop.second import Opinion
 
 SCHEMA: Final = "telop-report/1"
-SCHEMA_VERSION: Final = "1.2"
+SCHEMA_VERSION: Final = "1.3"
 
 SOURCES: Final = {
     "script": "the script",
@@ -61,6 +61,8 @@ class Check:
     missing: Sequence[Missing] = ()
     opinions: Mapping[str, "Opinion"] = field(default_factory=dict)
     """What a second opinion says, by the id of the finding."""
+    rereadings: Mapping[int, str] = field(default_factory=dict)
+    """What another reader sees, by telop id."""
     script_offset: float = 0.0
     """By how many seconds the script was moved, because its times were off."""
 
@@ -186,6 +188,7 @@ def _findings(check: Check) -> list[dict[str, Any]]:
         finding_to_json(one)
         | {"start_timecode": smpte(one.start, check.fps), "end_timecode": smpte(one.end, check.fps)}
         | {"second_opinion": asdict(check.opinions[one.id]) if one.id in check.opinions else None}
+        | {"second_reading": check.rereadings.get(one.telop_id)}
         for one in check.findings
     ]
 
@@ -215,7 +218,12 @@ def timecode(seconds: float) -> str:
 def _article(number: int, finding: Finding, check: Check) -> str:
     second = check.opinions.get(finding.id)
     opinion = f"{second.verdict}: {second.reason}" if second else None
-    rows = [("should be", finding.right), ("said", finding.said), ("second opinion", opinion)]
+    rows = [
+        ("should be", finding.right),
+        ("said", finding.said),
+        ("second opinion", opinion),
+        ("second reading", check.rereadings.get(finding.telop_id)),
+    ]
     detail = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows if value)
     crop = check.crops.get(finding.telop_id)
     start, end = (smpte(time, check.fps) for time in (finding.start, finding.end))

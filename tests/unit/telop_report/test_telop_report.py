@@ -18,6 +18,7 @@ from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.reconcile.windows import said, window
 from jubako_apps.telop.report import Check, report_html, report_json, timecode
 from jubako_apps.telop.score import score
+from jubako_apps.telop.second import Opinion
 from jubako_apps.telop.telops import Telop, Transcript, Utterance
 from jubako_sdk import encode_json
 
@@ -95,6 +96,21 @@ def test_the_page_shows_when_what_and_what_should_be_there():
         "1 suspicious telop",
     ):
         assert words in text
+
+
+def test_what_others_think_and_read_stands_beside_the_finding_and_is_no_markup():
+    one = finding()
+    evil = "<script>alert(1)</script>"
+    opinion = Opinion(verdict="fine", reason=evil)
+    asked = replace(check(one), opinions={one.id: opinion}, rereadings={one.telop_id: evil + "weather"})
+    reader = read(report_html(asked))
+    for words in (f"fine: {evil}", f"{evil}weather", "second opinion", "second reading"):
+        assert words in reader.text
+    [told] = report_json(asked)["findings"]
+    assert told["second_opinion"] == {"verdict": "fine", "reason": evil}
+    assert told["second_reading"] == evil + "weather"
+    [alone] = report_json(check(one))["findings"]
+    assert (alone["second_opinion"], alone["second_reading"]) == (None, None)
 
 
 def test_nothing_in_the_page_is_taken_for_markup():
