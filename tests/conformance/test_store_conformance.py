@@ -105,6 +105,15 @@ async def test_a_read_cannot_change_anything(store: Store) -> None:
     assert await store.read(everything) == {"y": 1}
 
 
+async def test_a_peek_sees_what_was_written_before_it_and_cannot_change_anything(store: Store) -> None:
+    for value in range(3):
+        await store.write(put("a", value))
+        assert await store.peek(everything) == {"a": value}
+    with pytest.raises(Exception, match=r"(?i)read.?only"):
+        await store.peek(put("a", 9))
+    assert await store.peek(everything) == {"a": 2}
+
+
 async def test_a_transaction_is_dead_after_its_function(store: Store) -> None:
     kept: list[Tx] = []
     await store.write(kept.append)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from jubako.core.errors import InvalidArgument
 
@@ -34,18 +35,24 @@ class Pattern:
 
     def match(self, name: str) -> Mapping[str, str] | None:
         """Return the variables of ``name``, or None if it does not have this pattern."""
-        wanted, given = self.template.split("/"), name.split("/")
+        wanted, given = _parts(self.template), name.split("/")
         if len(wanted) != len(given):
             return None
         values = {}
-        for part, segment in zip(wanted, given, strict=True):
-            if part.startswith("{"):
+        for (literal, variable), segment in zip(wanted, given, strict=True):
+            if variable:
                 if not _SEGMENT.match(segment):
                     return None
-                values[part[1:-1]] = segment
-            elif part != segment:
+                values[variable] = segment
+            elif literal != segment:
                 return None
         return values
+
+
+@cache
+def _parts(template: str) -> list[tuple[str, str]]:
+    """Return literal and variable of each segment; one of them is ""."""
+    return [("", part[1:-1]) if part.startswith("{") else (part, "") for part in template.split("/")]
 
 
 LOCATION = Pattern("projects/{project}/locations/{location}")

@@ -86,6 +86,14 @@ class Store(Protocol):
         """Run ``fn`` on a consistent state; it must not change anything."""
         ...
 
+    async def peek(self, fn: Callable[[Tx], T]) -> T:
+        """Do what ``read`` does, for a ``fn`` that finds a few rows by their keys and so takes microseconds.
+
+        It may run on the caller's thread: handing so little to another one costs several times what it does itself.
+        Nothing that scans, or walks what others may have made long, belongs here.
+        """
+        ...
+
     def watch(self, topic: str) -> AbstractContextManager[Watch]:
         """Subscribe to ``topic`` for the length of the ``with`` block."""
         ...

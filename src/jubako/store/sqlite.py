@@ -4,7 +4,8 @@
    begins shares that transaction's commit, and so its fsync; each function runs in a savepoint of its own, so that
    one that raises takes nothing else with it.
 2. WAL with synchronous=FULL: what is acknowledged survives a power loss.
-3. A file has reader threads with their own connections and a consistent view. An in-memory database has one
+3. A file has reader threads with their own connections and a consistent view; ``peek`` reads on the caller's thread
+   by a connection of its own, because with a WAL no reader waits for the writer. An in-memory database has one
    connection, and reads take their turn on the writer thread.
 """
 
@@ -86,7 +87,13 @@ class SqliteStore:
             return await self._enqueue(fn, is_read=True)
         if self._closed:
             raise Unavailable("The store is closed.")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_on_thread, fn)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_here, fn)
+
+    async def peek(self, fn: Callable[[Tx], T]) -> T:
+        """See Store."""
+        if self._path is None or self._closed:
+            return await self.read(fn)
+        return self._read_here(fn)
 
     def watch(self, topic: str) -> AbstractContextManager[TopicWatch]:
         """See Store."""
@@ -116,7 +123,8 @@ class SqliteStore:
         self._calls.put(_Call(fn, future, is_read))
         return await future
 
-    def _read_on_thread(self, fn: Callable[[Tx], T]) -> T:
+    def _read_here(self, fn: Callable[[Tx], T]) -> T:
+        """Return what ``fn`` reads by the connection of this thread."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = _connect(self._path)

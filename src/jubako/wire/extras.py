@@ -14,7 +14,7 @@ from jubako.wire.dispatch import Access
 from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
 from jubako.wire.method import Caller
 from jubako.wire.resources import resource_of_path
-from jubako.wire.template import parse_template, split_path
+from jubako.wire.template import Template, parse_template, split_path
 
 PREFIX = "/jubako/v1/"
 ExtraHandler = Callable[[HttpRequest, Mapping[str, str], Caller], Awaitable[HttpResponse | StreamedResponse]]
@@ -41,6 +41,9 @@ class Extras:
         self._routes = [(parse_template(extra.template), extra) for extra in routes]
         for (one, a), (other, b) in combinations(self._routes, 2):
             assert a.verb != b.verb or not one.overlaps(other), (a.template, b.template)
+        self._by_form: dict[tuple[int, str], list[tuple[Template, Extra]]] = {}
+        for template, extra in self._routes:
+            self._by_form.setdefault((len(template.segments), template.verb), []).append((template, extra))
 
     def ways(self) -> list[tuple[str, str]]:
         """Return verb and path template of every route."""
@@ -50,12 +53,7 @@ class Extras:
         """Return whether requests to ``path`` belong here, whatever their method."""
         if path.startswith(PREFIX):
             return True
-        segments, verb = split_path(path)
-        return any(
-            len(segments) == len(template.segments) and verb == template.verb and template.match(segments)
-            for template, extra in self._routes
-            if not extra.template.startswith(PREFIX)
-        )
+        return bool(self._at(*split_path(path)))
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse | StreamedResponse:
         """Return the reply of the matching route.
@@ -67,14 +65,16 @@ class Extras:
 
         """
         segments, verb = split_path(request.path)
-        for template, extra in self._routes:
-            is_here = len(segments) == len(template.segments) and verb == template.verb
-            if is_here and extra.verb == request.method and template.match(segments):
+        for template, extra in self._at(segments, verb):
+            if extra.verb == request.method:
                 if not extra.permission:
                     raise PermissionDenied("This route is open to nobody.")
                 await self._access.check(extra.permission, caller, _resource(request))
                 return await extra.handler(request, template.bind(segments), caller)
         raise NotFound("Nothing is served at this path and method.")
+
+    def _at(self, segments: tuple[str, ...], verb: str) -> list[tuple[Template, Extra]]:
+        return [one for one in self._by_form.get((len(segments), verb), ()) if one[0].match(segments)]
 
 
 def _resource(request: HttpRequest) -> str:

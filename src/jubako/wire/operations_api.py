@@ -38,7 +38,7 @@ class OperationsHandlers:
 
     async def get(self, request: GetOperationRequest, _caller: Caller) -> Operation:
         """Return the operation as it is now."""
-        return await self.store.read(lambda tx: self._get(tx, request.name))
+        return await self.store.peek(lambda tx: self._get(tx, request.name))
 
     async def list(self, request: ListOperationsRequest, _caller: Caller) -> ListOperationsResponse:
         """Return a page of the operations of one location."""
@@ -70,7 +70,7 @@ class OperationsHandlers:
         deadline = self.clock.now() + timeout
         with self.store.watch(operations.topic(request.name)) as watch:
             while True:
-                operation = await self.store.read(lambda tx: self._get(tx, request.name))
+                operation = await self.store.peek(lambda tx: self._get(tx, request.name))
                 if operation.done or not await watch.wait_until(self.clock, deadline):
                     return operation
 

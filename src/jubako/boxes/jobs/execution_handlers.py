@@ -50,7 +50,7 @@ class ExecutionHandlers:
         """Return the execution."""
         del caller
         key = ExecutionKey(**names.EXECUTION.parse(request.name))
-        return await self._store.read(lambda tx: self._operations.resource(tx, rows.get_execution(tx, key)))
+        return await self._store.peek(lambda tx: self._operations.resource(tx, rows.get_execution(tx, key)))
 
     async def list_executions(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:
         """Return a page of executions of a job (``jobs/-``: of all jobs), newest first."""
@@ -147,7 +147,7 @@ class TaskHandlers:
                 raise NotFound(f"Task {request.name!r} does not exist.")
             return views.task(row, item, self._base_url)
 
-        return await self._store.read(fn)
+        return await self._store.peek(fn)
 
     async def list_tasks(self, request: ListTasksRequest, caller: Caller) -> ListTasksResponse:
         """Return a page of tasks, by index."""

@@ -126,7 +126,7 @@ class JobHandlers:
         """Return the job."""
         del caller
         key = JobKey(**names.JOB.parse(request.name))
-        return await self._store.read(lambda tx: _view(tx, rows.get_job(tx, key)))
+        return await self._store.peek(lambda tx: _view(tx, rows.get_job(tx, key)))
 
     async def list_jobs(self, request: ListJobsRequest, caller: Caller) -> ListJobsResponse:
         """Return a page of jobs, by name. Nothing is deleted softly, so ``show_deleted`` adds nothing."""
@@ -231,7 +231,7 @@ class JobHandlers:
             assert template is not None, key
             return list(secret_variables.refs_of(template.containers[0], key.project).values())
 
-        await secret_variables.require(self._ports.secrets, await self._store.read(fn))
+        await secret_variables.require(self._ports.secrets, await self._store.peek(fn))
 
     def _operation(self, key: JobKey) -> str:
         return operation_name(key.project, key.location, self._ports.ids.uid())

@@ -1,6 +1,7 @@
 """Rows as the API's resources. Pure: what has to be read besides the row is handed in."""
 
 import hashlib
+from copy import copy
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -67,7 +68,7 @@ def execution(
     row: ExecutionRow, failed: states.Task | None, base_url: str, capabilities: Capabilities
 ) -> Execution:
     """Return the execution; ``failed`` is its task ``failed_task``, if there is one."""
-    resource = stored(row.document)
+    resource = copy(_parsed(row.document))
     containers = resource.template.containers if resource.template else []
     container = containers[0] if containers else Container()
     counts = row.counts
@@ -97,7 +98,9 @@ def execution(
 
 def task(row: ExecutionRow, item: states.Task, base_url: str) -> Task:
     """Return one task of the execution."""
-    parent, template = _parsed(row.document)
+    parent = _parsed(row.document)
+    template = parent.template
+    assert template is not None, row.key
     timeout = _timeout(template)
     name = task_name(row, item.index)
     return Task(
@@ -144,11 +147,9 @@ def instant(time_us: int | None) -> datetime | None:
 
 
 @lru_cache(maxsize=32)
-def _parsed(document: str) -> tuple[Execution, TaskTemplate]:
-    """Return an execution's document and its template; a page of tasks shares them, and nobody changes them."""
-    parent = stored(document)
-    assert parent.template is not None, document
-    return parent, parent.template
+def _parsed(document: str) -> Execution:
+    """Return an execution's document; all that is shown of an execution shares it, so nobody changes it."""
+    return stored(document)
 
 
 def _of_template(template: TaskTemplate) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Admission:
         deadline = self._clock.now() + patience
         with self._store.watch(rows.topic_of(lease.place.service_uid)) as watch:
             while True:
-                instance = await self._store.read(partial(instance_rows.find, place=lease.place))
+                instance = await self._store.peek(partial(instance_rows.find, place=lease.place))
                 if instance.attempt != lease.attempt or not states.is_ready(instance):
                     return True
                 if not await watch.wait_until(self._clock, deadline):
@@ -135,7 +135,7 @@ class Admission:
                 raise Unavailable(f"Service {str(key)!r} did not start in time.")
 
     async def _route(self, key: ServiceKey) -> Route:
-        route = await self._store.read(partial(instance_rows.find_route, key=key))
+        route = await self._store.peek(partial(instance_rows.find_route, key=key))
         if route is None:
             raise NotFound(f"Service {str(key)!r} does not exist.")
         return route

@@ -81,7 +81,7 @@ class ServicesGateway:
 
     async def locate(self, host: str) -> ServiceName | None:
         """See ServiceGateway."""
-        key = await self._store.read(partial(rows.find_host, host=host.lower()))
+        key = await self._store.peek(partial(rows.find_host, host=host.lower()))
         return None if key is None else ServiceName(key.project, key.location, key.service)
 
     async def forward(self, call: ServiceCall) -> StreamedResponse:

@@ -110,7 +110,7 @@ class ServiceHandlers:
         """Return the service."""
         del caller
         key = ServiceKey(**names.SERVICE.parse(request.name))
-        return await self._store.read(lambda tx: self._view(tx, rows.get_service(tx, key)))
+        return await self._store.peek(lambda tx: self._view(tx, rows.get_service(tx, key)))
 
     async def list_services(self, request: ListServicesRequest, caller: Caller) -> ListServicesResponse:
         """Return a page of services, by name. Nothing is deleted softly, so ``show_deleted`` adds nothing."""
