@@ -60,7 +60,7 @@ async def http(answer: bytes, work: Work) -> None:
         await server.serve([listening])
 
 
-class Echo(grpc.GenericRpcHandler):
+class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every call with the same bytes."""
 
     def __init__(self, answer: bytes, work: Work) -> None:

@@ -50,7 +50,7 @@ class OpenAccess:
         return
 
 
-class Echo(grpc.GenericRpcHandler):
+class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every call with the same bytes."""
 
     def service(self, _details: Any) -> grpc.RpcMethodHandler:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,10 @@ also records its start, end and output, and does it after the reply, at the expe
 handlers that keep nothing are printed for the distance only: a promise costs an fsync."""
 Load = Callable[[int, float], Awaitable[list[float]]]
 """``await load(clients, seconds)`` returns the latencies in seconds, sorted."""
+
+
+Loads = Mapping[str, Callable[[int], Load]]
+"""By transport: the load on the server at a port."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ async def compare_get(server: ServerProcess, name: str, place: Path, seconds: fl
     execution = codec.from_json(Execution, server.get(f"/v2/{name}"))
     answers = {"http": codec.encode(execution), "grpc": protobuf_codec.encode(execution)}
     path, request = f"/v2/{name}", protobuf_codec.encode(GetExecutionRequest(name=name))
-    loads = {
+    loads: Loads = {
         "http": lambda port: rest(port, wire.http("GET", path)),
         "grpc": lambda port: call(port, GET, request),
     }
@@ -126,7 +130,7 @@ async def compare_run(server: ServerProcess, place: Path, seconds: float) -> Non
     started = codec.from_json(Operation, operation)
     answers = {"http": codec.encode(started), "grpc": protobuf_codec.encode(started)}
     path, request = f"/v2/{JOB}:run", protobuf_codec.encode(RunJobRequest(name=JOB))
-    loads = {
+    loads: Loads = {
         "http": lambda port: rest(port, wire.http("POST", path, b"{}")),
         "grpc": lambda port: call(port, RUN, request),
     }

@@ -197,7 +197,10 @@ def _drawn(text: str, language: str, film: Film, manner: Manner) -> tuple[NDArra
     x0, y0, x1, y1 = board.multiline_textbbox((0, 0), "\n".join(lines), **ask)
     pad = round(size * 0.35) if manner.band else 4
     layer = Image.new("RGBA", (int(x1 - x0) + 2 * pad, int(y1 - y0) + 2 * pad), manner.band or (0, 0, 0, 0))
-    colours = {"fill": manner.ink, "stroke_fill": manner.outline and (*manner.outline, manner.ink[3])}
+    colours: dict[str, Any] = {
+        "fill": manner.ink,
+        "stroke_fill": manner.outline and (*manner.outline, manner.ink[3]),
+    }
     ImageDraw.Draw(layer).multiline_text((pad - x0, pad - y0), "\n".join(lines), **colours, **ask)
     x = (film.width - layer.width) // 2 if manner.left is None else round(manner.left * film.width)
     y = min(round(manner.top * film.height), film.height - layer.height - 4)
@@ -288,7 +291,8 @@ class Scenery:
             (draw.ellipse if rng.random() < 0.4 else draw.rectangle)((x, y, x + w, y + h), fill=(*shade, 210))
         noise = rng.normal(0, 6, (height, width, 1)).astype(np.int16)
         soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1.2 * scale)), dtype=np.int16) + noise
-        return np.clip(soft, 0, 255).astype(np.uint8)
+        filmed: Picture = np.clip(soft, 0, 255).astype(np.uint8)
+        return filmed
 
 
 def composed(scenery: Scenery, shown: Sequence[Shown], time: float) -> Picture:

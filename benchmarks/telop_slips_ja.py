@@ -34,7 +34,7 @@ for pair in _LOOKALIKE.split():
     LOOKALIKE.setdefault(pair[0], []).append(pair[1])
 
 _PAIRS = "かが きぎ くぐ けげ こご さざ しじ すず せぜ ただ てで とど はば ひび へべ".split()  # noqa: SIM905
-_VOICED = dict(_PAIRS) | {b: a for a, b in _PAIRS}
+_VOICED = {pair[0]: pair[1] for pair in _PAIRS} | {pair[1]: pair[0] for pair in _PAIRS}
 _SMALL = {"っ": "つ", "ょ": "よ", "ゃ": "や", "ゅ": "ゆ"}
 _LEFTOVER = {"を": "がは", "が": "をは", "に": "でを", "は": "がを", "で": "にを", "の": "がは", "と": "のに"}
 _NUMBER = re.compile(r"[\d,.]+|[〇一二三四五六七八九十百千]{2,}(?=[万億人円年月日時分秒件ミキグ羽])")

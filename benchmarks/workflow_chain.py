@@ -89,7 +89,7 @@ class Jubako:
             self._connection.close()
             self._connection.request("POST", path, body=json.dumps(body).encode(), headers=headers)
         response = self._connection.getresponse()
-        answer = json.loads(response.read())
+        answer: dict[str, object] = json.loads(response.read())
         assert response.status == 200, answer
         return answer
 

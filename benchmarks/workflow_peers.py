@@ -76,11 +76,11 @@ def dbos(port: int, steps: int, runs: int) -> list[float]:
     DBOS(config=config)
     getter = Getter(port)
 
-    @DBOS.step()  # type: ignore[misc]
+    @DBOS.step()
     def step() -> int:
         return getter.get()
 
-    @DBOS.workflow()  # type: ignore[misc]
+    @DBOS.workflow()
     def chain() -> int:
         return sum(step() for _ in range(steps))
 
@@ -97,11 +97,11 @@ def prefect(port: int, steps: int, runs: int) -> list[float]:
 
     getter = Getter(port)
 
-    @task  # type: ignore[misc]
+    @task
     def step() -> int:
         return getter.get()
 
-    @flow  # type: ignore[misc]
+    @flow
     def chain() -> int:
         return sum(step() for _ in range(steps))
 
@@ -115,7 +115,7 @@ def ray(port: int, steps: int, runs: int) -> list[float]:
 
     peer.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
-    @peer.remote  # type: ignore[misc]
+    @peer.remote
     def step() -> int:
         return Getter(port).get()
 
@@ -141,7 +141,7 @@ async def _restate(port: int, steps: int, runs: int) -> list[float]:
     async def step() -> int:
         return getter.get()
 
-    @service.handler()  # type: ignore[misc]
+    @service.handler()
     async def run(ctx: Any, _given: dict[str, Any]) -> int:
         done = 0
         for number in range(steps):
