@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 
+from jubako.boxes.workflows.connector_names import CONNECTORS
 from jubako.boxes.workflows.language import effects, limits
+from jubako.boxes.workflows.language.checks import grouped
 from jubako.boxes.workflows.language.library import CONSTANTS, FUNCTIONS, REQUIRED, Function, Kind
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "workflow-language.md"
@@ -77,7 +79,7 @@ MAKERS = {
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([INTRODUCTION, *_functions(), *_limits()]) + "\n"
+    return "\n".join([INTRODUCTION, *_functions(), *_connectors(), *_limits()]) + "\n"
 
 
 def _functions() -> Iterator[str]:
@@ -93,6 +95,13 @@ def _functions() -> Iterator[str]:
         yield f"| `{name}({_parameters(function)})` | {told}{blocking} | {errors} |"
     yield ""
     yield "Constants: " + ", ".join(f"`{name}`" for name in sorted(CONSTANTS)) + "."
+    yield ""
+
+
+def _connectors() -> Iterator[str]:
+    yield "## Connectors"
+    yield ""
+    yield from (f"- `{collection}`" for collection in grouped(CONNECTORS))
     yield ""
 
 

@@ -87,7 +87,7 @@ def graph_file(args: argparse.Namespace, context: Context) -> int:
     try:
         compile_workflow(text)
     except SourceRefused as refusal:
-        for line in problem_lines(args.file, refusal.problems, ""):
+        for line in problem_lines(args.file, refusal.problems):
             context.err.print(line)
         return FAILED
     graphs = draw(read_source(text))

@@ -10,15 +10,16 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from jubako.cli import workflow_executions
+from jubako.cli.client import Client
 from jubako.cli.context import Context, basename
-from jubako.cli.errors import OK, UsageError
+from jubako.cli.errors import OK, ApiError, UsageError
 from jubako.cli.flags import EnvEdit, Merge, add_env_flags, pairs
 from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
 from jubako.cli.parsing import Group
 from jubako.cli.resources import delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
-from jubako.cli.workflow_check import check_files
+from jubako.cli.workflow_check import check_files, refused, warnings_of
 from jubako.cli.workflow_graph import graph_file
 from jubako.cli.workflow_levels import add_level_flags, levels
 from jubako.cli.workflow_timeline import show_timeline
@@ -66,6 +67,11 @@ def _register_offline(workflows: Group) -> None:
     check = workflows.command("check", check_files, "Check workflow files without a server.", connects=False)
     check.add_argument("files", metavar="FILE", type=FilePath, nargs="+", help="-: standard input")
     check.add_argument("--format", dest="check_format", choices=("text", "json"), default="text")
+    check.add_argument(
+        "--google",
+        action="store_true",
+        help="allow connectors of services that only Google answers (see `jubako up --google-credentials`)",
+    )
     graph = workflows.command("graph", graph_file, "Draw the steps of a workflow file.", connects=False)
     graph.add_argument("file", metavar="FILE", type=FilePath)
     graph.add_argument("--format", dest="picture", choices=("mermaid", "svg"), default="mermaid")
@@ -77,7 +83,21 @@ def deploy_workflow(args: argparse.Namespace, context: Context) -> int:
     client = context.client
     before = client.find(f"/v1/{name}")
     changes = edits(args, before or {})
-    if before is None:
+    try:
+        _send(client, name, changes, is_new=before is None)
+    except ApiError as error:
+        raise refused(error, args.source) from error
+    workflow = client.get(f"/v1/{name}")
+    if args.source is not None:
+        for line in warnings_of(args.source, changes["sourceContents"]):
+            context.note(line)
+    context.note(f"Workflow [{basename(name)}] has been deployed, revision {workflow.get('revisionId', '')}.")
+    context.show(workflow, Nothing())
+    return OK
+
+
+def _send(client: Client, name: str, changes: Workflow, *, is_new: bool) -> None:
+    if is_new:
         if "sourceContents" not in changes:
             raise UsageError("A new workflow needs its source.", "Give --source FILE.")
         parent = name.rsplit("/", 2)[0]
@@ -87,10 +107,6 @@ def deploy_workflow(args: argparse.Namespace, context: Context) -> int:
         query = {"updateMask": ",".join(changes)}
         operation = client.call("PATCH", f"/v1/{name}", query=query, body=changes)
     client.wait(operation, "v1")
-    workflow = client.get(f"/v1/{name}")
-    context.note(f"Workflow [{basename(name)}] has been deployed, revision {workflow.get('revisionId', '')}.")
-    context.show(workflow, Nothing())
-    return OK
 
 
 def edits(args: argparse.Namespace, before: Workflow) -> Workflow:

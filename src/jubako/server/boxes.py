@@ -1,8 +1,8 @@
 """The boxes, put together: each function wires one and says what of it the server must serve and run."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from jubako.boxes.jobs import launch as jobs_launch
@@ -30,7 +30,7 @@ from jubako.boxes.services.methods import REVISIONS, SERVICES
 from jubako.boxes.services.readiness import Readiness
 from jubako.boxes.workflows.authorization import TokenSource
 from jubako.boxes.workflows.callback_routes import CallbackRoutes
-from jubako.boxes.workflows.connectors import connectors
+from jubako.boxes.workflows.connectors import Connector, connectors
 from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_documents import ExecutionDocuments
 from jubako.boxes.workflows.execution_handlers import Executions
@@ -50,6 +50,7 @@ from jubako.boxes.workflows.step_entry_routes import StepEntryRoutes
 from jubako.identity.account_api import HOSTS as ACCOUNT_HOSTS
 from jubako.identity.acting import Admit
 from jubako.identity.environment import Environments
+from jubako.identity.locations import locations_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
@@ -64,7 +65,7 @@ from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
 from jubako.wire.logging_api import LoggingApi
 from jubako.wire.method import Api
 from jubako.wire.operations import Describers
-from jubako.wire.operations_api import OperationsHandlers, operations_api
+from jubako.wire.operations_api import OperationsHandlers, operations_api, operations_methods
 
 WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
 WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
@@ -206,8 +207,8 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
 
 def workflow_apis(
     ground: Ground, callable_apis: Sequence[Api], histories: Histories, admit: Admit
-) -> tuple[Api, Api]:
-    """Return the APIs of the Workflows box; sources may call the methods of ``callable_apis`` and of these two."""
+) -> tuple[Sequence[Api], Mapping[str, Connector]]:
+    """Return the APIs of the Workflows box, and the connectors: the methods of these and of ``callable_apis``."""
     handlers = Executions(ground.store, ground.ids)
     executions = Api(
         name="workflowexecutions",
@@ -220,16 +221,24 @@ def workflow_apis(
             *ExecutionDocuments(ground.store, handlers).routes(),
         ],
     )
-    bare = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
-    known = frozenset(connectors([*callable_apis, executions, bare]))
-    workflows = Api(
-        name="workflows",
-        version="v1",
-        hosts=WORKFLOWS_HOSTS,
-        methods=WORKFLOWS,
-        handlers=Workflows(ground.store, ground.ids, known, admit).handlers(),
-    )
-    return workflows, executions
+    workflows = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
+    known = connectors([*callable_apis, executions, workflows, *_beside()])
+    handlers_of_workflows = Workflows(ground.store, ground.ids, frozenset(known), admit).handlers()
+    return [replace(workflows, handlers=handlers_of_workflows), executions], known
+
+
+def _beside() -> list[Api]:
+    """Return what connectors reach beside the boxes: operations and locations, by the names of their APIs."""
+    return [
+        Api(
+            name=name,
+            version=version,
+            hosts=hosts,
+            methods=[*operations_methods(name, version), *locations_methods(version)],
+            handlers={},
+        )
+        for name, version, hosts in (("run", "v2", RUN_HOSTS), ("workflows", "v1", WORKFLOWS_HOSTS))
+    ]
 
 
 def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
@@ -242,7 +251,7 @@ def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
 
 
 def workflows_engine(
-    ground: Ground, outgoing: Outgoing, apis: Sequence[Api], tokens: TokenSource
+    ground: Ground, outgoing: Outgoing, known: Mapping[str, Connector], tokens: TokenSource
 ) -> WorkflowsEngine:
     """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
     return WorkflowsEngine(
@@ -255,7 +264,7 @@ def workflows_engine(
             instant=Instant(ground.clock, ground.ids, ground.events),
             performer=Performer(
                 outgoing,
-                connectors(apis),
+                known,
                 ground.clock,
                 PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens),
             ),

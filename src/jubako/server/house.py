@@ -55,7 +55,8 @@ class House:
         jobs_api, services_api, *policies = iam.with_policies(ground, access, jobs.api, services.api)
         histories = Histories(ground.store)
         callable_apis = [jobs_api, services_api, boxes.logging_api(ground)]
-        apis = [*callable_apis, *boxes.workflow_apis(ground, callable_apis, histories, admit)]
+        workflow_apis, connectors = boxes.workflow_apis(ground, callable_apis, histories, admit)
+        apis = [*callable_apis, *workflow_apis]
         credentials = CredentialsHandlers(
             identities.tokens, ground.wall, identities.register, identities.account_keys
         ).api()
@@ -63,7 +64,7 @@ class House:
         router = Router(served, access, ground.events)
         outbound = Outbound(loopback_allowed=True, outside_allowed=dial is not None)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, outbound)
-        workflows = boxes.workflows_engine(ground, self._egress, apis, identities.tokens)
+        workflows = boxes.workflows_engine(ground, self._egress, connectors, identities.tokens)
         self._attempts = AttemptStream(
             ground.store,
             ground.runtime,

@@ -97,3 +97,25 @@ def test_levels_of_logging_and_history_are_sent(google: Any, jubako: Any, source
     assert google.sent("POST")[0].body == {"sourceContents": SOURCE, **levels}
     assert jubako("workflows", "execute", "hello", *flags).code == 0
     assert google.sent("POST")[-1].body == levels
+
+
+def test_a_refused_source_is_told_with_its_file_on_every_line(google: Any, jubako: Any, source: str) -> None:
+    refused = {
+        "status": "INVALID_ARGUMENT",
+        "message": "failed to build: 1:2: no\n3:4: in step a: nor this (mend)",
+    }
+    google.failures += [(404, {"error": {"status": "NOT_FOUND"}}), (400, {"error": refused})]
+    ran = jubako("workflows", "deploy", "hello", "--source", source)
+    assert ran.code == 1
+    assert f"{source}:1:2: no\n{source}:3:4: in step a: nor this (mend)\n" in ran.err
+
+
+def test_deploying_what_the_real_service_would_refuse_warns_with_the_line(
+    google: Any, jubako: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "hello.yaml"
+    path.write_text("main:\n  params: [a]\n  steps:\n    - s: {return: { b: ${a.b} }}\n")
+    ran = jubako("workflows", "deploy", "hello", "--source", str(path))
+    assert ran.code == 0, ran.err
+    assert f"{path}:4:24: warning: ${{a.b}} stands unquoted" in ran.err
+    assert google.sent("POST")

@@ -269,7 +269,7 @@ def test_a_workflow_calls_services_and_apis_as_its_own_account(strict: ServerPro
     grant(strict, f"/v2/{name}", "roles/run.invoker", member(email))
     assert "run.services.get" in ran()["error"]["payload"]
     grant(strict, "/v1/projects/local", "roles/run.viewer", member(email))
-    assert ran()["result"] == f'[204, "{name}"]'
+    assert ran()["result"] == f'[204,"{name}"]'
 
 
 def test_without_strict_iam_a_policy_that_names_invokers_holds_all_the_same(

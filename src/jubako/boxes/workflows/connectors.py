@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jubako.wire.method import Api, HttpRule, Method
+from jubako.wire.method import Api
 
 _VARIABLE = re.compile(r"\{([\w.]+)=([^}]*)\}")
 _STANDARD = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
@@ -62,7 +62,8 @@ def connectors(apis: Sequence[Api]) -> Mapping[str, Connector]:
     for api in apis:
         for method in api.methods:
             for rule in method.http:
-                connector = _connector(api, method, rule)
+                is_long_running = method.long_running is not None
+                connector = _connector(api, rule.verb, rule.path, is_long_running=is_long_running)
                 if connector is not None:
                     found[connector.name] = connector
         found |= _documents(api)
@@ -91,48 +92,52 @@ def request_of(connector: Connector, args: Mapping[str, Any]) -> ConnectorReques
     )
 
 
-def _connector(api: Api, method: Method, rule: HttpRule) -> Connector | None:
-    match = _VARIABLE.search(rule.path)
+def _connector(api: Api, verb: str, path: str, *, is_long_running: bool = False) -> Connector | None:
+    match = _VARIABLE.search(path)
     if match is None:
-        return _without_resource(api, method, rule)
+        return _without_resource(api, verb, path, is_long_running=is_long_running)
     variable, pattern = match.groups()
-    before, behind = rule.path[: match.start()], rule.path[match.end() :]
+    before, behind = path[: match.start()], path[match.end() :]
     tail, _, custom = behind.partition(":")
     collections = [part for part in (pattern + tail).split("/") if part not in {"*", "**", ""}]
-    verb = custom or _standard(rule, tail)
     return Connector(
-        name=".".join(["googleapis", api.name, api.version, *collections, verb]),
-        verb=rule.verb,
+        name=".".join(["googleapis", api.name, api.version, *collections, custom or _standard(verb, tail)]),
+        verb=verb,
         url=f"https://{api.hosts[0]}{before}{{}}{behind}",
         resource=variable.rpartition(".")[2],
-        is_long_running=method.long_running is not None,
+        is_long_running=is_long_running,
         version=api.version,
     )
 
 
-def _without_resource(api: Api, method: Method, rule: HttpRule) -> Connector | None:
+def _without_resource(api: Api, verb: str, path: str, *, is_long_running: bool) -> Connector | None:
     """Return the connector of a fixed address, such as ``/v2/entries:write``; None if nothing names its collection."""
-    path, _, custom = rule.path.removeprefix(f"/{api.version}/").partition(":")
-    if not path or "{" in path or path.startswith("/"):
+    collections, _, custom = path.removeprefix(f"/{api.version}/").partition(":")
+    if not collections or "{" in collections or collections.startswith("/"):
         return None
+    method = custom or _standard(verb, collections)
     return Connector(
-        name=".".join(
-            ["googleapis", api.name, api.version, *path.split("/"), custom or _standard(rule, path)]
-        ),
-        verb=rule.verb,
-        url=f"https://{api.hosts[0]}{rule.path}",
+        name=".".join(["googleapis", api.name, api.version, *collections.split("/"), method]),
+        verb=verb,
+        url=f"https://{api.hosts[0]}{path}",
         resource="",
-        is_long_running=method.long_running is not None,
+        is_long_running=is_long_running,
         version=api.version,
     )
 
 
 def _documents(api: Api) -> dict[str, Connector]:
-    """Return the connectors of routes such as ``/apis/run.googleapis.com/v1/namespaces/{p}/jobs/{name}:run``."""
+    """Return the connectors of routes without a schema: one with a resource name, or one of the Kubernetes shape.
+
+    The latter are such as ``/apis/run.googleapis.com/v1/namespaces/{p}/jobs/{name}:run``.
+    """
     found = {}
     for route in api.documents:
         match = _DOCUMENT.match(route.template)
         if match is None:
+            named = _connector(api, route.verb, route.template)
+            if named is not None:
+                found[named.name] = named
             continue
         base, version, collection, item, custom = match.groups()
         verb = custom or _DOCUMENT_VERBS[route.verb, bool(item)]
@@ -152,7 +157,5 @@ def _documents(api: Api) -> dict[str, Connector]:
     return found
 
 
-def _standard(rule: HttpRule, tail: str) -> str:
-    if rule.verb == "GET" and tail:
-        return "list"
-    return _STANDARD[rule.verb]
+def _standard(verb: str, tail: str) -> str:
+    return "list" if verb == "GET" and tail else _STANDARD[verb]

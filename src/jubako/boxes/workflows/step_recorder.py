@@ -193,7 +193,7 @@ class StepRecorder:
         entry = one.entry
         entry.state, entry.updated = state, self.now
         if state == FAILED:
-            entry.payload = json.dumps(to_data(error), ensure_ascii=False)
+            entry.payload = json.dumps(to_data(error), ensure_ascii=False, separators=(",", ":"))
         if self._detailed:
             entry.variables = _variables(one.frame)
         self._last_child.pop((entry.id, entry.thread), None)

@@ -115,7 +115,7 @@ class Commit:
         execution.state = Execution.State[state]
         execution.status = None
         if event is Event.RETURN:
-            execution.result = json.dumps(machine.result, ensure_ascii=False)
+            execution.result = json.dumps(machine.result, ensure_ascii=False, separators=(",", ":"))
         else:
             execution.error = _error(seat)
         execution_rows.finish(tx, execution_rows.ended(execution, tx.now), state, needs_engine=False)

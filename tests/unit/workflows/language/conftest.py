@@ -124,6 +124,7 @@ def problems_of() -> Callable[[str], list[str]]:
 
         with pytest.raises(SourceRefused) as refused:
             compile_workflow(source)
+        assert all(problem.fix for problem in refused.value.problems), refused.value.problems
         return [str(problem) for problem in refused.value.problems]
 
     return compile_badly

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-X = {"l": [1, 2], "m": {"a": {"b": 1}}, "n": None}
+X = {"l": [1, 2], "m": {"a": {"b": 1}}, "n": None, "o": {"indent": "-"}}
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,10 @@ X = {"l": [1, 2], "m": {"a": {"b": 1}}, "n": None}
         ("default(x.n, 5)", 5),
         ("default(0, 5)", 0),
         ('if(true, "a", "b")', "a"),
-        ("keys(x)", ["l", "m", "n"]),
+        ('if(x.n, "a", "b")', "b"),
+        ("keys(x)", ["l", "m", "n", "o"]),
         ('len("日本")', 2),
-        ("len(x)", 3),
+        ("len(x)", 4),
         ("get_type(1)", "integer"),
         ("get_type(1.0)", "double"),
         ("get_type(x.n)", "null"),
@@ -43,13 +44,20 @@ X = {"l": [1, 2], "m": {"a": {"b": 1}}, "n": None}
         ('map.merge(x.m, json.decode("{\\"a\\": 2}"))', {"a": 2}),
         ('map.merge_nested(x.m, json.decode("{\\"a\\": {\\"c\\": 2}}"))', {"a": {"b": 1, "c": 2}}),
         ("json.encode_to_string(x.m)", '{"a":{"b":1}}'),
-        ("json.encode_to_string([1], true)", "[\n  1\n]"),
+        ("json.encode_to_string([1], true)", "[\n    1\n]"),
+        ("json.encode_to_string([1], false)", "[1]"),
+        (
+            'json.encode_to_string(x.m, map.merge(json.decode("{\\"prefix\\": \\"> \\"}"), x.o))',
+            '{\n> -"a": {\n> --"b": 1\n> -}\n> }',
+        ),
+        ('json.decode(text.encode("\\"é\\""))', "é"),
         ('json.decode("[1, 2.5, null]")', [1, 2.5, None]),
         ("json.decode(json.encode(x.l))", [1, 2]),
         ('base64.encode(text.encode("hi!?"))', "aGkhPw=="),
         ('base64.encode(text.encode("hi!?"), false)', "aGkhPw"),
         ('text.decode(base64.decode("aGkhPw", false))', "hi!?"),
         ('text.decode(base64.decode("aGkhPw=="))', "hi!?"),
+        ('text.decode(base64.decode("aGk\\r\\nhPw==\\n"))', "hi!?"),
         (
             'base64.encode(hash.compute_checksum(text.encode(""), "MD5"))',
             "1B2M2Y8AsgTpgAmY7PhCfg==",
@@ -65,6 +73,9 @@ X = {"l": [1, 2], "m": {"a": {"b": 1}}, "n": None}
         ('text.url_encode_plus("a b+")', "a+b%2B"),
         ('text.url_decode("a+b%20%2B")', "a b +"),
         ("time.format(0)", "1970-01-01T00:00:00.000000Z"),
+        ('time.format(0, "")', "1970-01-01T00:00:00.000000Z"),
+        ('time.format(1720788633, "GMT")', "2024-07-12T12:50:33.000000Z"),
+        ('time.format(1720788633, "Europe/Paris")', "2024-07-12T14:50:33.000000+02:00"),
         ('time.format(1.5, "Asia/Tokyo")', "1970-01-01T09:00:01.500000+09:00"),
         ('time.parse("1970-01-01T09:00:01.5+09:00")', 1.5),
         ('"retry.always" == retry.always', True),
@@ -97,8 +108,11 @@ def test_a_function_has_its_value(value_of: Any, expression: str, value: Any) ->
         ('json.decode("{")', "ValueError"),
         ('json.decode("NaN")', "ValueError"),
         ('json.decode("99999999999999999999")', "ValueError"),
-        ('json.encode_to_string(json.encode("a"))', "TypeError"),
+        ('json.encode_to_string(json.encode("a"))', "ValueError"),
+        ('json.decode(text.encode("\\"a\\"", "UTF-16"))', "ValueError"),
+        ("json.decode(1)", "TypeError"),
         ('base64.decode("***")', "ValueError"),
+        ('base64.decode("aGkhPw")', "ValueError"),
         ('text.encode("a", "zip")', "ValueError"),
         ('text.decode(base64.decode("/w=="))', "ValueError"),
         ('text.substring("ab", 1, 3)', "IndexError"),

@@ -1,7 +1,7 @@
 """Source text to program: read, name, check, compile."""
 
 from jubako.boxes.workflows.language import ast
-from jubako.boxes.workflows.language.checks import CONNECTOR, Checker
+from jubako.boxes.workflows.language.checks import CONNECTOR, Checker, Known
 from jubako.boxes.workflows.language.compiler import RoutineCompiler
 from jubako.boxes.workflows.language.problems import Findings
 from jubako.boxes.workflows.language.program import Program
@@ -10,24 +10,28 @@ from jubako.boxes.workflows.language.steps import StepReader
 from jubako.boxes.workflows.language.syntax import read
 
 
-def compile_workflow(source_text: str, *, connectors: frozenset[str] | None = None) -> Program:
+def compile_workflow(
+    source_text: str, *, connectors: frozenset[str] | None = None, admits_foreign: bool = False
+) -> Program:
     """Return the program of a source text, YAML or JSON; ``program.warnings`` lists what is doubtful.
 
     Args:
         source_text: The source, at most 128 KB.
         connectors: Full names of the connectors that exist; None admits all.
+        admits_foreign: Whether those of services that ``connectors`` does not have are admitted too.
 
     Raises:
         SourceRefused: An InvalidArgument whose ``problems`` lists everything that is wrong, by line and column.
 
     """
     findings = Findings()
-    source = StepReader(findings).source(read(source_text, findings))
-    findings.settle()
+    reader = StepReader(findings)
+    source = reader.source(read(source_text, findings))
     declarer = Declarer(findings)
     for routine in source.routines.values():
         declarer.routine(routine)
-    Checker(source, findings, connectors).check()
+    known = Known(connectors, admits_foreign=admits_foreign)
+    Checker(source, findings, known, is_whole=reader.is_whole).check()
     findings.settle()
     names = frozenset(source.routines)
     units = {name: RoutineCompiler(routine, names).compile() for name, routine in source.routines.items()}

@@ -24,16 +24,44 @@ from jubako.boxes.workflows.language.syntax import Node
 
 CONNECTOR = "googleapis."
 _CONNECTOR_PARTS_MIN = 4
+_SHOWN = 10
+
+
+class Known:
+    """Which connectors may be called: those of ``names`` (None: all), and any of services that these do not have."""
+
+    def __init__(self, names: frozenset[str] | None, *, admits_foreign: bool = False) -> None:
+        self._names = names
+        self._services = {_service(name) for name in names or ()}
+        self._admits_foreign = admits_foreign
+
+    def __contains__(self, name: str) -> bool:
+        if self._names is None or name in self._names:
+            return True
+        return self._admits_foreign and _service(name) not in self._services
+
+    def instead(self, name: str) -> str:
+        """Return how to mend an unknown one: the method that was meant; else those there are, of this API or of all."""
+        known = sorted(self._names or ())
+        api = ".".join(name.split(".")[:3]) + "."
+        own = [other for other in known if other.startswith(api)]
+        return _similar(name, own) or f"there are {' '.join(grouped(own or known))}"
 
 
 class Checker:
-    """Checks one source whose scopes have been made; ``connectors`` names those that exist, None admits all."""
+    """Checks one source whose scopes have been made.
 
-    def __init__(self, source: ast.Source, findings: Findings, connectors: frozenset[str] | None) -> None:
+    Of a source that is not whole, unknown variables and steps are not told: what makes them may stand in the part that
+    could not be read.
+    """
+
+    def __init__(self, source: ast.Source, findings: Findings, connectors: Known, *, is_whole: bool) -> None:
         self.source = source
+        self.is_whole = is_whole
         self.findings = findings
         self.connectors = connectors
         self.step = ""
+        self.steps: list[ast.Step] = []
         self.all_steps: set[str] = set()
 
     def check(self) -> None:
@@ -46,10 +74,11 @@ class Checker:
             for param in routine.params:
                 if param.default is not None:
                     self._value(param.default, Scope())
+            self.steps = routine.steps
             self.all_steps = {step.name for step in ast.every(routine.steps)}
             self._steps(routine.steps, routine.scope, frozenset(), in_loop=False)
 
-    def _error(self, at: Node, message: str, fix: str = "") -> None:
+    def _error(self, at: Node, message: str, fix: str) -> None:
         self.findings.error(at, self.step, message, fix)
 
     def _steps(self, steps: list[ast.Step], scope: Scope, outer: frozenset[str], *, in_loop: bool) -> None:
@@ -90,7 +119,8 @@ class Checker:
         target = node.value
         if target in ("break", "continue"):
             if not in_loop:
-                self._error(node, f"next: {target} is only allowed inside a for loop")
+                fix = "name the step to go on with, or end"
+                self._error(node, f"next: {target} is only allowed inside a for loop", fix)
             elif target == "break" and scope.is_frame and scope.loop_names:
                 self._error(node, "a parallel for cannot be left with break", "use continue, or a plain for")
         elif target == "end":
@@ -105,8 +135,9 @@ class Checker:
         if target in self.all_steps:
             fix = "next reaches steps beside it and steps of enclosing blocks, not out of a parallel branch"
             self._error(node, f"step {target} cannot be reached from here", fix)
-        else:
-            self._error(node, f"next names an unknown step {target}", _similar(target, reachable))
+        elif self.is_whole:
+            fix = _similar(target, reachable) or f"steps that can be reached: {_some(reachable)}"
+            self._error(node, f"next names an unknown step {target}", fix)
 
     def _target(self, target: Expr, at: Node, scope: Scope) -> None:
         if isinstance(target, Name):
@@ -121,40 +152,45 @@ class Checker:
             start = start.item
         assert isinstance(start, Name)
         if scope.resolve(start.name) is None:
-            fix = _similar(start.name, scope.names()) or f"assign {start.name}: {{}} before"
-            self._error(at, f"variable {start.name} is not defined", fix)
+            if self.is_whole:
+                fix = _similar(start.name, scope.names()) or f"assign {start.name}: {{}} before"
+                self._error(at, f"variable {start.name} is not defined", fix)
         elif not scope.writable(start.name):
             fix = f"add {start.name} to shared of the parallel step"
             self._error(at, f"variable {start.name} is not shared and cannot be written in a branch", fix)
 
     def _call(self, body: ast.Call) -> None:
         name = body.function
-        if name in self.source.routines:
-            self._fit(body.at, _misfit(self.source.routines[name], 0, body.args))
-        elif name in FUNCTIONS:
-            self._fit(body.at, FUNCTIONS[name].misfit(0, body.args))
-            if name == "sys.log" and len({"data", "text", "json"} & body.args.keys()) != 1:
-                self._error(body.at, "sys.log needs exactly one of data, text and json")
+        if name in self.source.routines or name in FUNCTIONS:
+            is_fit = self._fit(body.at, name, 0, body.args)
+            if is_fit and name == "sys.log" and len({"data", "text", "json"} & body.args.keys()) != 1:
+                fix = "give text for a line, json for a map"
+                self._error(body.at, "sys.log needs exactly one of data, text and json", fix)
         elif name.startswith(CONNECTOR):
             if len(name.split(".")) < _CONNECTOR_PARTS_MIN:
                 fix = "write googleapis.<service>.<version>.<collection>.<method>"
                 self._error(body.at, f"{name} does not name a method of a connector", fix)
-            elif self.connectors is not None and name not in self.connectors:
-                self._error(body.at, f"unknown connector {name}", self._known_connectors(name))
+            elif name not in self.connectors:
+                self._error(body.at, f"unknown connector {name}"[:200], self.connectors.instead(name))
         else:
             self._unknown(body.at, name)
 
-    def _known_connectors(self, name: str) -> str:
-        known = sorted(self.connectors or ())
-        return _similar(name, known) or f"known connectors: {', '.join(known)}"
-
-    def _fit(self, at: Node, misfit: str) -> None:
+    def _fit(self, at: Node, name: str, positional: int, named: Iterable[str]) -> bool:
+        """Return whether a call of a routine or a library function has the arguments it takes."""
+        routine = self.source.routines.get(name)
+        takes = [param.name for param in routine.params] if routine else list(FUNCTIONS[name].parameters)
+        misfit = _misfit(routine, positional, named) if routine else FUNCTIONS[name].misfit(positional, named)
         if misfit:
-            self._error(at, misfit)
+            fix = f"it takes {', '.join(takes)}" if takes else "it takes none"
+            self._error(at, misfit, "call a subworkflow" if name == "main" else fix)
+        return not misfit
 
     def _unknown(self, at: Node, name: str) -> None:
-        known = [*FUNCTIONS, *self.source.routines]
-        self._error(at, f"unknown function {name}"[:200], _similar(name, known))
+        fix = _similar(name, [*FUNCTIONS, *self.source.routines])
+        fix = (
+            fix or "call a library function, a subworkflow of this file, or googleapis.SERVICE.VERSION.METHOD"
+        )
+        self._error(at, f"unknown function {name}"[:200], fix)
 
     def _value(self, node: Node, scope: Scope) -> None:
         if node.tree is not None:
@@ -171,7 +207,7 @@ class Checker:
         pending = [tree]
         while pending:
             node = pending.pop()
-            where = Node("scalar", None, at.line, at.column + node.offset + (2 if at.tree is tree else 0))
+            where = at.expression_at(node.offset) if at.tree is tree else at
             if isinstance(node, Invocation):
                 self._invocation(node, where)
             if isinstance(node, Name | Member) and self._is_constant(node, scope):
@@ -185,19 +221,27 @@ class Checker:
         return name in CONSTANTS and scope.resolve(name.partition(".")[0]) is None
 
     def _symbol(self, node: Name, at: Node, scope: Scope) -> None:
-        if scope.resolve(node.name) is None and node.name not in self.source.routines:
+        if self.is_whole and scope.resolve(node.name) is None and node.name not in self.source.routines:
             message = f"symbol '{node.name}' is neither a variable nor a sub-workflow name"
-            self._error(at, message, _similar(node.name, scope.names()) or "assign it in a step before")
+            fix = _similar(node.name, scope.names()) or self._elsewhere(node.name)
+            self._error(at, message, fix or "assign it in a step before")
+
+    def _elsewhere(self, name: str) -> str:
+        """Return what to do if the variable exists, but further inside: in a loop or a branch."""
+        for step in ast.every(self.steps):
+            for _, inner in ast.nested(step.body):
+                if inner is not None and name in inner.keys:
+                    return f"it lives in step {step.name} only; there assign it to a variable from before that step"
+        return ""
 
     def _invocation(self, node: Invocation, at: Node) -> None:
         name = node.name
-        if name in self.source.routines:
-            self._fit(at, _misfit(self.source.routines[name], len(node.arguments), ()))
-        elif name.startswith(CONNECTOR) or (name in FUNCTIONS and FUNCTIONS[name].kind is Kind.BLOCKING):
+        is_library = name in FUNCTIONS and name not in self.source.routines
+        if name.startswith(CONNECTOR) or (is_library and FUNCTIONS[name].kind is Kind.BLOCKING):
             fix = f"make it a step: call: {name} with result"
             self._error(at, f"{name} is a blocking call and not allowed in an expression", fix)
-        elif name in FUNCTIONS:
-            self._fit(at, FUNCTIONS[name].misfit(len(node.arguments), ()))
+        elif is_library or name in self.source.routines:
+            self._fit(at, name, len(node.arguments), ())
         else:
             self._unknown(at, name)
 
@@ -212,6 +256,24 @@ def _in_branch(scope: Scope) -> bool:
 def _similar(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:100], sorted(known), n=1)
     return f"did you mean {close[0]}?" if close else ""
+
+
+def _service(connector: str) -> str:
+    return connector.split(".")[1] if "." in connector else ""
+
+
+def grouped(connectors: Iterable[str]) -> list[str]:
+    """Return names of connectors, those of one collection as one: ``googleapis.x.v1.things.{get,list}``."""
+    methods: dict[str, list[str]] = {}
+    for name in sorted(connectors):
+        collection, _, method = name.rpartition(".")
+        methods.setdefault(collection, []).append(method)
+    return [f"{collection}.{{{','.join(found)}}}" for collection, found in methods.items()]
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:_SHOWN]) + (", ..." if len(shown) > _SHOWN else "")
 
 
 def _misfit(routine: ast.Routine, positional: int, named: Iterable[str]) -> str:

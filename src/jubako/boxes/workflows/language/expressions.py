@@ -20,12 +20,15 @@ from jubako.boxes.workflows.language.limits import (
 
 
 class ExpressionError(Exception):
-    """The text is no expression; ``offset`` is the 0-based character where that shows."""
+    """The text is no expression; ``offset`` is the 0-based character where that shows, ``fix`` how to mend it."""
 
-    def __init__(self, message: str, offset: int) -> None:
+    def __init__(
+        self, message: str, offset: int, fix: str = "write values, operators and calls; text in quotes"
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ _BINDING = {
 }
 _UNARY = {"-": 6, "not": 7}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
+_SPLIT = "assign parts of it to variables first"
+_QUOTE = "quote it to keep it as text"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 
 
@@ -142,8 +147,7 @@ def parse_scalar(text: str) -> Expr:
     """Return the tree of a scalar for which `is_expression` holds."""
     stripped = text.strip()
     if len(stripped) > EXPRESSION_CHARS_MAX:
-        message = f"expression has {len(stripped)} characters, at most {EXPRESSION_CHARS_MAX} are allowed"
-        raise ExpressionError(message, 0)
+        raise _too_long(stripped)
     return _Parser(stripped[2:-1]).whole()
 
 
@@ -155,8 +159,7 @@ def parse(text: str) -> Expr:
 
     """
     if len(text) > EXPRESSION_CHARS_MAX:
-        message = f"expression has {len(text)} characters, at most {EXPRESSION_CHARS_MAX} are allowed"
-        raise ExpressionError(message, 0)
+        raise _too_long(text)
     return _Parser(text).whole()
 
 
@@ -326,22 +329,27 @@ class _Parser:
         return Invocation(name, self._list(")"), start.offset, ordinal)
 
 
+def _too_long(text: str) -> ExpressionError:
+    message = f"expression has {len(text)} characters, at most {EXPRESSION_CHARS_MAX} are allowed"
+    return ExpressionError(message, 0, _SPLIT)
+
+
 def _too_deep(token: _Token) -> ExpressionError:
     message = f"expression is nested deeper than {EXPRESSION_DEPTH_MAX} levels"
-    return ExpressionError(message, token.offset)
+    return ExpressionError(message, token.offset, _SPLIT)
 
 
 def _integer(token: _Token) -> int:
     value = int(token.text)
     if value > INTEGER_MAX:
-        raise ExpressionError(f"{token.text} does not fit into 64 bits", token.offset)
+        raise ExpressionError(f"{token.text} does not fit into 64 bits", token.offset, _QUOTE)
     return value
 
 
 def _double(token: _Token) -> float:
     value = float(token.text)
     if not math.isfinite(value):
-        raise ExpressionError(f"{token.text[:40]} is not a finite number", token.offset)
+        raise ExpressionError(f"{token.text[:40]} is not a finite number", token.offset, _QUOTE)
     return value
 
 

@@ -1,7 +1,7 @@
 """What operators do to values, and the errors they raise.
 
-Source: cloud.google.com/workflows/docs/reference/syntax/datatypes; wordings of the errors as the service prints them
-where known (cloud.google.com/workflows/docs/access-execution-results for `in`).
+Source: cloud.google.com/workflows/docs/reference/syntax/datatypes, with "Implicit data type conversions"; wordings of
+the errors as the service prints them where known (cloud.google.com/workflows/docs/access-execution-results for `in`).
 """
 
 import math
@@ -14,6 +14,7 @@ from jubako.boxes.workflows.language.limits import INTEGER_MAX, INTEGER_MIN, STR
 from jubako.boxes.workflows.language.values import (
     equal,
     is_number,
+    scalar_text,
     string_too_long,
     text_bytes,
     type_name,
@@ -34,16 +35,24 @@ def _unsupported(sign: str, left: Data, right: Data) -> Raised:
 
 
 def add(left: Data, right: Data) -> Data:
-    """Add two numbers, or join two strings; the length is checked before the string is made."""
+    """Add two numbers, or join a string and a string, number or boolean."""
     if is_number(left) and is_number(right):
         return fitted(left + right)
     if type(left) is str and type(right) is str:
-        if (len(left) + len(right)) * 4 > STRING_BYTES_MAX and (
-            text_bytes(left) + text_bytes(right) > STRING_BYTES_MAX
-        ):
-            raise string_too_long()
-        return left + right
-    raise _unsupported("+", left, right)
+        return _joined(left, right)
+    one, other = scalar_text(left), scalar_text(right)
+    if one is None or other is None or str not in (type(left), type(right)):
+        raise _unsupported("+", left, right)
+    return _joined(one, other)
+
+
+def _joined(left: str, right: str) -> str:
+    # The length is checked before the string is made.
+    if (len(left) + len(right)) * 4 > STRING_BYTES_MAX and (
+        text_bytes(left) + text_bytes(right) > STRING_BYTES_MAX
+    ):
+        raise string_too_long()
+    return left + right
 
 
 def _numeric(sign: str, work: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

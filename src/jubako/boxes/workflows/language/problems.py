@@ -15,8 +15,8 @@ class Problem:
         line: 1-based line.
         column: 1-based column.
         step: Name of the step it is in, "" outside of steps.
-        message: What is wrong, one sentence without full stop.
-        fix: How to mend it, one sentence; "" if the message says it all.
+        message: What is wrong, one line without full stop.
+        fix: How to mend it, likewise.
 
     """
 
@@ -24,12 +24,15 @@ class Problem:
     column: int
     step: str
     message: str
-    fix: str = ""
+    fix: str
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, kind: str = "") -> str:
+        """Return it as editors read it, ``kind`` (such as ``warning: ``) behind the place."""
         where = f"in step {self.step}: " if self.step else ""
-        fix = f" ({self.fix})" if self.fix else ""
-        return f"{self.line}:{self.column}: {where}{self.message}{fix}"
+        return f"{self.line}:{self.column}: {kind}{where}{self.message} ({self.fix})"
 
 
 class SourceRefused(InvalidArgument):
@@ -50,23 +53,28 @@ class Findings:
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
-    def error(self, at: Data, step: str, message: str, fix: str = "") -> None:
+    def error(self, at: Data, step: str, message: str, fix: str) -> None:
         """Record an error at ``at``, anything with ``line`` and ``column``; past 100 errors, give up.
 
         Raises:
             SourceRefused: There are too many errors to go on.
 
         """
-        self.errors.append(Problem(at.line, at.column, step, message, fix))
+        self.errors.append(Problem(at.line, at.column, step, _one_line(message), _one_line(fix)))
         if len(self.errors) >= PROBLEMS_MAX:
             self.settle()
 
-    def warn(self, at: Data, step: str, message: str, fix: str = "") -> None:
+    def warn(self, at: Data, step: str, message: str, fix: str) -> None:
         """Record a warning at ``at``; warnings do not stop a deployment."""
         if len(self.warnings) < PROBLEMS_MAX:
-            self.warnings.append(Problem(at.line, at.column, step, message, fix))
+            self.warnings.append(Problem(at.line, at.column, step, _one_line(message), _one_line(fix)))
 
     def settle(self) -> None:
         """Raise SourceRefused if any error was recorded."""
         if self.errors:
             raise SourceRefused(self.errors)
+
+
+def _one_line(text: str) -> str:
+    # What is quoted from the source may have several.
+    return " ".join(text.split())

@@ -4,7 +4,6 @@ Each finding is recorded and reading goes on, so that a person sees all of them 
 """
 
 import re
-from collections.abc import Iterable
 
 from jubako.boxes.workflows.language import ast
 from jubako.boxes.workflows.language.expressions import (
@@ -16,7 +15,6 @@ from jubako.boxes.workflows.language.expressions import (
     Name,
     is_expression,
     parse,
-    parse_scalar,
 )
 from jubako.boxes.workflows.language.limits import (
     ASSIGNMENTS_MAX,
@@ -25,10 +23,9 @@ from jubako.boxes.workflows.language.limits import (
     CONDITIONS_MAX,
     PARAMS_MAX,
 )
-from jubako.boxes.workflows.language.problems import Findings
+from jubako.boxes.workflows.language.reading import NAME, Reader
 from jubako.boxes.workflows.language.syntax import Node
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _STEP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]{0,127}\Z")
 _RESERVED = frozenset({"end", "break", "continue"})
 
@@ -49,16 +46,8 @@ _LOOP_FIELDS = frozenset({"value", "index", "in", "range", "steps"})
 _PARALLEL_FIELDS = frozenset({"branches", "for", "shared", "concurrency_limit", "exception_policy"})
 
 
-class StepReader:
+class StepReader(Reader):
     """Reads one source; problems go to the findings it was given."""
-
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
-        self.step = ""
-
-    def error(self, at: Node, message: str, fix: str = "") -> None:
-        """Record a problem in the step being read."""
-        self.findings.error(at, self.step, message, fix)
 
     def source(self, root: Node) -> ast.Source:
         """Return the routines of a source: a bare list of steps, or a map with ``main``."""
@@ -73,9 +62,9 @@ class StepReader:
     def _routine(self, key: Node, body: Node) -> ast.Routine:
         self.step = ""
         name = key.value
-        if not _NAME.match(name):
+        if not NAME.match(name):
             self.error(key, f"{name!r} is not a name of a workflow", "use letters, digits and underscores")
-        fields = self._fields(body, f"workflow {name}", frozenset({"params", "steps"}))
+        fields = self.fields(body, f"workflow {name}", frozenset({"params", "steps"}))
         params = self._params(name, fields.get("params"))
         if "steps" not in fields:
             self.error(body, f"workflow {name} has no steps", "add steps with at least one step")
@@ -86,16 +75,17 @@ class StepReader:
         if node is None:
             return []
         if node.kind != "list":
-            self.error(node, "params must be a list of names", "write params: [a, b]")
+            self.lose(node, "params must be a list of names", "write params: [a, b]")
             return []
         params = [param for item in node.value if (param := self._param(item)) is not None]
         names = [param.name for param in params]
         for param in params:
             if names.count(param.name) > 1:
-                self.error(param.at, f"duplicate parameter {param.name}")
+                self.error(param.at, f"duplicate parameter {param.name}", "rename one of them")
         most = 1 if routine == "main" else PARAMS_MAX
         if len(params) > most:
-            self.error(node, f"workflow {routine} has {len(params)} params, at most {most} allowed")
+            message = f"workflow {routine} has {len(params)} params, at most {most} allowed"
+            self.error(node, message, "take one map that holds them")
         return params
 
     def _param(self, item: Node) -> ast.Param | None:
@@ -107,28 +97,10 @@ class StepReader:
         name = self.variable(key, "parameter")
         return ast.Param(name.value, key, default) if name else None
 
-    def variable(self, node: Node, what: str) -> Node | None:
-        """Return the node if it is the name of a variable; record a problem otherwise."""
-        if node.is_text() and _NAME.match(node.value):
-            return node
-        shown = node.value if node.kind == "scalar" else f"a {node.kind}"
-        self.error(node, f"{what} must be a name; got {shown!r}"[:200], "use letters, digits and underscores")
-        return None
-
-    def _fields(self, node: Node, what: str, allowed: Iterable[str]) -> dict[str, Node]:
-        if node.kind != "map":
-            self.error(node, f"{what} must be a map", f"known fields: {', '.join(sorted(allowed))}")
-            return {}
-        for key, _ in node.value:
-            if key.value not in allowed:
-                fix = f"known fields here: {', '.join(sorted(allowed))}"
-                self.error(key, f"unknown field {key.value!r} in {what}"[:200], fix)
-        return {key: item for key, item in node.entries().items() if key in allowed}
-
     def steps(self, node: Node, what: str) -> list[ast.Step]:
         """Return a list of steps; record a problem if it is empty or none."""
         if node.kind != "list":
-            self.error(node, f"steps of {what} must be a list", "write each step as - name: ...")
+            self.lose(node, f"steps of {what} must be a list", "write each step as - name: ...")
             return []
         if not node.value:
             self.error(node, f"steps of {what} are empty", "add at least one step")
@@ -145,7 +117,7 @@ class StepReader:
     def _named(self, item: Node) -> ast.Step | None:
         if item.kind != "map" or len(item.value) != 1:
             fix = "write - name: and indent the fields of the step below it"
-            self.error(item, "a step must be a map with one key, its name", fix)
+            self.lose(item, "a step must be a map with one key, its name", fix)
             return None
         key, fields = item.value[0]
         outer, self.step = self.step, key.value
@@ -163,16 +135,16 @@ class StepReader:
         """Return the step that a map of fields describes; ``extra`` names fields the caller reads itself."""
         step = ast.Step(at.value if at.is_text() else self.step, at)
         if node.kind != "map":
-            self.error(node, "a step must have fields", f"give one of {', '.join(FIELDS)}")
+            self.lose(node, "a step must have fields", f"give one of {', '.join(FIELDS)}")
             return step
         entries = node.entries()
         kinds = [kind for kind in FIELDS if kind in entries]
         if len(kinds) > 1:
             fix = "split it into several steps"
-            self.error(node, f"a step cannot have both {kinds[0]} and {kinds[1]}", fix)
+            self.lose(node, f"a step cannot have both {kinds[0]} and {kinds[1]}", fix)
         kind = kinds[0] if kinds else ""
         allowed = {kind} | FIELDS[kind] if kind else {"next"}
-        fields = self._fields(node, f"a {kind} step" if kind else "a step", {*allowed, *extra, *kinds})
+        fields = self.fields(node, f"a {kind} step" if kind else "a step", {*allowed, *extra, *kinds})
         if not kind and "next" not in fields:
             self.error(at, "the step does nothing", f"give one of {', '.join(FIELDS)} or next")
         step.next = self._next(fields.get("next"))
@@ -190,7 +162,7 @@ class StepReader:
     def _read_assign(self, _at: Node, fields: dict[str, Node]) -> ast.Body:
         node = fields["assign"]
         if node.kind != "list" or not node.value:
-            self.error(node, "assign must be a list of assignments", "write - variable: value")
+            self.lose(node, "assign must be a list of assignments", "write - variable: value")
             return None
         if len(node.value) > ASSIGNMENTS_MAX:
             fix = "split it into several steps"
@@ -202,7 +174,7 @@ class StepReader:
 
     def _assignment(self, item: Node) -> tuple[Expr, Node, Node] | None:
         if item.kind != "map" or len(item.value) != 1:
-            self.error(item, "an assignment must be a map with one key", "write - variable: value")
+            self.lose(item, "an assignment must be a map with one key", "write - variable: value")
             return None
         key, value = item.value[0]
         self.value(value)
@@ -214,24 +186,24 @@ class StepReader:
         try:
             target = parse(key.value)
         except ExpressionError as bad:
-            self.error(key, f"bad assignment target: {bad.message}", fix)
+            self.lose(key, f"bad assignment target: {bad.message}", fix)
             return None
         start = target
         while isinstance(start, Member | Index):
             start = start.item
         if isinstance(start, Name):
             return target
-        self.error(key, f"cannot assign to {key.value!r}"[:200], fix)
+        self.lose(key, f"cannot assign to {key.value!r}"[:200], fix)
         return None
 
     def _read_call(self, _at: Node, fields: dict[str, Node]) -> ast.Body:
         function = fields["call"]
         if not function.is_text() or is_expression(function.value):
-            self.error(function, "call must name a function", "an expression cannot choose the function")
+            self.lose(function, "call must name a function", "an expression cannot choose the function")
             return None
         args = fields.get("args")
         if args is not None and args.kind != "map":
-            self.error(args, "args must be a map of argument names to values")
+            self.error(args, "args must be a map of argument names to values", "write name: value")
             args = None
         named = args.entries() if args is not None else {}
         for value in named.values():
@@ -242,17 +214,18 @@ class StepReader:
     def _read_switch(self, at: Node, fields: dict[str, Node]) -> ast.Body:
         node = fields["switch"]
         if node.kind != "list" or not node.value:
-            self.error(node, "switch must be a list of conditions", "write - condition: ${...}")
+            self.lose(node, "switch must be a list of conditions", "write - condition: ${...}")
             return None
         if len(node.value) > CONDITIONS_MAX:
-            self.error(node, f"{len(node.value)} conditions in one switch, at most {CONDITIONS_MAX} allowed")
+            message = f"{len(node.value)} conditions in one switch, at most {CONDITIONS_MAX} allowed"
+            self.error(node, message, "split it into several steps")
         cases = [case for item in node.value if (case := self._case(at, item)) is not None]
         return ast.Switch(cases)
 
     def _case(self, at: Node, item: Node) -> ast.Case | None:
         condition = item.entries().get("condition")
         if condition is None:
-            self.error(item, "a switch entry needs a condition", "write - condition: ${...}")
+            self.lose(item, "a switch entry needs a condition", "write - condition: ${...}")
             return None
         self.value(condition)
         literal = condition.kind != "scalar" or (condition.tree is None and type(condition.value) is not bool)
@@ -271,13 +244,15 @@ class StepReader:
         return self._loop(at, fields["for"])
 
     def _loop(self, at: Node, node: Node) -> ast.For | None:
-        fields = self._fields(node, "for", _LOOP_FIELDS)
+        fields = self.fields(node, "for", _LOOP_FIELDS)
         missing = [name for name in ("value", "steps") if name not in fields]
         if missing or not fields:
-            self.error(node, f"for needs {' and '.join(missing)}")
+            self.lose(
+                node, f"for needs {' and '.join(missing)}", "write for: with value, in or range, and steps"
+            )
             return None
         if ("in" in fields) == ("range" in fields):
-            self.error(node, "for needs exactly one of in and range")
+            self.lose(node, "for needs exactly one of in and range", "in goes through a list, range counts")
             return None
         value = self.variable(fields["value"], "value")
         index = self.variable(fields["index"], "index") if "index" in fields else None
@@ -298,9 +273,9 @@ class StepReader:
 
     def _read_parallel(self, at: Node, fields: dict[str, Node]) -> ast.Body:
         node = fields["parallel"]
-        inner = self._fields(node, "parallel", _PARALLEL_FIELDS)
+        inner = self.fields(node, "parallel", _PARALLEL_FIELDS)
         if ("branches" in inner) == ("for" in inner):
-            self.error(node, "parallel needs exactly one of branches and for")
+            self.lose(node, "parallel needs exactly one of branches and for", "split it into two steps")
             return None
         limit = inner.get("concurrency_limit")
         if limit is not None:
@@ -317,22 +292,23 @@ class StepReader:
     def _limit(self, node: Node) -> None:
         self.value(node)
         if node.tree is None and (type(node.value) is not int or node.value < 1):
-            self.error(node, "concurrency_limit must be a positive integer or an expression")
+            self.error(node, "concurrency_limit must be a positive integer or an expression", "write 1 to 20")
 
     def _shared(self, node: Node | None) -> list[Node]:
         if node is None:
             return []
         if node.kind != "list":
-            self.error(node, "shared must be a list of variables", "write shared: [a, b]")
+            self.lose(node, "shared must be a list of variables", "write shared: [a, b]")
             return []
         return [name for item in node.value if (name := self.variable(item, "shared")) is not None]
 
     def _branches(self, node: Node) -> list[ast.Branch]:
-        if node.kind != "list" or not BRANCHES_MIN <= len(node.value) <= BRANCHES_MAX:
-            count = len(node.value) if node.kind == "list" else "no"
-            fix = f"give {BRANCHES_MIN} to {BRANCHES_MAX}"
-            self.error(node, f"{count} branches in a parallel step", fix)
+        if node.kind != "list":
+            self.lose(node, "branches must be a list", "write each branch as - name: with steps")
             return []
+        if not BRANCHES_MIN <= len(node.value) <= BRANCHES_MAX:
+            fix = f"give {BRANCHES_MIN} to {BRANCHES_MAX}"
+            self.error(node, f"{len(node.value)} branches in a parallel step", fix)
         branches = [branch for item in node.value if (branch := self._branch(item)) is not None]
         seen: set[str] = set()
         for branch in branches:
@@ -351,7 +327,7 @@ class StepReader:
 
     def _read_try(self, at: Node, fields: dict[str, Node]) -> ast.Body:
         if "retry" not in fields and "except" not in fields:
-            self.error(at, "try needs retry or except")
+            self.error(at, "try needs retry or except", "add except: with as and steps, or leave out try")
         if "retry" in fields:
             self.value(fields["retry"])
         body = self.body(at, fields["try"], frozenset())
@@ -361,10 +337,10 @@ class StepReader:
     def _except(self, node: Node | None) -> tuple[Node | None, list[ast.Step] | None]:
         if node is None:
             return None, None
-        fields = self._fields(node, "except", frozenset({"as", "steps"}))
+        fields = self.fields(node, "except", frozenset({"as", "steps"}))
         error = self.variable(fields["as"], "as") if "as" in fields else None
         if "steps" not in fields:
-            self.error(node, "except needs steps")
+            self.error(node, "except needs steps", "add steps with at least one step")
             return error, []
         return error, self.steps(fields["steps"], "except")
 
@@ -375,20 +351,3 @@ class StepReader:
     def _read_return(self, _at: Node, fields: dict[str, Node]) -> ast.Body:
         self.value(fields["return"])
         return ast.Return(fields["return"])
-
-    def value(self, node: Node) -> None:
-        """Parse every expression in a value, in place."""
-        if node.kind == "list":
-            for item in node.value:
-                self.value(item)
-        elif node.kind == "map":
-            for key, item in node.value:
-                self.value(key)
-                self.value(item)
-        elif node.tree is None and is_expression(node.value):
-            try:
-                node.tree = parse_scalar(node.value)
-            except ExpressionError as bad:
-                at = Node("scalar", None, node.line, node.column + bad.offset)
-                self.error(at, f"bad expression: {bad.message}: {node.value.strip()[:120]}")
-                node.tree = Const(None, 0)

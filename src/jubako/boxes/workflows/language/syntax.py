@@ -52,6 +52,7 @@ class Node:
         column: 1-based column of its start.
         length: Length of a scalar in characters, 1 otherwise.
         weight: Nodes it expands to when every alias is followed.
+        inset: How many characters of the source stand between its start and its text: 1 for a quote.
         tree: The parsed expression of a scalar that is one; filled by `steps`.
 
     """
@@ -62,11 +63,17 @@ class Node:
     column: int
     length: int = 1
     weight: int = 1
+    inset: int = 0
     tree: Any = None
 
     def is_text(self) -> bool:
         """Return whether this is a string scalar."""
         return self.kind == "scalar" and type(self.value) is str
+
+    def expression_at(self, offset: int) -> "Node":
+        """Return the place of a character of the expression that this scalar is; 0 is what follows ``${``."""
+        spaces = len(self.value) - len(self.value.lstrip())
+        return Node("scalar", None, self.line, self.column + self.inset + spaces + len("${") + offset)
 
     def entries(self) -> dict[str, "Node"]:
         """Return a map node's entries by key; empty for other kinds."""
@@ -164,6 +171,7 @@ class _Composer:
         value = self._typed(event) if event.implicit[0] else event.value
         length = max(1, event.end_mark.index - mark.index)
         node = Node("scalar", value, mark.line + 1, mark.column + 1, length)
+        node.inset = int(event.style in ("'", '"'))
         if event.tag is not None and event.tag not in ("tag:yaml.org,2002:str", "!"):
             self._fail(event, f"tag {event.tag} is not allowed", "remove it")
         self._anchor(event.anchor, node)
@@ -226,7 +234,8 @@ class _Composer:
         holder = self.open[-1]
         holder.weight += node.weight
         if holder.weight > SOURCE_NODES_MAX:
-            self.findings.error(holder, "", f"aliases expand to more than {SOURCE_NODES_MAX} values")
+            message = f"aliases expand to more than {SOURCE_NODES_MAX} values"
+            self.findings.error(holder, "", message, "write the values out, or read them at run time")
             self.findings.settle()
         if holder.kind == "list":
             holder.value.append(node)

@@ -45,6 +45,13 @@ def is_number(value: Data) -> bool:
     return type(value) is int or type(value) is float
 
 
+def scalar_text(value: Data) -> str | None:
+    """Return a string, number or boolean as text, None for what no conversion makes text of."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return str(value) if type(value) is str or is_number(value) else None
+
+
 def text_bytes(text: str) -> int:
     """Return the UTF-8 length of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

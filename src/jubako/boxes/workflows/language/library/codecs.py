@@ -10,11 +10,13 @@ import hmac
 import json
 
 from jubako.boxes.workflows.language.data import Data
-from jubako.boxes.workflows.language.errors import type_error, value_error
+from jubako.boxes.workflows.language.errors import value_error
 from jubako.boxes.workflows.language.library.arguments import boolean, mapping, octets, text
 from jubako.boxes.workflows.language.library.registry import pure
 from jubako.boxes.workflows.language.values import admitted, bounded_text, type_name
 
+_INDENT = "    "
+_LINE_ENDS = str.maketrans("", "", "\r\n")
 _ALGORITHMS = {name: name.lower() for name in ("MD5", "SHA1", "SHA256", "SHA384", "SHA512")}
 
 
@@ -26,7 +28,7 @@ def encode(data: Data, indent: Data) -> bytes:
 
 @pure("json.encode_to_string", "data", ("indent", None))
 def encode_to_string(data: Data, indent: Data) -> str:
-    """Return JSON as a string; ``indent`` is a boolean or a map of ``prefix`` and ``indent``."""
+    """Return JSON as a string; ``indent`` is a boolean or a map of ``prefix`` and ``indent`` (four spaces)."""
     return _written(data, indent)
 
 
@@ -50,20 +52,22 @@ def _indentation(indent: Data) -> tuple[str, str | None]:
     if indent is None or indent is False:
         return "", None
     if indent is True:
-        return "", "  "
+        return "", _INDENT
     options = mapping(indent, "indent")
-    return text(options.get("prefix", ""), "prefix")[:100], text(options.get("indent", "  "), "indent")[:100]
+    return text(options.get("prefix", ""), "prefix")[:100], text(options.get("indent", _INDENT), "indent")[
+        :100
+    ]
 
 
 def _refuse(value: Data) -> Data:
-    raise type_error(f"cannot encode {type_name(value)} as JSON")
+    raise value_error(f"cannot encode {type_name(value)} as JSON")
 
 
 @pure("json.decode", "data")
 def decode(data: Data) -> Data:
-    """Return the value of a JSON text given as bytes or string."""
+    """Return the value of a JSON text given as a string, or as bytes in UTF-8."""
     try:
-        return admitted(json.loads(octets(data, "data"), parse_constant=_refuse_constant))
+        return admitted(json.loads(octets(data, "data").decode(), parse_constant=_refuse_constant))
     except RecursionError:
         raise value_error("JSON is nested too deeply") from None
     except ValueError as bad:
@@ -83,8 +87,8 @@ def base64_encode(data: Data, padding: Data) -> str:
 
 @pure("base64.decode", "data", ("padding", True))
 def base64_decode(data: Data, padding: Data) -> bytes:
-    """Return the bytes of base64 text."""
-    encoded = text(data, "data")
+    """Return the bytes of base64 text; ends of lines in it do not count."""
+    encoded = text(data, "data").translate(_LINE_ENDS)
     if not boolean(padding, "padding"):
         encoded += "=" * (-len(encoded) % 4)
     try:

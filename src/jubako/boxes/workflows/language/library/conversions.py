@@ -11,7 +11,7 @@ from jubako.boxes.workflows.language.errors import type_error, value_error
 from jubako.boxes.workflows.language.library.arguments import boolean, mapping, number
 from jubako.boxes.workflows.language.library.registry import pure
 from jubako.boxes.workflows.language.operators import fitted
-from jubako.boxes.workflows.language.values import is_number, type_name
+from jubako.boxes.workflows.language.values import is_number, scalar_text, type_name
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")
 _DOUBLE = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,6})?\Z")
@@ -46,11 +46,10 @@ def to_double(x: Data) -> float:
 @pure("string", "x")
 def to_string(x: Data) -> str:
     """Return the string of an integer, a double or a boolean; a string stays."""
-    if type(x) is bool:
-        return "true" if x else "false"
-    if is_number(x) or type(x) is str:
-        return str(x)
-    raise type_error(f"cannot convert {type_name(x)} to string")
+    text = scalar_text(x)
+    if text is None:
+        raise type_error(f"cannot convert {type_name(x)} to string")
+    return text
 
 
 @pure("len", "value")
@@ -75,8 +74,8 @@ def default(val: Data, d: Data) -> Data:
 
 @pure("if", "condition", "ifTrue", "ifFalse")
 def choose(condition: Data, if_true: Data, if_false: Data) -> Data:
-    """Return one of two values; both have been evaluated."""
-    return if_true if boolean(condition, "condition") else if_false
+    """Return one of two values, the second for null; both have been evaluated."""
+    return if_true if condition is not None and boolean(condition, "condition") else if_false
 
 
 @pure("get_type", "value")

@@ -21,7 +21,7 @@ _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z")
 
 @pure("time.format", "seconds", ("timezone", "UTC"))
 def time_format(seconds: Data, timezone: Data) -> str:
-    """Return an instant as ISO 8601 with six digits of fraction; ``Z`` for UTC, else the offset."""
+    """Return an instant as ISO 8601 with six digits of fraction; ``Z`` for UTC (or "" for it), else the offset."""
     zone = _zone(text(timezone, "timezone"))
     try:
         instant = (EPOCH + timedelta(seconds=number(seconds, "seconds"))).astimezone(zone)
@@ -33,7 +33,7 @@ def time_format(seconds: Data, timezone: Data) -> str:
 
 
 def _zone(name: str) -> tzinfo:
-    if name in ("UTC", "GMT"):
+    if name in ("", "UTC", "GMT"):
         return UTC
     if not _ZONE.match(name):
         raise value_error(f"unknown time zone {name[:40]!r}")
