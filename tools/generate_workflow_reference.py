@@ -108,7 +108,8 @@ def _connectors() -> Iterator[str]:
 def _limits() -> Iterator[str]:
     yield "## Limits"
     yield ""
-    yield "At 80 % of the steps or the memory the server emits `workflow_execution.limit_near` with the step."
+    yield "At 80 % of the steps, the memory, the depth of calls or the argument the server emits "
+    yield "`workflow_execution.limit_near` with the step; `workflows run` and `executions describe` show it."
     yield ""
     yield "| | |"
     yield "|---|---|"

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,6 +17,7 @@ from jubako.cli.parsing import Group
 from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
 from jubako.cli.workflow_levels import add_level_flags, levels
+from jubako.cli.workflow_limits import near_limits
 from jubako.cli.workflow_live import tree
 from jubako.cli.workflow_logs import add_logs, read_logs
 from jubako.cli.workflow_names import execution_name
@@ -122,6 +123,8 @@ def _finish(context: Context, name: str) -> int:
         context.err.print(f"\nInterrupted; execution [{short}] goes on.")
         context.err.print(f"Stop it with: jubako workflows executions cancel {short} --workflow {workflow}")
         return INTERRUPTED
+    for sentence in near_limits(context.client, name):
+        context.note(f"WARNING: {sentence}")
     if execution.get("state") == "SUCCEEDED":
         context.show(execution, Text(_result))
         return OK
@@ -199,12 +202,14 @@ def list_executions(args: argparse.Namespace, context: Context) -> int:
 
 def describe_execution(args: argparse.Namespace, context: Context) -> int:
     """``jubako workflows executions describe``."""
-    execution = context.client.get(f"/v1/{execution_name(args, context)}")
-    context.show(execution, Text(_describe))
+    name = execution_name(args, context)
+    execution = context.client.get(f"/v1/{name}")
+    near = list(near_limits(context.client, name)) if context.format is None else []
+    context.show(execution, Text(lambda document, out: _describe(document, out, near)))
     return OK
 
 
-def _describe(execution: Execution, terminal: Terminal) -> Iterator[str]:
+def _describe(execution: Execution, terminal: Terminal, near: Sequence[str]) -> Iterator[str]:
     yield terminal.paint(f"Execution {basename(execution['name'])}", "bold")
     taken = span(instant(execution, "startTime"), instant(execution, "endTime"))
     steps = execution.get("status", {}).get("currentSteps", [])
@@ -216,6 +221,7 @@ def _describe(execution: Execution, terminal: Terminal) -> Iterator[str]:
         ("At", ", ".join(f"{step.get('routine', '')}/{step.get('step', '')}" for step in steps)),
         ("Argument", execution.get("argument", "")),
         ("Result", execution.get("result", "")),
+        *(("Near a limit", sentence) for sentence in near),
     ):
         if value:
             yield f"  {label}: {clean(value)}"

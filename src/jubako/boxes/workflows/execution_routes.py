@@ -4,15 +4,18 @@
 once it has ended, or as it is when the time is over. So a client learns the end at once, without polling.
 
 ``GET /jubako/v1/EXECUTION:timeline``: the chart of timeline.py. ``GET /jubako/v1/EXECUTION:steps?rows=N``: the newest N
-step entries and those around them, as a tree for a screen of so many rows.
+step entries and those around them, as a tree for a screen of so many rows. ``GET /jubako/v1/EXECUTION:limits``: the
+limits of which the execution has used 80 % or more, each with the step at which that showed.
 """
 
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+from jubako.boxes.workflows.gauge import near_argument
 from jubako.boxes.workflows.histories import Histories, Past
 from jubako.boxes.workflows.language.dependence import read_source
 from jubako.boxes.workflows.running import WAIT_MAX, until_ended
@@ -58,6 +61,7 @@ class ExecutionRoutes:
             Extra(verb="POST", template=f"{_NAME}:wait", permission=permission, handler=self.wait),
             Extra(verb="GET", template=f"{_NAME}:timeline", permission=permission, handler=self.timeline),
             Extra(verb="GET", template=f"{_NAME}:steps", permission=permission, handler=self.steps),
+            Extra(verb="GET", template=f"{_NAME}:limits", permission=permission, handler=self.limits),
         ]
 
     async def wait(self, request: HttpRequest, variables: Mapping[str, str], caller: Caller) -> HttpResponse:  # noqa: ARG002
@@ -85,6 +89,20 @@ class ExecutionRoutes:
         past = await self._histories.of(variables["name"])
         now = past.execution.end_time or self._clock.now()
         return _reply({"steps": newest(past.history, int(rows) if rows.isdecimal() else ROWS, now)})
+
+    async def limits(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        variables: Mapping[str, str],
+        caller: Caller,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Answer ``:limits``."""
+        past = await self._histories.of(variables["name"])
+        near = [
+            *near_argument(past.execution.argument or ""),
+            *(past.history.near if past.history is not None else ()),
+        ]
+        return _reply({"near": [asdict(one) for one in near]})
 
 
 def _chart(past: Past, now: datetime) -> dict[str, Any]:

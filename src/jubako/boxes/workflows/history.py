@@ -10,6 +10,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jubako.boxes.workflows.gauge import Near, Watch
 from jubako.boxes.workflows.instant import KINDS
 from jubako.boxes.workflows.language import (
     Continue,
@@ -25,7 +26,7 @@ from jubako.boxes.workflows.language import (
 )
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.tracing import traced
-from jubako.boxes.workflows.seat import Outcome
+from jubako.boxes.workflows.seat import SLICE_STEPS, Outcome
 from jubako.boxes.workflows.step_recorder import StepRecorder
 
 
@@ -53,6 +54,7 @@ class History:
         spans: Effects in the order in which they were asked for.
         last: Position of the effect whose outcome ended the execution, or the newest one that has ended.
         steps: The step entries.
+        near: The limits that it came near to.
         fed: How many outcomes it knows.
 
     """
@@ -63,6 +65,8 @@ class History:
         self.spans: list[Span] = []
         self.last: int | None = None
         self.fed = 0
+        self.near: list[Near] = []
+        self._watch = Watch()
         self._program = traced(program, self.steps)
         self._places: dict[str, int] = {}
         self._state = initial_state(self._program, argument)
@@ -80,14 +84,15 @@ class History:
 
     def _take(self, event: Event, at: int, cause: int | None) -> None:
         self.steps.now = at
-        _, effects = advance(self._program, self._state, event)
+        _, effects = advance(self._program, self._state, event, slice_steps=SLICE_STEPS)
         self._note(effects, at, cause)
         while self._state.ready and self._state.status is Status.ACTIVE:
-            _, effects = advance(self._program, self._state, Continue())
+            _, effects = advance(self._program, self._state, Continue(), slice_steps=SLICE_STEPS)
             self._note(effects, at, cause)
         self.steps.settle(self._state)
 
     def _note(self, effects: Sequence[Effect], at: int, cause: int | None) -> None:
+        self.near.extend(self._watch.look(self._state))
         for effect in effects:
             if effect.kind is not EffectKind.ABANDON:
                 self._places[effect.name] = len(self.spans)
