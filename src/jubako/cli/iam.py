@@ -1,11 +1,11 @@
-"""``jubako iam``: service accounts, their keys and their policies."""
+"""``jubako iam``: service accounts, their keys and their policies; custom roles."""
 
 import argparse
 import json
 import os
 from pathlib import Path
 
-from jubako.cli import policies
+from jubako.cli import iam_roles, policies
 from jubako.cli.context import Context, segment
 from jubako.cli.errors import CliError
 from jubako.cli.formats import Columns, Nothing, parse_path
@@ -14,7 +14,9 @@ from jubako.cli.parsing import Group
 
 def register(top: Group, word: str, summary: str) -> None:
     """Add ``iam``."""
-    accounts = top.group(word, summary).group("service-accounts", "Accounts as which programs run.")
+    iam = top.group(word, summary)
+    iam_roles.register(iam)
+    accounts = iam.group("service-accounts", "Accounts as which programs run.")
     create = accounts.command("create", create_account, "Make a service account.")
     create.add_argument("name", metavar="NAME", help="6 to 30 letters, digits and hyphens")
     create.add_argument("--display-name", metavar="TEXT", default="", help="for people")

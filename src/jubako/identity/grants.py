@@ -3,14 +3,15 @@
 1. A policy is inherited: what is granted on the project holds for all that is in it, and what is granted on a job holds
    for its executions.
 2. A project that has no policy yet has the one that Google gives a new one: its default service account is an editor.
-3. A binding with a condition grants nothing: conditions are not evaluated here.
+3. A binding with a condition grants nothing: conditions are not evaluated here, and policies with them are refused.
 
 Source: cloud.google.com/iam/docs/resource-hierarchy-access-control; google/iam/v1/policy.proto.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from jubako.identity import accounts, policies
+from jubako.identity import accounts, policies, role_rows
 from jubako.identity.roles import EDITOR, allows
 from jubako.store.port import Tx
 from jubako.wire.addresses import project_number
@@ -24,6 +25,15 @@ ACCOUNT = "serviceAccounts"
 
 UidFinder = Callable[[Tx, str], str | None]
 """``find(tx, resource)`` returns the uid of what can have a policy: the resource, or what it is in; None: of none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One binding of a policy, its role looked up."""
+
+    members: Sequence[str]
+    allows: tuple[str, ...]
+    """Patterns of permissions: see roles.py."""
 
 
 def project_key(project: str) -> str:
@@ -47,8 +57,14 @@ def project_policy(tx: Tx, project: str) -> Policy:
     return policies.find(tx, project_key(project), initial_policy(project))
 
 
-def effective(tx: Tx, resource: str, finders: Sequence[UidFinder]) -> list[Policy]:
-    """Return the policies that hold for a resource: its project's, and its own if it has one.
+def grants_of(tx: Tx, *found: Policy) -> list[Grant]:
+    """Return what policies grant."""
+    bindings = [binding for policy in found for binding in policy.bindings if binding.condition is None]
+    return [Grant(binding.members, role_rows.permissions_of(tx, binding.role)) for binding in bindings]
+
+
+def effective(tx: Tx, resource: str, finders: Sequence[UidFinder]) -> list[Grant]:
+    """Return what holds for a resource: by its project's policy, and by its own if it has one.
 
     Args:
         tx: Transaction.
@@ -65,22 +81,17 @@ def effective(tx: Tx, resource: str, finders: Sequence[UidFinder]) -> list[Polic
         found.append(policies.find(tx, account_key(email)))
     found.append(project_policy(tx, _id(tx, project)))
     uids = (find(tx, resource) for find in finders)
-    return [*found, *(policies.find(tx, uid) for uid in uids if uid is not None)]
+    return grants_of(tx, *found, *(policies.find(tx, uid) for uid in uids if uid is not None))
 
 
-def holds(found: Iterable[Policy], permission: str, principal: str | None) -> bool:
-    """Return whether policies grant a permission to a principal; None: to somebody who is not known."""
-    return any(
-        _is_member(principal, binding.members)
-        for policy in found
-        for binding in policy.bindings
-        if binding.condition is None and allows(binding.role, permission)
-    )
+def holds(found: Iterable[Grant], permission: str, principal: str | None) -> bool:
+    """Return whether a permission is granted to a principal; None: to somebody who is not known."""
+    return any(_is_member(principal, grant.members) for grant in found if allows(grant.allows, permission))
 
 
-def mentions(policy: Policy, permission: str) -> bool:
-    """Return whether a policy says anything about who holds a permission."""
-    return any(allows(binding.role, permission) for binding in policy.bindings)
+def mentions(found: Iterable[Grant], permission: str) -> bool:
+    """Return whether anything is said about who holds a permission."""
+    return any(allows(grant.allows, permission) for grant in found)
 
 
 def _is_member(principal: str | None, members: Sequence[str]) -> bool:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from jubako.core.errors import PermissionDenied, Unauthenticated
 from jubako.identity import grants, policies
 from jubako.identity.access import denied, principal_of
+from jubako.identity.grants import Grant
 from jubako.identity.tokens import Tokens
 from jubako.store.port import Store, Tx
-from jubako.wire.google_types import Policy
 from jubako.wire.method import Caller
 
 PERMISSION = "run.routes.invoke"
@@ -65,7 +65,7 @@ class PolicyInvoker:
 
         """
         del caller  # a call from inside proves itself by its token too, as it would have to at Google
-        target, own, found = await self._store.read(lambda tx: self._policies(tx, service))
+        target, own, found = await self._store.read(lambda tx: self._grants(tx, service))
         if target is None or target.is_open:
             return
         is_said = grants.mentions(own, PERMISSION)
@@ -80,13 +80,15 @@ class PolicyInvoker:
         if not is_held and (is_said or self._rules.is_strict):
             raise denied(PERMISSION, service)
 
-    def _policies(self, tx: Tx, service: str) -> tuple[Target | None, Policy, list[Policy]]:
+    def _grants(self, tx: Tx, service: str) -> tuple[Target | None, list[Grant], list[Grant]]:
+        """Return the service, what its own policy grants, and what holds for it in all."""
         target = self._find(tx, service)
         if target is None:
-            return None, Policy(), []
-        own = policies.find(tx, target.uid)
-        project = [] if not self._rules.is_strict else [grants.project_policy(tx, service.split("/")[1])]
-        return target, own, [own, *project]
+            return None, [], []
+        own = grants.grants_of(tx, policies.find(tx, target.uid))
+        if not self._rules.is_strict:
+            return target, own, own
+        return target, own, [*own, *grants.grants_of(tx, grants.project_policy(tx, service.split("/")[1]))]
 
     def _principal(self, headers: Sequence[tuple[str, str]], target: Target) -> str | None:
         """Return who calls by the token, or None if there is none."""

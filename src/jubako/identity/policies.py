@@ -14,6 +14,7 @@ import msgspec
 
 from jubako.core.errors import Aborted, PermissionDenied
 from jubako.core.timestamps import to_micros
+from jubako.identity import role_rows, roles
 from jubako.store.port import Store, Tx
 from jubako.wire import codec
 from jubako.wire.codec import invalid
@@ -25,6 +26,7 @@ from jubako.wire.google_types import (
     TestIamPermissionsRequest,
     TestIamPermissionsResponse,
 )
+from jubako.wire.json_in import shown
 from jubako.wire.method import Caller, Handler, HttpRule, Method
 
 BINDINGS_MAX = 1_500
@@ -72,7 +74,8 @@ class Policies:
         """Replace the policy.
 
         Raises:
-            InvalidArgument: It is malformed.
+            InvalidArgument: It is malformed, or grants what would silently be nothing: a role that does not exist, or
+                one under a condition.
             Aborted: It was made from another one than the newest.
 
         """
@@ -81,6 +84,7 @@ class Policies:
 
         def fn(tx: Tx) -> Policy:
             uid, before = self._find(tx, request.resource)
+            _check_roles(tx, policy)
             if policy.etag and policy.etag != before.etag:
                 raise Aborted("policy.etag: the policy was changed meanwhile; read it again.")
             return put(tx, uid, policy, int.from_bytes(before.etag) + 1)
@@ -129,6 +133,12 @@ def checked(policy: Policy | None) -> Policy:
     for at, binding in enumerate(policy.bindings):
         if not binding.role:
             raise invalid(f"policy.bindings[{at}].role", "is missing.")
+        if binding.condition is not None:
+            raise invalid(
+                f"policy.bindings[{at}].condition",
+                "conditions are not supported: the binding would grant nothing. Leave it out, or narrow the "
+                "binding to the resource's own policy.",
+            )
         for member in binding.members:
             _check_member(f"policy.bindings[{at}].members", member)
     return policy
@@ -172,6 +182,16 @@ def v1_methods(methods: Sequence[Method]) -> list[Method]:
         for method in methods
         if method.request in {GetIamPolicyRequest, SetIamPolicyRequest, TestIamPermissionsRequest}
     ]
+
+
+def _check_roles(tx: Tx, policy: Policy) -> None:
+    for at, binding in enumerate(policy.bindings):
+        role, field = binding.role, f"policy.bindings[{at}].role"
+        if role.startswith("roles/"):
+            if roles.is_missing(role):
+                raise invalid(field, f"Role {shown(role)} is not supported: it would allow nothing here.")
+        elif not role_rows.exists(tx, role):
+            raise invalid(field, f"Role ({shown(role)}) does not exist in the resource's hierarchy.")
 
 
 def _check_member(field: str, member: str) -> None:

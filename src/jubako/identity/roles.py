@@ -1,13 +1,13 @@
 """What each role allows: a table of permission patterns. Pure.
 
-Basic roles and the predefined ones of the APIs that are served. A role that is not listed (a custom one, or one of an
-API that is not served) can be granted and allows nothing.
+Basic roles and the predefined ones of the APIs that are served; custom ones are in role_rows.py. A predefined role of
+an API that is not served can be granted: there is nothing here that it could allow.
 
 Source: cloud.google.com/iam/docs/understanding-roles; cloud.google.com/run/docs/reference/iam/roles;
 cloud.google.com/workflows/docs/access-control; cloud.google.com/logging/docs/access-control.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -17,9 +17,10 @@ _READS = ("*.get", "*.list", "*.getIamPolicy", "*.listRevision")
 _RUN = ("run.jobs.", "run.executions.", "run.tasks.", "run.services.", "run.revisions.", "run.workerpools.",
         "run.operations.", "run.locations.", "run.instances.")  # fmt: skip
 
-ROLES: Mapping[str, Sequence[str]] = {
+ROLES: Mapping[str, tuple[str, ...]] = {
     OWNER: ("*",),
-    EDITOR: ("*", "-*.setIamPolicy", "-iam.serviceAccounts.get?*Token", "-iam.serviceAccounts.sign*",
+    EDITOR: ("*", "-*.setIamPolicy", "-iam.roles.create", "-iam.roles.update", "-iam.roles.*delete",
+             "-iam.serviceAccounts.get?*Token", "-iam.serviceAccounts.sign*",
              "-iam.serviceAccounts.implicitDelegation", "-secretmanager.versions.access"),
     "roles/viewer": (*_READS, "-secretmanager.versions.access"),
     "roles/browser": ("resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"),
@@ -37,7 +38,11 @@ ROLES: Mapping[str, Sequence[str]] = {
     "roles/workflows.invoker": ("workflows.executions.*", "workflows.callbacks.*", "workflows.stepEntries.*"),
     "roles/logging.admin": ("logging.*",),
     "roles/logging.logWriter": ("logging.logEntries.create",),
+    "roles/logging.privateLogViewer": ("logging.logEntries.list", "logging.logs.list"),
     "roles/logging.viewer": ("logging.logEntries.list", "logging.logs.list"),
+    "roles/iam.roleAdmin": ("iam.roles.*", "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"),
+    "roles/iam.roleViewer": ("iam.roles.get", "iam.roles.list", "resourcemanager.projects.get",
+                             "resourcemanager.projects.getIamPolicy"),
     "roles/iam.securityAdmin": ("*.getIamPolicy", "*.setIamPolicy", "*.list"),
     "roles/iam.serviceAccountAdmin": ("iam.serviceAccounts.create", "iam.serviceAccounts.delete",
                                       "iam.serviceAccounts.get", "iam.serviceAccounts.list",
@@ -63,10 +68,19 @@ ROLES: Mapping[str, Sequence[str]] = {
 """By role: patterns of permissions; a pattern behind ``-`` takes away."""
 
 
+SERVED = ("iam", "logging", "resourcemanager", "run", "secretmanager", "serviceusage", "workflows")
+"""Of their predefined roles one that is not listed is refused, because it would silently allow nothing."""
+
+
+def is_missing(role: str) -> bool:
+    """Return whether a predefined role is none of ours although its API is served."""
+    api, dot, _ = role.removeprefix("roles/").partition(".")
+    return role not in ROLES and (not dot or api in SERVED)
+
+
 @lru_cache(maxsize=4096)
-def allows(role: str, permission: str) -> bool:
-    """Return whether a role holds a permission."""
-    patterns = ROLES.get(role, ())
+def allows(patterns: tuple[str, ...], permission: str) -> bool:
+    """Return whether a role of these patterns holds a permission."""
     given = any(fnmatchcase(permission, pattern) for pattern in patterns if not pattern.startswith("-"))
     return given and not any(
         fnmatchcase(permission, pattern[1:]) for pattern in patterns if pattern.startswith("-")

@@ -16,6 +16,7 @@ from jubako.identity.grants import UidFinder
 from jubako.identity.invoker import PolicyInvoker, Rules, Target
 from jubako.identity.policies import Policies, policy_methods, v1_methods
 from jubako.identity.projects import PROJECT_HOSTS
+from jubako.identity.role_api import RoleApi
 from jubako.identity.tokens import Tokens
 from jubako.server.ground import Ground
 from jubako.store.port import Store, Tx
@@ -106,10 +107,11 @@ def _project_policies(store: Store, access: Access) -> list[Api]:
 def _account_policies(store: Store, access: Access) -> Api:
     policies = Policies(store, access, _account_uid)
     api = account_api(store)
+    documents = [*api.documents, *RoleApi(store).routes()]
     methods = policy_methods(
         _ACCOUNTS, "/v1/{resource=projects/*/serviceAccounts/*}", "iam.serviceAccounts", ""
     )
-    return replace(api, methods=methods, handlers=policies.handlers(_ACCOUNTS))
+    return replace(api, methods=methods, handlers=policies.handlers(_ACCOUNTS), documents=documents)
 
 
 def _api(

@@ -119,6 +119,36 @@ def test_an_account_may_do_what_its_role_on_the_job_says(
     assert run_as(email, code).splitlines() == ["1", name, "['run.jobs.run', 'run.jobs.get']"]
 
 
+def test_a_role_of_the_projects_own_holds_on_a_job_until_it_is_deleted(
+    strict: ServerProcess, run_as: As
+) -> None:
+    email, name, role_id = made(strict), job(strict), f"r{uuid.uuid4().hex[:8]}"
+    role = {"includedPermissions": ["run.jobs.get"]}
+    made_role = strict.post("/v1/projects/local/roles", {"roleId": role_id, "role": role})
+    grant(strict, f"/v2/{name}", made_role["name"], member(email))
+    code = ATTEMPTS % {"transport": "", "name": name}
+    assert run_as(email, code).splitlines()[1:] == [name, "['run.jobs.get']"]
+    strict.call("DELETE", f"/v1/{made_role['name']}")
+    assert run_as(email, code).splitlines()[2] == "[]"
+
+
+def test_a_grant_that_would_be_none_is_refused_whole(strict: ServerProcess) -> None:
+    name, everybody = job(strict), ["allUsers"]
+    for binding, word in (
+        ({"role": "projects/local/roles/nobodyMadeIt", "members": everybody}, "does not exist"),
+        ({"role": "roles/run.invokr", "members": everybody}, "not supported"),
+        (
+            {"role": "roles/run.invoker", "members": everybody, "condition": {"expression": "true"}},
+            "condition",
+        ),
+    ):
+        good = {"role": "roles/run.viewer", "members": everybody}
+        with pytest.raises(ApiError, match=word) as refused:
+            strict.post(f"/v2/{name}:setIamPolicy", {"policy": {"bindings": [good, binding]}})
+        assert refused.value.status == "INVALID_ARGUMENT"
+    assert "bindings" not in strict.get(f"/v2/{name}:getIamPolicy")
+
+
 def test_overrides_need_a_permission_of_their_own(strict: ServerProcess, run_as: As) -> None:
     email, name = made(strict), job(strict)
     code = f"""

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jubako.identity import grants, policies
+from jubako.identity import grants, policies, role_rows
 from jubako.identity.accounts import default_account
-from jubako.identity.roles import ROLES, allows
+from jubako.identity.role_rows import Role
+from jubako.identity.roles import ROLES, allows, is_missing
 from jubako.store.migrations import load
 from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
@@ -45,16 +46,31 @@ async def store() -> AsyncIterator[SqliteStore]:
         ("roles/iam.serviceAccountUser", "iam.serviceAccounts.getAccessToken", False),
         ("roles/logging.logWriter", "logging.logEntries.list", False),
         ("roles/workflows.invoker", "workflows.executions.create", True),
-        ("projects/p/roles/custom", "run.jobs.get", False),
-        ("roles/no.such", "run.jobs.get", False),
+        ("roles/editor", "iam.roles.undelete", False),
+        ("roles/iam.roleAdmin", "iam.roles.undelete", True),
     ],
 )
 def test_roles_hold_what_googles_hold(role: str, permission: str, is_allowed: bool) -> None:
-    assert allows(role, permission) is is_allowed
+    assert allows(ROLES[role], permission) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("role", "missing"),
+    [
+        ("roles/run.invoker", False),
+        ("roles/storage.objectViewer", False),
+        ("roles/run.invokr", True),
+        ("roles/ownr", True),
+    ],
+)
+def test_a_predefined_role_is_missing_if_its_api_is_served_and_it_is_not_known(
+    role: str, missing: bool
+) -> None:
+    assert is_missing(role) is missing
 
 
 def test_no_role_but_owner_and_editor_reaches_what_is_only_ours() -> None:
-    holders = {role for role in ROLES if allows(role, "jubako.environment.get")}
+    holders = {role for role in ROLES if allows(ROLES[role], "jubako.environment.get")}
     assert holders == {"roles/owner", "roles/editor", "roles/viewer"}
 
 
@@ -103,6 +119,18 @@ async def test_all_users_are_everybody_and_all_authenticated_users_whoever_is_kn
     assert await held(store, "run.routes.invoke", None)
     assert await held(store, "run.jobs.run", A)
     assert not await held(store, "run.jobs.run", None)
+
+
+async def test_a_custom_role_holds_what_it_says_until_it_is_deleted(store: SqliteStore) -> None:
+    name, role = "projects/p/roles/runner", Role(included_permissions=["run.jobs.run"])
+    made = await store.write(lambda tx: role_rows.insert(tx, name, role))
+    await store.write(lambda tx: set_policy(tx, "projects/p", Binding(role=name, members=[A])))
+    assert await held(store, "run.jobs.run", A)
+    assert not await held(store, "run.jobs.get", A)
+    await store.write(lambda tx: role_rows.put(tx, made, role, is_deleted=True))
+    assert not await held(store, "run.jobs.run", A)
+    await store.write(lambda tx: role_rows.put(tx, made, role, is_deleted=False))
+    assert await held(store, "run.jobs.run", A)
 
 
 async def test_a_condition_grants_nothing(store: SqliteStore) -> None:

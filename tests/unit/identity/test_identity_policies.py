@@ -14,6 +14,7 @@ from jubako.testing.clock import FakeClock
 from jubako.wire.codec import to_json
 from jubako.wire.google_types import (
     Binding,
+    Expr,
     GetIamPolicyRequest,
     Policy,
     SetIamPolicyRequest,
@@ -81,13 +82,24 @@ async def test_etags_survive_decoding_and_encoding(store: SqliteStore) -> None:
     "binding",
     [
         Binding(role="", members=["allUsers"]),
-        Binding(role="r", members=["everybody"]),
-        Binding(role="r", members=["user:"]),
+        Binding(role="roles/viewer", members=["everybody"]),
+        Binding(role="roles/viewer", members=["user:"]),
+        Binding(role="viewer", members=["allUsers"]),
+        Binding(role="roles/run.invokr", members=["allUsers"]),
+        Binding(role="projects/p/roles/nobodyMadeIt", members=["allUsers"]),
+        Binding(role="organizations/1/roles/runner", members=["allUsers"]),
+        Binding(role="roles/viewer", members=["allUsers"], condition=Expr(expression="true")),
     ],
 )
 async def test_bindings_that_cannot_be_are_refused(store: SqliteStore, binding: Binding) -> None:
     with pytest.raises(InvalidArgument, match=r"policy\.bindings"):
         await policies(store).set(SetIamPolicyRequest(resource=NAME, policy=Policy(bindings=[binding])), ME)
+
+
+async def test_a_role_of_an_api_that_is_not_served_can_be_granted(store: SqliteStore) -> None:
+    binding = Binding(role="roles/storage.objectViewer", members=["allUsers"])
+    request = SetIamPolicyRequest(resource=NAME, policy=Policy(bindings=[binding]))
+    assert (await policies(store).set(request, ME)).bindings == [binding]
 
 
 async def test_permissions_are_tested_by_who_may(store: SqliteStore) -> None:
