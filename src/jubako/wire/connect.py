@@ -19,8 +19,7 @@ from typing import Any, Protocol, cast
 
 from jubako.core.errors import InvalidArgument, JubakoError, PermissionDenied, Unavailable
 from jubako.core.events import Events
-from jubako.wire.errors import error_response
-from jubako.wire.http import HttpResponse
+from jubako.wire.errors import last_words
 from jubako.wire.outbound import EgressError
 from jubako.wire.splice import Splice
 
@@ -241,16 +240,4 @@ def _check_peer(transport: asyncio.Transport) -> None:
 
 
 def _refusal(error: JubakoError) -> bytes:
-    reply = error_response(error, 502 if isinstance(error, Unavailable) else None)
-    return _encoded(reply)
-
-
-def _encoded(reply: HttpResponse) -> bytes:
-    headers = {**reply.headers, "content-length": str(len(reply.body)), "connection": "close"}
-    lines = [
-        f"HTTP/1.1 {reply.status} Refused",
-        *(f"{name}: {value}" for name, value in headers.items()),
-        "",
-        "",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + reply.body
+    return last_words(error, 502 if isinstance(error, Unavailable) else None)

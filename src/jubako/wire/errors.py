@@ -69,6 +69,19 @@ def error_response(error: JubakoError, status: int | None = None) -> HttpRespons
     return HttpResponse(status=number, headers=headers, body=msgspec.json.encode({"error": shape}))
 
 
+def last_words(error: JubakoError, status: int | None = None) -> bytes:
+    """Return an error reply as it goes over a connection that has no request to answer, and is closed after it."""
+    reply = error_response(error, status)
+    headers = {**reply.headers, "content-length": str(len(reply.body)), "connection": "close"}
+    lines = [
+        f"HTTP/1.1 {reply.status} Refused",
+        *(f"{name}: {value}" for name, value in headers.items()),
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + reply.body
+
+
 async def supervised(events: Events, where: str, reply: Awaitable[R]) -> R | HttpResponse:
     """Return ``reply``, or the error reply if it raises; ``where`` names the method for the operator.
 

@@ -14,7 +14,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from jubako.core.errors import Unavailable
+from jubako.core.errors import InvalidArgument, Unavailable
+from jubako.wire.errors import last_words
 from jubako.wire.front import HEAD_MAX
 from jubako.wire.sniffer import Sniffer
 
@@ -23,10 +24,6 @@ KEEP_ALIVE_S = 75
 HEAD_S = 30.0
 """How long a request line and headers may take to arrive whole, however little the client sends at a time."""
 BACKLOG = 512
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
-    b'{"error":{"code":431,"message":"Request line and headers are too large.","status":"INVALID_ARGUMENT"}}'
-)
 
 
 Application = Callable[..., Awaitable[None]]
@@ -49,9 +46,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if was_in_head and self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > 2 * HEAD_MAX:
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._refuse(431, "Request line and headers are too large.")
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """See uvicorn, which would say it in plain text."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer what never became a request, and close: where the next one begins cannot be known."""
+        self.transport.write(last_words(InvalidArgument(message), status))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -14,17 +14,18 @@ EXECUTABLE = ("command", "warm-start", "call")
 TASKS_MAX = 2
 KNOWN = {
     "projectsId": ["local"],
-    "locationsId": ["asia-northeast1", "-"],
-    "jobsId": ["known", "steady", "-"],
-    "servicesId": ["known"],
-    "workflowsId": ["known"],
+    "locationsId": ["asia-northeast1", "asia-northeast1", "-"],
+    "jobsId": ["known", "steady", "fresh"],
+    "jobId": ["fresh"],
+    "servicesId": ["known", "fresh"],
+    "serviceId": ["fresh"],
+    "workflowsId": ["known", "fresh"],
+    "workflowId": ["fresh"],
     "serviceAccountsId": ["robot@local.iam.gserviceaccount.com", "-"],
-    "jobId": ["known"],
-    "serviceId": ["known"],
-    "workflowId": ["known"],
 }
-"""Names that lead somewhere, by path or query parameter."""
+"""Names that lead somewhere, by path or query parameter; ``fresh`` comes and goes."""
 SOURCE = "main:\n  steps:\n    - last:\n        return: 1\n"
+ENTRY = {"logName": "projects/local/logs/l", "textPayload": "a line"}
 GOOD: dict[str, Any] = {
     "/jobs": {"template": {"template": {"containers": [{"image": IMAGE}]}}},
     "/jobs/{jobsId}": {"template": {"template": {"containers": [{"image": IMAGE}]}}},
@@ -35,7 +36,8 @@ GOOD: dict[str, Any] = {
     "/workflows/{workflowsId}": {"sourceContents": SOURCE},
     "/workflows/{workflowsId}/executions": {"argument": "1"},
     "/v2/entries:list": {"resourceNames": ["projects/local"]},
-    "/v2/entries:write": {"entries": [{"logName": "projects/local/logs/l", "textPayload": "a line"}]},
+    "/v2/entries:write": {"resource": {"type": "global"}, "entries": [ENTRY]},
+    ":setIamPolicy": {"policy": {"bindings": []}},
     ":generateAccessToken": {"scope": ["https://www.googleapis.com/auth/cloud-platform"]},
     ":generateIdToken": {"audience": "https://a.example"},
     ":signBlob": {"payload": "YQ=="},
@@ -52,12 +54,12 @@ schemathesis.openapi.format("uint64", st.integers(0, 2**64 - 1).map(str))
 
 @schemathesis.hook
 def flatmap_path_parameters(_context: Any, path_parameters: Any) -> st.SearchStrategy[Any]:
-    return with_known(path_parameters)
+    return with_known(path_parameters, st.just(True))
 
 
 @schemathesis.hook
 def flatmap_query(_context: Any, query: Any) -> st.SearchStrategy[Any]:
-    return with_known(query)
+    return with_known(query, st.booleans())
 
 
 @schemathesis.hook
@@ -68,15 +70,19 @@ def flatmap_body(context: Any, body: Any) -> st.SearchStrategy[Any]:
     if good is None or not isinstance(body, dict):
         return st.just(body)
     parts = st.sets(st.sampled_from(sorted(body)), max_size=2) if body else st.just(set())
-    return st.just(body) | parts.map(
-        lambda names: laid_over(GOOD[good], {name: body[name] for name in names})
-    )
+    mixed = parts.map(lambda names: laid_over(GOOD[good], {name: body[name] for name in names}))
+    return st.one_of(mixed, mixed, st.just(body))
 
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Disarm what is about to be sent: all phases of schemathesis send through here."""
     case.body = harmless(case.body)
+    if case.method in {"DELETE", "PATCH"} and case.path_parameters:
+        lasting = {"known", "steady"}
+        for name, value in case.path_parameters.items():
+            if value in lasting:
+                case.path_parameters[name] = "fresh"
 
 
 @schemathesis.hook
@@ -85,18 +91,17 @@ def filter_failure(_context: Any, _failure: Any, _case: Any, response: Any) -> b
     return not (response.status_code == 501 and b" is not implemented." in response.content)
 
 
-def with_known(parameters: Any) -> st.SearchStrategy[Any]:
-    """Let three of four parameters name what is there."""
+def with_known(parameters: Any, is_kept: st.SearchStrategy[bool]) -> st.SearchStrategy[Any]:
+    """Let most parameters name what is there; the others are kept as ``is_kept`` says."""
     if not isinstance(parameters, dict):
         return st.just(parameters)
-    return st.fixed_dictionaries(
-        {
-            name: st.sampled_from([value, *KNOWN[name][:1] * 2, *KNOWN[name]])
-            if name in KNOWN
-            else st.just(value)
-            for name, value in parameters.items()
-        }
-    )
+    known = {
+        name: st.sampled_from([*KNOWN[name] * 3, value])
+        for name, value in parameters.items()
+        if name in KNOWN
+    }
+    others = {name: st.just(value) for name, value in parameters.items() if name not in KNOWN}
+    return is_kept.flatmap(lambda kept: st.fixed_dictionaries({**known, **(others if kept else {})}))
 
 
 def laid_over(good: Any, part: Any) -> Any:

@@ -272,6 +272,8 @@ async def test_what_is_no_http_is_answered_or_closed_and_harms_nobody(
     wire.writer.write_eof()
     reply = await wire.ended()
     assert reply[:10] in {b"", b"HTTP/1.1 4"}
+    if reply:
+        assert error(reply.partition(b"\r\n\r\n")[2])[0] == int(reply[9:12])
     other = await connect()
     assert (await other.request("GET", "/healthz"))[0] == 200
     assert place.events.named("request.failed") == []
