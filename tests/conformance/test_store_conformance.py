@@ -135,12 +135,29 @@ async def test_a_gathering_says_once_which_topics_of_its_prefix_were_woken(store
     with store.gather("jobs/") as jobs:
         for topic in ("jobs/a", "other/x", "jobs/b", "jobs/a"):
             await store.write(lambda tx, topic=topic: tx.wake(topic))  # type: ignore[misc]
-        assert await asyncio.wait_for(jobs.take(), 5) == ["a", "b"]
+        assert list(await asyncio.wait_for(jobs.take(), 5)) == ["a", "b"]
         waiting = asyncio.ensure_future(jobs.take())
         await store.write(lambda tx: tx.wake("other/y"))
         assert not waiting.done()
         await store.write(lambda tx: tx.wake("jobs/c"))
-        assert await asyncio.wait_for(waiting, 5) == ["c"]
+        assert list(await asyncio.wait_for(waiting, 5)) == ["c"]
+
+
+async def test_a_wake_brings_its_news_and_the_last_ones_are_told(store: Store) -> None:
+    def tell(tx: Tx, *news: object) -> None:
+        for one in news:
+            tx.wake("jobs/a", one)
+
+    with store.gather("jobs/") as jobs, store.watch("jobs/a") as watch:
+        await store.write(lambda tx: tell(tx, "begun", "ended"))
+        assert await asyncio.wait_for(jobs.take(), 5) == {"a": "ended"}
+        await asyncio.wait_for(watch.wait(), 5)
+        assert watch.news == "ended"
+        await asyncio.gather(
+            store.write(lambda tx: tell(tx, "ended")), store.write(lambda tx: tell(tx, None))
+        )
+        assert await asyncio.wait_for(jobs.take(), 5) == {"a": None}
+        assert watch.news is None
 
 
 async def test_a_rolled_back_function_wakes_nobody(store: Store) -> None:

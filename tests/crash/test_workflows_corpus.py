@@ -2,6 +2,9 @@
 
 In this process a kill is a store that falls silent at that commit: what was in memory is lost, and the next life begins
 with the file. The nightly run kills real processes.
+
+Deaths after an entry are in lives that hold no turn back, so that each outcome has a commit of its own; deaths before
+one are in lives as they are.
 """
 
 import asyncio
@@ -75,7 +78,7 @@ async def test_a_death_after_any_journal_entry_changes_nothing(tmp_path: Path, p
     peace = await in_peace(tmp_path, program)
     for entry in range(1, peace["entries"] + 1):
         state = folder(tmp_path, f"after{entry}")
-        first = await corpus.live(state, program, "after", entry)
+        first = await corpus.live(state, program, "after", entry, hold_s=0.0)
         assert first is None or "cancelled" in program
         seen = await corpus.live(state, program, "never", 0)
         assert told(seen, program) == told(peace, program), f"after entry {entry}"

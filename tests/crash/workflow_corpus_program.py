@@ -14,7 +14,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.instant import Instant
 from jubako.boxes.workflows.methods import EXECUTIONS
-from jubako.boxes.workflows.parts import Parts, Programs
+from jubako.boxes.workflows.parts import HOLD_S, Parts, Programs
 from jubako.boxes.workflows.performer import Performer, Services
 from jubako.boxes.workflows.resources import (
     CancelExecutionRequest,
@@ -95,10 +95,10 @@ class MortalStore(SqliteStore):
         self.is_dead = True
         raise sqlite3.OperationalError("dead")
 
-    def _run_group(self, calls: list[Any]) -> set[str]:
-        return set() if self.is_dead else super()._run_group(calls)
+    def _run_group(self, calls: list[Any]) -> dict[str, object]:
+        return {} if self.is_dead else super()._run_group(calls)
 
-    def _answer(self, calls: list[Any], topics: set[str]) -> None:
+    def _answer(self, calls: list[Any], topics: Mapping[str, object]) -> None:
         if self.is_dead:
             calls[0].future.get_loop().call_soon_threadsafe(self.died.set)
         else:
@@ -170,7 +170,7 @@ class World:
 class Life:
     """The box, running."""
 
-    def __init__(self, state: Path, store: MortalStore, clock: FakeClock) -> None:
+    def __init__(self, state: Path, store: MortalStore, clock: FakeClock, hold_s: float) -> None:
         self.store, self.clock = store, clock
         ids = SeededIds(len(list(state.iterdir())) * 1000 + os.getpid())
         self.world = World(state / "world", store)
@@ -193,6 +193,7 @@ class Life:
             programs=Programs(),
             instant=Instant(clock, ids, NoEvents()),
             performer=Performer(self.world, known, clock, Services(store=store, base_url="http://here")),
+            hold_s=hold_s,
         )
         engine = WorkflowsEngine(parts)
         self.services: list[Any] = [
@@ -243,7 +244,9 @@ class Life:
 
 
 @asynccontextmanager
-async def life(state: Path, when: str, entry: int, die: Callable[[], None] | None) -> AsyncIterator[Life]:
+async def life(
+    state: Path, when: str, entry: int, die: Callable[[], None] | None, hold_s: float = HOLD_S
+) -> AsyncIterator[Life]:
     """Live, until the block ends or until death; ``die`` None: the store falls silent."""
     clock = FakeClock()
 
@@ -251,7 +254,7 @@ async def life(state: Path, when: str, entry: int, die: Callable[[], None] | Non
         (die or store.die)()
 
     store = MortalStore(state / "state.db", clock, Death(when, entry, end))
-    one = Life(state, store, clock)
+    one = Life(state, store, clock, hold_s)
     loops = [asyncio.create_task(service.run()) for service in one.services]
     try:
         yield one
@@ -262,9 +265,11 @@ async def life(state: Path, when: str, entry: int, die: Callable[[], None] | Non
         await store.close()
 
 
-async def live(state: Path, program: str, when: str, entry: int) -> dict[str, Any] | None:
+async def live(
+    state: Path, program: str, when: str, entry: int, hold_s: float = HOLD_S
+) -> dict[str, Any] | None:
     """Live once in this process; return what came of the execution, or None after death."""
-    async with life(state, when, entry, None) as one, asyncio.timeout(LIFE_S):
+    async with life(state, when, entry, None, hold_s) as one, asyncio.timeout(LIFE_S):
         ending = asyncio.ensure_future(one.until_ended(program))
         dying = asyncio.ensure_future(one.store.died.wait())
         await asyncio.wait((ending, dying), return_when=asyncio.FIRST_COMPLETED)

@@ -5,10 +5,11 @@
 2. SQL is the part that SQLite and PostgreSQL share: UPSERT, RETURNING, ``?`` placeholders, TEXT and BIGINT.
    Instants are stored as microseconds since the epoch (core.timestamps), documents as JSON text.
 3. ``await store.write(fn)`` returns after the commit is durable. If ``fn`` raises, nothing of it is kept.
-4. ``tx.wake(topic)`` tells watchers after the commit. It is a hint that saves polling; truth is in the rows.
+4. ``tx.wake(topic, news)`` tells watchers after the commit. It is a hint that saves polling, and its news one that
+   saves reading; truth is in the rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -44,8 +45,14 @@ class Tx(Protocol):
         """Return all rows."""
         ...
 
-    def wake(self, topic: str) -> None:
-        """Wake the watchers of ``topic`` once this transaction is committed."""
+    def wake(self, topic: str, news: object = None) -> None:
+        """Wake the watchers of ``topic`` once this transaction is committed.
+
+        Args:
+            topic: What they watch.
+            news: What they would read now, if it is at hand. It is theirs from then on; it may be lost on the way.
+
+        """
         ...
 
 
@@ -60,12 +67,20 @@ class Watch(Protocol):
         """Wait, but at most until ``deadline``; return whether the topic was woken."""
         ...
 
+    @property
+    def news(self) -> object:
+        """What the last wake-up brought along; None if nothing."""
+        ...
+
 
 class Gathering(Protocol):
     """A subscription to all topics of one prefix, which says which of them were woken."""
 
-    async def take(self) -> list[str]:
-        """Return what follows the prefix in the topics woken since the last ``take``, waiting for the first."""
+    async def take(self) -> Mapping[str, object]:
+        """Return the topics woken since the last ``take``, without the prefix, and the last news of each.
+
+        It waits for the first.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -162,9 +162,9 @@ class SqliteStore:
                 calls.append(call)
         return calls, False
 
-    def _run_group(self, calls: list[_Call]) -> set[str]:
+    def _run_group(self, calls: list[_Call]) -> dict[str, object]:
         """Run the calls in one transaction; return the topics to wake. Errors are left in the calls."""
-        topics: set[str] = set()
+        topics: dict[str, object] = {}
         connection = self._connection
         try:
             connection.execute("BEGIN" if all(call.is_read for call in calls) else "BEGIN IMMEDIATE")
@@ -179,10 +179,10 @@ class SqliteStore:
                 connection.execute("ROLLBACK")
             for call in calls:
                 call.error = _translate(error)
-            return set()
+            return {}
         return topics
 
-    def _run_call(self, call: _Call, topics: set[str]) -> None:
+    def _run_call(self, call: _Call, topics: dict[str, object]) -> None:
         connection = self._connection
         tx = _SqliteTx(connection, self._clock.now())
         connection.execute("SAVEPOINT one")
@@ -202,12 +202,12 @@ class SqliteStore:
                 connection.execute("PRAGMA query_only=0")
         connection.execute("RELEASE one")
 
-    def _answer(self, calls: list[_Call], topics: set[str]) -> None:
+    def _answer(self, calls: list[_Call], topics: Mapping[str, object]) -> None:
         loop = calls[0].future.get_loop()
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             loop.call_soon_threadsafe(self._settle, calls, topics)
 
-    def _settle(self, calls: list[_Call], topics: set[str]) -> None:
+    def _settle(self, calls: list[_Call], topics: Mapping[str, object]) -> None:
         for call in calls:
             if call.future.done():  # cancelled while it waited; the write happened all the same
                 continue
@@ -226,7 +226,7 @@ class _SqliteTx:
     def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
         self._connection: sqlite3.Connection | None = connection
         self.now = now
-        self.topics: set[str] = set()
+        self.topics: dict[str, object] = {}
 
     def run(self, sql: str, *params: Value) -> int:
         return self._open.execute(sql, params).rowcount
@@ -242,8 +242,8 @@ class _SqliteTx:
     def all(self, sql: str, *params: Value) -> list[Row]:
         return self._open.execute(sql, params).fetchall()
 
-    def wake(self, topic: str) -> None:
-        self.topics.add(topic)
+    def wake(self, topic: str, news: object = None) -> None:
+        self.topics[topic] = news
 
     def close(self) -> None:
         self._connection = None

@@ -1,7 +1,7 @@
 """Wake-ups inside one process: topics, and those who wait for them."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -38,13 +38,13 @@ class Wakes:
         finally:
             self._gatherings.remove(gathering)
 
-    def wake(self, topics: Iterable[str]) -> None:
-        """Wake whoever watches one of ``topics``."""
-        for topic in topics:
+    def wake(self, topics: Mapping[str, object]) -> None:
+        """Wake whoever watches one of ``topics``, with the news of each."""
+        for topic, news in topics.items():
             for watch in self._watches.get(topic, ()):
-                watch.set()
+                watch.set(news)
             for gathering in self._gatherings:
-                gathering.offer(topic)
+                gathering.offer(topic, news)
 
 
 class TopicWatch:
@@ -52,9 +52,11 @@ class TopicWatch:
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
+        self.news: object = None
 
-    def set(self) -> None:
+    def set(self, news: object) -> None:
         """Mark the topic as woken."""
+        self.news = news
         self._woken.set()
 
     async def wait(self) -> None:
@@ -84,18 +86,18 @@ class TopicGathering:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._rests: dict[str, None] = {}
+        self._rests: dict[str, object] = {}
         self._woken = asyncio.Event()
 
-    def offer(self, topic: str) -> None:
-        """Keep the rest of ``topic`` if it begins with the prefix."""
+    def offer(self, topic: str, news: object) -> None:
+        """Keep the rest of ``topic`` and its news if it begins with the prefix."""
         if topic.startswith(self._prefix):
-            self._rests[topic.removeprefix(self._prefix)] = None
+            self._rests[topic.removeprefix(self._prefix)] = news
             self._woken.set()
 
-    async def take(self) -> list[str]:
+    async def take(self) -> Mapping[str, object]:
         """See Gathering."""
         await self._woken.wait()
         self._woken.clear()
-        rests, self._rests = list(self._rests), {}
+        rests, self._rests = self._rests, {}
         return rests

@@ -1,6 +1,8 @@
 """Events of the engines as lines: for people on a terminal, as JSON in Cloud Logging's shape otherwise."""
 
 import json
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
 from jubako.core.clock import Clock
@@ -35,11 +37,17 @@ class StreamEvents:
         return json.dumps(entry, default=str, ensure_ascii=False)
 
     def _text(self, name: str, severity: Severity, fields: dict[str, object]) -> str:
-        time = self._clock.now().astimezone().strftime("%H:%M:%S")
+        time = _time_of_day(int(self._clock.now().timestamp()))
         mark = "" if severity in {"DEBUG", "INFO"} else f" {severity}"
         # repr() keeps control characters out of the terminal.
         told = " ".join(f"{key}={_plain(value)}" for key, value in fields.items())
         return f"{time}{mark} {name} {told}".rstrip()
+
+
+@lru_cache(maxsize=1)
+def _time_of_day(second: int) -> str:
+    """Return the local time; the lines of one second have it in common."""
+    return datetime.fromtimestamp(second, UTC).astimezone().strftime("%H:%M:%S")
 
 
 def _plain(value: object) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 
 from jubako.core.clock import Clock
 from jubako.core.timestamps import to_micros
+from jubako.store import inserting
 from jubako.store.port import Store, Tx, Value
 
 RETENTION = timedelta(days=30)
@@ -48,10 +49,11 @@ class Part:
 
 def insert(tx: Tx, rows: Iterable[LogRow]) -> None:
     """Store entries; those that are stored already stay as they are."""
-    tx.run_many(
-        "INSERT INTO log_entries (project, time, insert_id, log_id, resource_type, document) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (project, time, insert_id, log_id) DO NOTHING",
+    inserting.insert(
+        tx,
+        "log_entries (project, time, insert_id, log_id, resource_type, document)",
         [(r.project, r.time_us, r.insert_id, r.log_id, r.resource_type, r.document) for r in rows],
+        "ON CONFLICT (project, time, insert_id, log_id) DO NOTHING",
     )
 
 

@@ -13,6 +13,7 @@ import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 from jubako.wire.connection import Broken, Connection, Reply, TooLarge, Unsendable, request_head
@@ -91,6 +92,7 @@ class Url:
         return f"{self.scheme}://{host}{port}{self.path}" + (f"?{self.query}" if self.query else "")
 
 
+@lru_cache(maxsize=64)
 def parse_url(text: str) -> Url:
     """Return the parts of an http or https address.
 

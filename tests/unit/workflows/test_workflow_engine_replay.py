@@ -226,3 +226,47 @@ async def until_steps(house: Any) -> None:
     async with asyncio.timeout(20):
         while await house.store.read(lambda tx: tx.one(sql)) is None:
             await some_turns(1)
+
+
+class Careful:
+    """Answers; of each POST it looks at what was journalled by then."""
+
+    def __init__(self, house: Any) -> None:
+        self._store = house.store
+        self.journalled: list[int] = []
+
+    async def send(self, call: Call, caller: Caller) -> HttpResponse:
+        if call.method == "POST":
+            self.journalled.append(len(await self._store.read(numbers)))
+        return HttpResponse(status=200, headers={"content-type": "application/json"}, body=b"1")
+
+
+CHAIN = """
+- a: {call: http.get, args: {url: "https://example.com/a"}}
+- b: {call: http.get, args: {url: "https://example.com/b"}}
+- c: {call: http.post, args: {url: "https://example.com/c"}}
+- d: {call: http.get, args: {url: "https://example.com/d"}}
+- e: {call: http.post, args: {url: "https://example.com/e"}}
+- done: {return: 1}
+"""
+
+
+async def test_a_request_that_may_change_something_goes_out_when_all_before_it_is_durable(house: Any) -> None:
+    cloud = house.cloud = Careful(house)
+    await house.restart()
+    await house.deploy(CHAIN)
+    final = await house.until_final(await house.begin())
+    assert final.state is Execution.State.SUCCEEDED, final.error
+    assert cloud.journalled == [2, 4]
+    assert await house.store.read(numbers) == [1, 2, 3, 4, 5]
+
+
+async def test_where_an_execution_waits_for_an_answer_is_told_while_it_waits(house: Any) -> None:
+    cloud = house.cloud = Between()
+    await house.restart()
+    await house.deploy("- a: {call: http.get, args: {url: 'https://example.com/early'}}")
+    execution = await house.begin()
+    await until_steps(house)
+    assert [step.step for step in (await house.get(execution)).status.current_steps] == ["a"]
+    cloud.may_begin.set()
+    assert (await house.until_final(execution)).state is Execution.State.SUCCEEDED

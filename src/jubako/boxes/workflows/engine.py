@@ -2,7 +2,8 @@
 
 1. The store says by a topic which execution has news; nothing is searched for, so it costs the same with one execution
    waiting as with a hundred thousand.
-2. Executions are taken up in order, and only so many at a time: what is not yet begun is a name in a queue.
+2. Executions are taken up in order, and only so many at a time: what is not yet begun is a name in a queue, the first
+   of them with what the store told of them.
 3. An execution whose runner fails by a bug of ours is tried again a few times, then it is FAILED with a SystemError;
    the others never notice.
 """
@@ -15,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 
 from jubako.boxes.workflows import callback_rows, execution_rows, poll_rows, sleeping
+from jubako.boxes.workflows.loaded import Loaded
 from jubako.boxes.workflows.parts import Parts
 from jubako.boxes.workflows.poller import Poller
 from jubako.boxes.workflows.resources import Execution
@@ -29,6 +31,9 @@ from jubako.wire import idempotency
 
 BUSY_MAX = 64
 """Executions that are loaded or computed at the same time; those that await replies do not count."""
+TOLD_MAX = 4 * BUSY_MAX
+"""Executions of the queue that are kept with what the store told of them; of others only the name is, lest a long queue
+fill the memory with their arguments."""
 FAILURES_MAX = 3
 PAUSE = timedelta(seconds=1)
 
@@ -41,7 +46,8 @@ class WorkflowsEngine:
         self.poller = Poller(
             parts.store, parts.clock, parts.performer.calls, parts.events, parts.faults
         )  # a loop beside ``run``
-        self._queue: dict[str, None] = {}
+        self._queue: dict[str, Loaded | None] = {}
+        """What is to begin, with what the store told of it, if nothing has happened since."""
         self._busy: set[str] = set()
         self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -68,7 +74,7 @@ class WorkflowsEngine:
         """Keep a runner for every execution that needs one, until cancelled."""
         try:
             with self._parts.store.gather(execution_rows.READY) as ready:
-                self._look_at(await self._parts.store.read(execution_rows.waiting))
+                self._look_at(dict.fromkeys(await self._parts.store.read(execution_rows.waiting)))
                 while True:
                     self._look_at(await ready.take())
         finally:
@@ -78,23 +84,24 @@ class WorkflowsEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _look_at(self, executions: list[str]) -> None:
-        for execution in executions:
+    def _look_at(self, executions: Mapping[str, object]) -> None:
+        for execution, news in executions.items():
             runner = self._runners.get(execution)
             if runner is not None:
                 runner.nudge()
             else:
-                self._queue[execution] = None
+                has_room = len(self._queue) < TOLD_MAX
+                self._queue[execution] = news if has_room and isinstance(news, Loaded) else None
         self._begin()
 
     def _begin(self) -> None:
         """Begin with what is in the queue as far as there is room."""
         while self._queue and len(self._busy) < BUSY_MAX:
             execution = next(iter(self._queue))
-            del self._queue[execution]
+            told = self._queue.pop(execution)
             self._busy.add(execution)
             runner = self._runners[execution] = Runner(
-                execution, self._parts, partial(self._at_rest, execution)
+                execution, self._parts, partial(self._at_rest, execution), told
             )
             self._tasks[execution] = asyncio.get_running_loop().create_task(
                 self._drive(execution, runner), name=execution

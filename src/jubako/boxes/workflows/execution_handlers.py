@@ -68,6 +68,16 @@ class Executions:
 
     async def create(self, request: CreateExecutionRequest, caller: Caller) -> Execution:
         """Start an execution of the workflow's newest revision; the same idempotency key gives the same one."""
+        return await self.create_as(self.new_id(), request, caller)
+
+    def new_id(self) -> str:
+        """Return an id for ``create_as``."""
+        return self._ids.uid()
+
+    async def create_as(
+        self, execution_id: str, request: CreateExecutionRequest, caller: Caller
+    ) -> Execution:
+        """See ``create``; a new execution gets this id, whose topic may be watched already."""
         WORKFLOW.parse(request.parent, "parent")
         given = request.execution or Execution()
         _check_argument(given.argument)
@@ -76,7 +86,7 @@ class Executions:
                 self._create,
                 parent=request.parent,
                 given=given,
-                uid=self._ids.uid(),
+                uid=execution_id,
                 key=idempotency.key_of(caller, SERVICE + "CreateExecution", request.parent, request),
             )
         )
@@ -103,13 +113,13 @@ class Executions:
             disable_concurrency_quota_overflow_buffering=given.disable_concurrency_quota_overflow_buffering,
             labels={**stored.document.labels, **given.labels},
         )
-        execution_rows.create_execution(tx, stored.uid, execution)
+        execution_rows.create_execution(tx, stored, execution)
         idempotency.remember(tx, key, execution.name)
         return execution
 
     async def get(self, request: GetExecutionRequest, caller: Caller) -> Execution:  # noqa: ARG002
         """Return an execution; the view is FULL unless BASIC is asked for."""
-        execution = await self._store.read(lambda tx: execution_rows.find_execution(tx, request.name))
+        execution = await self._store.peek(lambda tx: execution_rows.find_execution(tx, request.name))
         return _basic(execution) if request.view is ExecutionView.BASIC else execution
 
     async def list(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:  # noqa: ARG002

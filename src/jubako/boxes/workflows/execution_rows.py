@@ -9,72 +9,56 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
 from datetime import datetime
 
 from jubako.boxes.workflows import backlog, poll_rows
-from jubako.boxes.workflows.resources import Execution, Workflow
-from jubako.boxes.workflows.rows import find_revision
+from jubako.boxes.workflows.loaded import Loaded
+from jubako.boxes.workflows.resources import Execution
+from jubako.boxes.workflows.rows import StoredWorkflow, find_revision
 from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.errors import NotFound
 from jubako.core.names import WORKFLOW, WORKFLOW_EXECUTION
 from jubako.core.timestamps import to_micros
+from jubako.store.inserting import insert
 from jubako.store.port import Tx
 from jubako.wire.codec import decode, encode
 
 TOPIC = "workflows"
 """Woken when some execution ends."""
 READY = "workflows.ready/"
-"""Prefix of the topics, one for each execution, that are woken when the engine has something to do for it."""
+"""Prefix of the topics, one for each execution, that are woken when the engine has something to do for it.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What the engine needs to go on with an execution."""
-
-    name: str
-    id: str
-    state: State
-    workflow: Workflow
-    """The pinned revision."""
-    argument: str
-    snapshot: str | None
-    seq: int
-    """Outcomes that were fed already."""
-    outcomes: Sequence[str]
-    """Journalled outcomes behind the snapshot, in order."""
-    arrivals: Sequence[tuple[str, str]]
-    """``(effect, outcome)`` of what waits to be fed."""
-    current_steps: str
-    call_log_level: Execution.CallLogLevel
-    start_time: datetime
+The news of one that was just created is what ``load`` would return, as long as nothing else has happened to it."""
 
 
 def execution_topic(execution: str) -> str:
-    """Return the topic that is woken when this execution ends."""
+    """Return the topic that is woken when this execution ends; its news is the Execution."""
     return f"workflows/{execution}"
 
 
-def create_execution(tx: Tx, workflow_uid: str, execution: Execution) -> None:
-    """Add an execution that is ACTIVE or QUEUED; the engine is woken."""
+def create_execution(tx: Tx, workflow: StoredWorkflow, execution: Execution) -> None:
+    """Add an execution of a workflow's newest revision that is ACTIVE or QUEUED; the engine is woken."""
     state = State(execution.state.name)
     name = WORKFLOW_EXECUTION.parse(execution.name)
     tx.run(
         "INSERT INTO workflow_executions (project, location, workflow, execution, workflow_uid, state, needs_engine, "
         "start_time, document, current_steps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')",
         *name.values(),
-        workflow_uid,
+        workflow.uid,
         state,
         int(state is State.ACTIVE),
         to_micros(tx.now),
         _json(execution),
     )
-    tx.run_many(
-        "INSERT INTO workflow_execution_labels (execution, key, value) VALUES (?, ?, ?)",
+    insert(
+        tx,
+        "workflow_execution_labels (execution, key, value)",
         [(name["execution"], key, value) for key, value in execution.labels.items()],
     )
-    backlog.count_active(tx, int(state is State.ACTIVE))
-    tx.wake(READY + name["execution"])
+    if state is State.ACTIVE:
+        backlog.count_active(tx, 1)
+        tx.wake(READY + name["execution"], Loaded.of_new(execution, workflow.document))
 
 
 def find_execution(tx: Tx, name: str) -> Execution:
@@ -191,8 +175,9 @@ def state_of(tx: Tx, execution: str) -> State:
 def journal(tx: Tx, execution: str, seq: int, outcomes: Sequence[str]) -> None:
     """Append outcomes behind the ``seq`` that were fed before."""
     now = to_micros(tx.now)
-    tx.run_many(
-        "INSERT INTO workflow_journal (execution, seq, time, outcome) VALUES (?, ?, ?, ?)",
+    insert(
+        tx,
+        "workflow_journal (execution, seq, time, outcome)",
         [(execution, seq + number, now, outcome) for number, outcome in enumerate(outcomes, start=1)],
     )
 
@@ -244,7 +229,9 @@ def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) ->
     )
     tx.wake(TOPIC)
     topic = execution_topic(name["execution"])
-    tx.wake(topic)
+    told = copy(execution)
+    told.status = Execution.Status()  # as ``find_execution`` tells it
+    tx.wake(topic, told)
     poll_rows.hasten(tx, [topic])
     if needs_engine:
         tx.wake(READY + name["execution"])

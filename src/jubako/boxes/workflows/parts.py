@@ -13,6 +13,8 @@ from jubako.core.faults import Faults
 from jubako.store.port import Store
 
 PROGRAMS_MAX = 128
+HOLD_S = 0.005
+"""How long a turn on which nothing depends may be held back for the outcomes that follow (ADR 0023)."""
 
 
 class Programs:
@@ -44,3 +46,4 @@ class Parts:
     programs: Programs
     instant: Instant
     performer: Performer
+    hold_s: float = HOLD_S

@@ -2,7 +2,8 @@
 
 1. A turn feeds the outcomes that have come, and commits them with all that follows (waits, steps, snapshot, the
    end) in one transaction. Only then are the new effects carried out; those that ask for no change of state need not
-   wait for it, and what they answer while a commit goes on is the next turn (ADR 0018).
+   wait for it, and what they answer while a commit goes on is the next turn (ADR 0018). As long as nothing but such
+   requests is under way, a turn may grow for a moment before it is committed (ADR 0023).
 2. An effect under way at a crash is carried out again under the same name when the execution is loaded anew.
 3. An execution that only waits - for time, callbacks, operations, children - leaves memory with the commit that makes
    it wait; what it waits for brings it back.
@@ -17,12 +18,12 @@ from typing import Any
 from jubako.boxes.workflows import execution_rows, poll_rows, sleeping, turns
 from jubako.boxes.workflows.call_log import CallRecorder, recorder_of
 from jubako.boxes.workflows.errands import Errand
-from jubako.boxes.workflows.execution_rows import Loaded
 from jubako.boxes.workflows.gauge import Gauge
 from jubako.boxes.workflows.inbox import Inbox, Item, Stopped
 from jubako.boxes.workflows.instant import KINDS
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectKind, Program
 from jubako.boxes.workflows.language.tracing import traced
+from jubako.boxes.workflows.loaded import Loaded
 from jubako.boxes.workflows.parts import Parts
 from jubako.boxes.workflows.performer import Context
 from jubako.boxes.workflows.seat import Outcome, Seat, decode_outcome, encode_outcome
@@ -37,7 +38,7 @@ from jubako.wire.addresses import project_number
 INSTANT_MAX = 256
 """Instant effects answered before a commit, so that a loop of them still gives way."""
 AHEAD_MAX = 64
-"""Outcomes that may be fed while the commit before them is under way."""
+"""Outcomes that may be fed while the commit before them is under way, or held back."""
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 """Source: RFC 9110, 9.2.1."""
 _ROWS = frozenset({EffectKind.SLEEP, EffectKind.CALLBACK_AWAIT})
@@ -47,11 +48,17 @@ _ROWS = frozenset({EffectKind.SLEEP, EffectKind.CALLBACK_AWAIT})
 class Runner:
     """One execution while it is in memory."""
 
-    def __init__(self, execution: str, parts: Parts, at_rest: Callable[[], None]) -> None:
-        """``at_rest`` is called whenever the execution has nothing to do but wait for what it has begun."""
+    def __init__(
+        self, execution: str, parts: Parts, at_rest: Callable[[], None], told: Loaded | None = None
+    ) -> None:
+        """``at_rest`` is called whenever the execution has nothing to do but wait for what it has begun.
+
+        ``told`` is what is to be read of an execution that has just begun, if it is known.
+        """
         self._id = execution
         self._parts = parts
         self._at_rest = at_rest
+        self._told = told
         self._inbox = Inbox()
         self._calls: CallRecorder | None = None
         self._gauge = Gauge(parts.events)
@@ -76,7 +83,9 @@ class Runner:
 
     async def run(self) -> None:
         """Drive the execution until it has ended, only waits, or was cancelled."""
-        loaded, self._waiting = await self._parts.store.read(self._load)
+        loaded, self._told = self._told, None
+        if loaded is None:
+            loaded, self._waiting = await self._parts.store.read(self._load)
         if loaded is None:
             return
         program = self._parts.programs.of(loaded.workflow)
@@ -118,6 +127,7 @@ class Runner:
             await self._answer_instants(seat, turn, context)
             # What is asked for follows from what is durable already unless something was fed.
             self._perform_all(seat, turn, context, only_safe=bool(turn.fed))
+            await self._hold(seat, turn, context)
             commit = asyncio.get_running_loop().create_task(
                 # What is committed is taken now: before the task begins, the seat may have gone on.
                 self._commit(self._commit_of(seat, turn, context), context)
@@ -131,6 +141,29 @@ class Runner:
             self._at_rest()
             turn = following
             await self._fill(seat, turn)
+
+    async def _hold(self, seat: Seat, turn: Turn, context: Context) -> None:
+        """Let the turn grow while nothing waits for its commit but those who look at the execution."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._parts.hold_s
+        timer = loop.call_at(
+            end + 0.001, self._inbox.stir
+        )  # when the end is past for sure, if nothing comes before
+        try:
+            while self._may_grow(seat, turn) and loop.time() < end:
+                self._at_rest()
+                await self._feed(seat, turn, await self._inbox.take())
+                await self._answer_instants(seat, turn, context)
+                self._perform_all(seat, turn, context, only_safe=bool(turn.fed))
+        finally:
+            timer.cancel()
+
+    def _may_grow(self, seat: Seat, turn: Turn) -> bool:
+        is_held = any(
+            effect.name in seat.under_way and effect.name not in self._begun for effect in turn.asked
+        )
+        makes_rows = turn.errands or any(effect.kind in _ROWS for effect in turn.asked)
+        return bool(self._tasks and not (is_held or makes_rows or seat.is_over or len(turn.fed) >= AHEAD_MAX))
 
     async def _meanwhile(self, seat: Seat, context: Context, commit: asyncio.Task[bool]) -> Turn:
         """Return the turn that comes about while another one is being committed."""
@@ -188,7 +221,7 @@ class Runner:
             items = await self._inbox.take()
 
     async def _news(self) -> list[Item]:
-        state, arrivals = await self._parts.store.read(self._read_news)
+        state, arrivals = await self._parts.store.peek(self._read_news)
         if state is not State.ACTIVE:
             raise Stopped
         return _items(arrivals)

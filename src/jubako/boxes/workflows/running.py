@@ -15,7 +15,7 @@ from jubako.boxes.workflows.states import FINAL, State
 from jubako.core.clock import Clock
 from jubako.core.names import WORKFLOW_EXECUTION
 from jubako.core.timestamps import parse_duration
-from jubako.store.port import Store
+from jubako.store.port import Store, Watch
 from jubako.wire import codec
 from jubako.wire.binding import parse_query
 from jubako.wire.extras import Extra
@@ -35,10 +35,25 @@ async def until_ended(store: Store, wall: Clock, name: str, deadline: datetime) 
     """
     topic = execution_rows.execution_topic(WORKFLOW_EXECUTION.parse(name)["execution"])
     with store.watch(topic) as watch:
-        while True:
-            execution = await store.read(lambda tx: execution_rows.find_execution(tx, name))
-            if State(execution.state.name) in FINAL or not await watch.wait_until(wall, deadline):
-                return execution
+        execution = await _find(store, name)
+        return execution if _has_ended(execution) else await _end_of(store, wall, watch, name, deadline)
+
+
+async def _end_of(store: Store, wall: Clock, watch: Watch, name: str, deadline: datetime) -> Execution:
+    """Return an execution that had not ended when ``watch`` over it began; see ``until_ended``."""
+    while await watch.wait_until(wall, deadline):
+        found = watch.news if isinstance(watch.news, Execution) else await _find(store, name)
+        if _has_ended(found):
+            return found
+    return await _find(store, name)
+
+
+async def _find(store: Store, name: str) -> Execution:
+    return await store.peek(lambda tx: execution_rows.find_execution(tx, name))
+
+
+def _has_ended(execution: Execution) -> bool:
+    return State(execution.state.name) in FINAL
 
 
 class RunRoutes:
@@ -61,8 +76,12 @@ class RunRoutes:
         patience = parse_duration(dict(parse_query(request.query)).get("timeout", "30s"), "timeout")
         deadline = self._wall.now() + min(patience, WAIT_MAX)
         execution = codec.decode(Execution, request.body or b"{}")
-        begun = await self._executions.create(
-            CreateExecutionRequest(parent=variables["parent"], execution=execution), caller
-        )
-        ended = await until_ended(self._store, self._wall, begun.name, deadline)
+        wanted = CreateExecutionRequest(parent=variables["parent"], execution=execution)
+        new_id = self._executions.new_id()
+        with self._store.watch(execution_rows.execution_topic(new_id)) as watch:
+            begun = await self._executions.create_as(new_id, wanted, caller)
+            if begun.name.endswith(f"/{new_id}"):
+                ended = await _end_of(self._store, self._wall, watch, begun.name, deadline)
+            else:  # the same request came before
+                ended = await until_ended(self._store, self._wall, begun.name, deadline)
         return HttpResponse(status=200, headers=_JSON, body=codec.encode(ended))

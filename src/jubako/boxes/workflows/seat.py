@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jubako.boxes.workflows.execution_rows import Loaded
 from jubako.boxes.workflows.language import (
     Continue,
     Effect,
@@ -30,6 +29,7 @@ from jubako.boxes.workflows.language import (
     pending_effects,
 )
 from jubako.boxes.workflows.language.values import from_data, to_data
+from jubako.boxes.workflows.loaded import Loaded
 
 SLICE_STEPS = 5_000
 
