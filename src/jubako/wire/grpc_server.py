@@ -182,15 +182,15 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 def _refuse_pages(headers: Mapping[str, str]) -> None:
     """Refuse what a browser sends: it names the page's origin with every POST, and gRPC has no other verb.
 
-    The C core keeps ``:authority`` from Python, so the name by which a call reached us cannot be checked as over
-    HTTP/1.1 (wire/origins.py). A page that lets its own name resolve to this machine still sends its origin.
+    The name by which a call reached us (``:authority``) cannot be checked as over HTTP/1.1 and need not be: see
+    docs/explanation/adr/0023-grpc-calls-have-no-name-to-check.md.
 
     Raises:
-        PermissionDenied: There is an Origin; no gRPC client sends one.
+        PermissionDenied: There are headers that browsers set; no gRPC client does.
 
     """
-    if "origin" in headers:
-        raise PermissionDenied("gRPC calls from web pages are refused (Origin header).")
+    if any(name == "origin" or name.startswith("sec-fetch-") for name in headers):
+        raise PermissionDenied("gRPC calls from web pages are refused (Origin or Sec-Fetch header).")
 
 
 def _headers(metadata: Any) -> Mapping[str, str]:  # noqa: ANN401

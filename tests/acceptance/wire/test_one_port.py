@@ -135,16 +135,45 @@ async def test_a_change_is_finished_although_the_client_gave_up(port, place) -> 
         await until(lambda: place.jobs.finishing)
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:8123", "null"])
-async def test_web_pages_may_not_call_grpc(port, place, origin: str) -> None:
+HEADERS_OF_BROWSERS = [
+    ("origin", value) for value in ("http://evil.example", "http://localhost:8123", "null")
+]
+HEADERS_OF_BROWSERS += [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]
+
+
+@pytest.mark.parametrize("header", HEADERS_OF_BROWSERS)
+async def test_web_pages_may_not_call_grpc(port, place, header: tuple[str, str]) -> None:
     request = encode(CreateJobRequest(parent="projects/p/locations/l", job_id="j", job=Job()))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         create = channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await create(request, timeout=20, metadata=(("origin", origin),))
+            await create(request, timeout=20, metadata=(header,))
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert not place.jobs.jobs
         assert await create(request, timeout=20)
+
+
+LENGTH = f"content-length: {len(PREFACE + SETTINGS)}\r\n".encode()
+POST = b"POST /healthz HTTP/1.1\r\nhost: localhost\r\n"
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_before",
+    [
+        POST + LENGTH + b"\r\n",
+        POST + b"transfer-encoding: chunked\r\n\r\n21\r\n",
+        GET.replace(b"connection: close\r\n", b""),
+        GET.replace(b"connection: close\r\n", UPGRADE),
+        b"\r\n",
+    ],
+    ids=["in a body", "in a chunk", "after a request", "after an upgrade", "after an empty line"],
+)
+async def test_what_began_as_http_never_becomes_grpc(port, place, request_before: bytes) -> None:
+    said = await exchange(port, request_before, PREFACE + SETTINGS, eof=True)
+    assert said[:9] in {b"", b"HTTP/1.1 "}
+    assert b"HTTP/1.1 101" not in said
+    assert not place.events.named("grpc.started")
 
 
 async def test_a_read_ends_at_the_deadline(port, place) -> None:

@@ -14,7 +14,7 @@ from jubako.store.port import Store
 
 PROGRAMS_MAX = 128
 HOLD_S = 0.005
-"""How long a turn on which nothing depends may be held back for the outcomes that follow (ADR 0023)."""
+"""How long a turn on which nothing depends may be held back for the outcomes that follow (ADR 0024)."""
 
 
 class Programs:

@@ -3,7 +3,7 @@
 1. A turn feeds the outcomes that have come, and commits them with all that follows (waits, steps, snapshot, the
    end) in one transaction. Only then are the new effects carried out; those that ask for no change of state need not
    wait for it, and what they answer while a commit goes on is the next turn (ADR 0018). As long as nothing but such
-   requests is under way, a turn may grow for a moment before it is committed (ADR 0023).
+   requests is under way, a turn may grow for a moment before it is committed (ADR 0024).
 2. An effect under way at a crash is carried out again under the same name when the execution is loaded anew.
 3. An execution that only waits - for time, callbacks, operations, children - leaves memory with the commit that makes
    it wait; what it waits for brings it back.
