@@ -1,6 +1,10 @@
 """One HTTP/1.1 connection to a server outside: one request at a time, answers bounded while they come in.
 
-Callbacks on the socket instead of streams: a workflow's step is mostly this, and its budget is under a millisecond.
+1. Callbacks on the socket instead of streams: a workflow's step is mostly this, and its budget is under a millisecond.
+2. The server may be hostile: all that it sends is bounded as it arrives; time is the caller's to bound.
+3. After anything but exactly one whole answer the connection is not used again.
+
+Why it is our own: docs/explanation/adr/0025-an-http-client-of-our-own.md.
 """
 
 import asyncio
@@ -11,6 +15,9 @@ from dataclasses import dataclass
 import httptools
 
 HEAD_BYTES_MAX = 64 * 1024
+"""Of all headers together, trailers included; and of one line that does not end, whatever it is the beginning of."""
+INTERIM_MAX = 16
+"""Interim answers (1xx) before the real one."""
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _BAD_IN_VALUE = re.compile(rb"[\x00\r\n]|\A[ \t]|[ \t]\Z")
 
@@ -65,10 +72,12 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._method = ""
         self._limit = 0
-        self._size = 0
         self._head_size = 0
+        self._unfinished = 0
+        """Bytes since the last that meant anything: the parser keeps a line until it ends."""
+        self._interim = 0
         self._headers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
+        self._body = bytearray()
         self._is_open = False
         self._may_stay = True
         self._head_is_whole = False
@@ -110,9 +119,14 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, method: str, limit: int) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._method, self._limit, self._size = method, limit, 0
+        self._method, self._limit = method, limit
+        self._unfinished = self._interim = 0
         self.has_answered = False
-        self.on_message_begin()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._headers, self._body, self._head_size = [], bytearray(), 0
+        self._head_is_whole = False
 
     # asyncio.Protocol.
 
@@ -127,10 +141,18 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self.has_answered = True
+        understood = self._understood()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(Broken(f"what came is no HTTP/1.1 answer ({error})"))
+        self._unfinished = self._unfinished + len(data) if self._understood() == understood else 0
+        if self._unfinished > HEAD_BYTES_MAX:
+            self._fail(Broken(f"a line of it is longer than {HEAD_BYTES_MAX} bytes"))
+
+    def _understood(self) -> tuple[int, int, int]:
+        """Return what grows with everything that the parser made sense of."""
+        return self._interim, len(self._headers), len(self._body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol. A body without a length ends with its connection (RFC 9112, 6.3)."""
@@ -150,9 +172,10 @@ class Connection(asyncio.Protocol):
     # What the parser found: httptools' protocol.
 
     def on_message_begin(self) -> None:
-        """A head begins; after an interim answer (1xx) another one."""
-        self._headers, self._pieces, self._head_size = [], [], 0
-        self._head_is_whole = False
+        """A head begins; after an interim answer (1xx) another one, after the real one nothing may."""
+        if self._waiter is None or self._waiter.done():
+            self.close()
+        self._forget()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header."""
@@ -171,21 +194,24 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
-        self._size += len(data)
-        if self._size > self._limit:
+        if len(self._body) + len(data) > self._limit:
             self._fail(TooLarge())
         else:
-            self._pieces.append(data)
+            self._body += data
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it is an interim one."""
         if self._parser.get_status_code() >= 200:
             self._may_stay = self._may_stay and self._parser.should_keep_alive()
             self._finish()
+            return
+        self._interim += 1
+        if self._interim > INTERIM_MAX:
+            self._fail(Broken(f"more than {INTERIM_MAX} interim answers came before it"))
 
     def _finish(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            reply = Reply(self._parser.get_status_code(), self._headers, b"".join(self._pieces))
+            reply = Reply(self._parser.get_status_code(), self._headers, bytes(self._body))
             self._waiter.set_result(reply)
         if not self._may_stay:
             self.close()

@@ -309,4 +309,6 @@ def _decoded(content: bytes, encoding: str, limit: int, url: Url) -> bytes:
     plain = inflater.decompress(content, limit + 1)
     if len(plain) > limit:
         raise _too_large(limit, url)
+    if not inflater.eof:
+        raise Broken("its compressed body is cut")
     return plain
