@@ -5,8 +5,9 @@
 
 1. ``progress`` never goes back: what a stream has told it does not take back, and it counts results that exist.
 2. ``secondsLeft`` is the work that is left, by what a shard of its kind has taken so far, divided by how much work is
-   done at once; both as seen since the stream began. Null until there is something to tell it from.
-3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew.
+   done at once; both as seen since somebody first looked. Null until there is something to tell it from.
+3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew:
+   the next one goes on with the `Estimate` of the one before.
 
 The form is that of the HTML standard, "Server-sent events"; a comment keeps idle connections open.
 """
@@ -14,7 +15,7 @@ The form is that of the HTML standard, "Server-sent events"; a comment keeps idl
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from jubako_apps.telop import receptions
@@ -88,11 +89,12 @@ async def telling(
     place: Sink,
     reception: Reception,
     settled: Callable[[], Awaitable[Status]],
+    estimate: Estimate,
     look_s: float = LOOK_S,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[str]:
-    """Yield events until the reception has ended."""
-    estimate, before, idle = Estimate(), "", 0
+) -> AsyncGenerator[str, None]:
+    """Yield events until the reception has ended; ``estimate`` is kept from one stream of it to the next."""
+    before, idle = "", 0
     while True:
         status = await settled()
         counts = await asyncio.to_thread(receptions.branches, place, reception)

@@ -39,7 +39,7 @@ from starlette.routing import Route
 from jubako_apps.telop import receptions
 from jubako_apps.telop.buckets import Passed, finalized_from, placed
 from jubako_apps.telop.desk import FINAL, Desk, Status
-from jubako_apps.telop.events import telling
+from jubako_apps.telop.events import Estimate, telling
 from jubako_apps.telop.google_api import Api, ApiError, Jobs, Workflow
 from jubako_apps.telop.intake import Intake, Reader, refusal_of, too_large
 from jubako_apps.telop.openapi import document
@@ -68,6 +68,7 @@ class Counter:
         self._settings = settings
         self._intake = intake
         self._desk = desk
+        self._estimates: dict[str, Estimate] = {}
 
     def routes(self) -> list[Route]:
         """Return the table of what is answered."""
@@ -144,12 +145,20 @@ class Counter:
     async def events(self, request: Request) -> Response:
         """Tell how far one reception is until it has ended."""
         reception = await self._find(request)
-        told = telling(self._sink, reception, lambda: self._settled(reception))
-        return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(
+            self._told(reception), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    async def _told(self, reception: Reception) -> AsyncIterator[str]:
+        estimate = self._estimates.setdefault(reception.id, Estimate())
+        async for event in telling(self._sink, reception, lambda: self._settled(reception), estimate):
+            yield event
+        self._estimates.pop(reception.id, None)
 
     async def rerun(self, request: Request) -> Response:
         """Start a reception that has ended once more; what has a result is not done again."""
         reception = await self._find(request)
+        self._estimates.pop(reception.id, None)
         status = await self._desk.rerun(reception)
         shown = await asyncio.to_thread(view, self._sink, reception, status, prefix(request, up="../../"))
         return JSONResponse(shown, status_code=200 if status.state in FINAL else 202)
@@ -175,6 +184,7 @@ class Counter:
     async def delete(self, request: Request) -> Response:
         """End one reception's run, or with ``data=true`` remove it and everything that belongs to it."""
         reception = await self._find(request)
+        self._estimates.pop(reception.id, None)
         if request.query_params.get("data") == "true":
             left = await self._desk.remove(reception)
             answer = {"id": reception.id, "removed": left is None}

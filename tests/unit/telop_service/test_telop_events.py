@@ -31,7 +31,10 @@ async def stream(place: Any, steps: list[Any]) -> list[tuple[str, dict[str, Any]
         found: Status = next(remaining)()
         return found
 
-    told = [text async for text in telling(place, RECEPTION, settled, look_s=0.0, clock=lambda: now[0])]
+    told = [
+        text
+        async for text in telling(place, RECEPTION, settled, Estimate(), look_s=0.0, clock=lambda: now[0])
+    ]
     events = []
     for text in told:
         assert text.endswith("\n\n")
@@ -92,10 +95,30 @@ async def test_an_idle_stream_is_kept_open(place):
     async def settled() -> Status:
         return next(now)
 
-    told = [text async for text in telling(place, RECEPTION, settled, look_s=0.0)]
+    told = [text async for text in telling(place, RECEPTION, settled, Estimate(), look_s=0.0)]
     assert [text.split("\n")[0] for text in told] == [
         "event: progress", ": still there", "event: progress", "event: end",
     ]  # fmt: skip
+
+
+async def test_a_stream_that_broke_off_is_gone_on_with_as_if_it_had_not(place):
+    now, estimate = [0.0], Estimate()
+
+    async def settled() -> Status:
+        put_json(place, receptions.result_name(ID, "ocr", round(now[0] / 10)), {})
+        now[0] += 10.0
+        return Status(state="RUNNING")
+
+    async def left(looks: int) -> list[float | None]:
+        stream = telling(place, RECEPTION, settled, estimate, look_s=0.0, clock=lambda: now[0])
+        found = [json.loads((await anext(stream)).split("data: ")[1])["secondsLeft"] for _ in range(looks)]
+        await stream.aclose()
+        return found
+
+    first = await left(2)
+    assert first[0] is None
+    [again] = await left(1)
+    assert (first[1], again) == (46.7, 36.7)
 
 
 def test_without_a_pace_nobody_knows_how_long_it_takes():

@@ -14,6 +14,8 @@ JOBS = {"telop-ocr": "ocr", "telop-speech": "speech", "telop-report": "report"}
 SERVICE = "telop"
 WORKFLOW = "telop-check"
 TASK_TIMEOUT = "3600s"
+REQUEST_TIMEOUT = "3600s"
+"""An upload or a stream of progress may last as long; Cloud Run allows no more."""
 DATA = "data/telop"
 
 
@@ -78,7 +80,8 @@ def _job(application: Application, word: str) -> "_Change":
 
 
 def _service(application: Application) -> "_Change":
-    return _Change({"template": {"containers": [_container(application, "jubako_apps.telop.service")]}})
+    container = _container(application, "jubako_apps.telop.service")
+    return _Change({"template": {"timeout": REQUEST_TIMEOUT, "containers": [container]}})
 
 
 def _container(application: Application, module: str, *words: str) -> dict[str, Any]:
