@@ -42,7 +42,9 @@ def read(language: str) -> list[Telop]:
     clip, stages, begun = CLIPS / f"{language}.mp4", RealStages(), time.process_time()
     reception = reception_of(clip, language)
     with redirect_stdout(io.StringIO()):  # the progress lines
-        parts: list[Any] = [stages.ocr(reception, clip, segment) for segment in range(reception.segments)]
+        parts: list[Any] = [
+            stages.ocr(reception, clip, range(n, reception.segments)) for n in range(reception.segments)
+        ]
     telops = merge([telop_from_json(telop) for telop in part["telops"]] for part in parts)
     true, found = [t["text"] for t in truth["telops"]], [t.text for t in telops]
     exact = len({"".join(text.split()) for text in true} & {"".join(text.split()) for text in found})

@@ -7,18 +7,20 @@ Rules:
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from av import AudioFrame, AudioStream, VideoFrame, VideoStream
+from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
 from jubako_apps.telop.container import TOLERANCE_S, packets, seek, time_of
+from jubako_apps.telop.sparing import Sparing
 
 Frame = TypeVar("Frame", VideoFrame, AudioFrame)
 
 _SEEK_MARGINS_S: Final = (0.0, 10.0, math.inf)
+_BEFORE_ALL_S: Final = -3600.0
 _ONE_S: Final = 1.0
 _WORTH_S: Final = 0.4
 _MANY: Final = 10
@@ -46,20 +48,33 @@ class Damage:
 
 
 def decode_from(
-    container: InputContainer, stream: VideoStream, t0: float, damage: Damage | None = None
+    container: InputContainer, stream: VideoStream, t0: float, fps: float, damage: Damage | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield (time, picture) from the last key frame not after ``t0``, in order of time."""
+    """Yield (time, picture) from the last key frame not after ``t0``, in order of time.
+
+    Pictures that are on screen at no sample ``k / fps`` may be missing.
+    """
     for margin in _SEEK_MARGINS_S:
-        seek(container, stream, max(0.0, t0 - margin))
-        timed = in_order(
-            (time_of(f, container), f) for f in decoded(container, stream, damage) if f.pts is not None
-        )
+        # Transport streams are searched by decoding times, which lie before second 0 for what is shown first.
+        seek(container, stream, max(0.0, t0 - margin) if margin < math.inf else _BEFORE_ALL_S)
+        timed = in_order(_sampled(container, stream, fps, damage))
         first = next(timed, None)
         # Some indexes are built on decoding order and land behind the wish: then start earlier.
         if first is not None and (first[0] <= t0 + TOLERANCE_S or margin == math.inf):
             yield first
             yield from timed
             return
+
+
+def _sampled(
+    container: InputContainer, stream: VideoStream, fps: float, damage: Damage | None
+) -> Iterator[tuple[float, VideoFrame]]:
+    sparing = Sparing(container, stream, fps)
+    source = sparing.packets(packets(container, stream))
+    for picture in decoded(container, stream, damage, source):
+        sparing.note(picture)
+        if picture.pts is not None:
+            yield time_of(picture, container), picture
 
 
 def in_order(timed: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
@@ -79,10 +94,13 @@ def in_order(timed: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Fram
 
 
 def decoded(
-    container: InputContainer, stream: VideoStream | AudioStream, damage: Damage | None = None
+    container: InputContainer,
+    stream: VideoStream | AudioStream,
+    damage: Damage | None = None,
+    source: Iterable[Packet] | None = None,
 ) -> Iterator[VideoFrame | AudioFrame]:
-    """Yield every frame that can be decoded; broken packets are left out, a broken file ends."""
-    for packet in packets(container, stream):
+    """Yield every frame of ``source``, the whole stream if None; broken packets are left out, a broken file ends."""
+    for packet in source or packets(container, stream):
         try:
             found = packet.decode()
         except FFmpegError:

@@ -1,18 +1,19 @@
-"""One segment of a video in, its telops out: decode, detect, read.
+"""A stretch of neighbouring segments of a video in, the telops of each out: decode, detect, read.
 
 Rules:
 
-1. A segment owns the telops that *start* in ``[start, end)``. It begins to read `Options.pre_roll` earlier, so
-   that it sees starts as a run over the whole video would, and goes on at most `Options.post_roll` later, to
-   see its telops end.
-2. It stops as soon as nothing it owns is still open.
+1. A segment owns the telops that *start* in ``[start, end)``. The stretch begins to be read `Options.pre_roll`
+   earlier, so that it sees starts as a run over the whole video would, and a segment is looked at for
+   `Options.post_roll` longer at most, to see its telops end.
+2. A segment is done as soon as nothing it owns is still open; the next one of the stretch goes on from there.
 3. A telop that outlasts the post-roll is returned with ``open_end``. Every later segment that still sees it
    returns a tail (``open_start``); `jubako_apps.telop.merge` joins them.
+4. How segments are put together into stretches does not change what is found.
 """
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,26 +38,6 @@ class Options:
     post_roll: float = 12.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What a segment saw.
-
-    Attributes:
-        tracks: All, owned or not.
-        readings: By identity of track, of the owned ones that hold text.
-        rolled: What rolled through the picture, owned or not.
-        ended: Whether the video ended before the view did.
-        shape: Height and width of the small pictures.
-
-    """
-
-    tracks: list[Track]
-    readings: dict[int, Reading]
-    rolled: list[Rolled]
-    ended: bool
-    shape: tuple[int, int]
-
-
 def extract(
     path: Path,
     segment: Segment,
@@ -65,33 +46,138 @@ def extract(
     progress: Callable[[float], None] | None = None,
     damage: Damage | None = None,
 ) -> list[Telop]:
-    """Return the telops that the segment owns, in order of start, then its tails.
+    """Return the telops of one segment that is looked at alone; see `Lookout`."""
+    return Lookout(path, [segment], engine, options, damage).telops(segment, progress)
+
+
+class Lookout:
+    """Follows a stretch of neighbouring segments, every sample of it once.
 
     Args:
         path: The video.
-        segment: Which part of it to own.
+        stretch: The segments, in order.
         engine: Reads the text.
         options: How to look.
-        progress: Told the finished part, 0 to 1, after each sample.
         damage: Told what could not be decoded.
 
-    Raises:
-        MediaError: The file cannot be read or breaks off (`jubako_apps.telop.media`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        stretch: Sequence[Segment],
+        engine: Engine,
+        options: Options | None = None,
+        damage: Damage | None = None,
+    ) -> None:
+        options = options or Options()
+        self._fps, self._engine = options.fps, engine
+        self._post_roll = math.ceil(options.post_roll * options.fps)
+        self._owned = _grid(stretch[0].start, options.fps), _grid(stretch[-1].end, options.fps)
+        first = max(0, self._owned[0] - max(math.ceil(options.pre_roll * options.fps), MEMORY))
+        last = self._owned[1] + self._post_roll
+        self._frames = media.frames(path, first / options.fps, last / options.fps, options.fps, damage)
+        self._index = first - 1
+        self._ended = False
+        self._tracker, self._watch = Tracker(), RollWatch()
+        self._held: deque[Frame] = deque(maxlen=_HELD)
+        self._readings: dict[Track, Reading] = {}
+
+    def telops(self, segment: Segment, progress: Callable[[float], None] | None = None) -> list[Telop]:
+        """Return the telops that the segment owns, in order of start, then its tails.
+
+        Args:
+            segment: The next one of the stretch.
+            progress: Told the finished part, 0 to 1, after each sample.
+
+        Raises:
+            MediaError: The file cannot be read or breaks off (`jubako_apps.telop.media`).
+
+        """
+        a, b = _grid(segment.start, self._fps), _grid(segment.end, self._fps)
+        first = self._index
+        while not self._is_decided(a, b) and self._look():
+            if progress is not None:
+                progress(min(1.0, (self._index - first) / max(1, b - 1 - first)))
+        if b == self._owned[1]:
+            self._read(self._tracker.finish())
+        found = self._found(segment, (a, b))
+        self._forget(b)
+        return found
+
+    def _is_decided(self, a: int, b: int) -> bool:
+        if self._ended or self._index + 1 >= b + self._post_roll:
+            return True
+        return self._index >= b + MEMORY and not self._tracker.undecided(a, b) and self._watch.roll is None
+
+    def _look(self) -> bool:
+        """Take the next sample; return False if there is none."""
+        frame = next(self._frames, None)
+        if frame is None:
+            self._ended = True
+            self._read(self._tracker.finish())
+            self._watch.finish()
+            return False
+        self._index = frame.index
+        self._held.append(frame)
+        self._read(self._tracker.push(frame.index, frame.luma))
+        if self._watch.push(frame.index, self._tracker.moving):
+            image = frame.image()
+            self._watch.take(self._engine.read(image), image.shape[0] / frame.luma.shape[0])
+        return True
+
+    def _read(self, tracks: Iterable[Track]) -> None:
+        """Read each owned track at the moment it is certain, while its picture is at hand."""
+        for track in tracks:
+            if self._owned[0] <= track.start < self._owned[1]:
+                frame = next(f for f in self._held if f.index >= track.look)
+                region = _box(track, _shape(frame))
+                reading = read_region(self._engine, frame.image(), region)
+                if reading is not None:
+                    other = next((f for f in reversed(self._held) if f.index <= track.last), frame)
+                    self._readings[track] = surer(self._engine, reading, other.image, region)
+
+    def _found(self, segment: Segment, owned: tuple[int, int]) -> list[Telop]:
+        a, b = owned
+        seen = _Seen(shape=_shape(self._held[-1]) if self._held else (1, 1), ended=self._ended, fps=self._fps)
+        tracks = [track for track in in_lanes(self._tracker.tracks) if a <= track.start < b]
+        telops = [
+            _telop(track, segment, a, self._readings[track], seen)
+            for track in tracks
+            if track in self._readings
+        ]
+        telops += _rolled(self._rolls(seen.shape[0]), segment, owned, seen)
+        # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
+        earlier = [track for track in self._tracker.tracks if track.start < a <= track.last]
+        return telops + [_tail(track, segment, n, seen) for n, track in enumerate(earlier)]
+
+    def _rolls(self, rows: int) -> list[Rolled]:
+        rolls = [*self._watch.rolls, *filter(None, [self._watch.roll])]
+        return [telop for roll in rolls for telop in roll.telops(rows)]
+
+    def _forget(self, index: int) -> None:
+        """Let go of what no segment from ``index`` on can have to do with."""
+        self._tracker.forget(index)
+        self._watch.forget(index)
+        self._readings = {
+            track: self._readings[track] for track in self._tracker.tracks if track in self._readings
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What everything seen has in common.
+
+    Attributes:
+        shape: Height and width of the small pictures.
+        ended: Whether the video is over.
+        fps: Samples per second.
 
     """
-    options = options or Options()
-    a, b = _grid(segment.start, options.fps), _grid(segment.end, options.fps)
-    post_roll = math.ceil(options.post_roll * options.fps)
-    first = max(0, a - max(math.ceil(options.pre_roll * options.fps), MEMORY))
-    last = b + post_roll
-    samples = media.frames(path, first / options.fps, last / options.fps, options.fps, damage)
-    seen = _look(_telling(samples, first, b, progress), engine, (a, b), last)
-    owned = [track for track in in_lanes(seen.tracks) if a <= track.start < b]
-    telops = [_telop(track, segment, a, seen, options.fps) for track in owned if id(track) in seen.readings]
-    telops += _rolled(seen, segment, (a, b), options.fps)
-    # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
-    earlier = [track for track in seen.tracks if track.start < a <= track.last]
-    return telops + [_tail(track, segment, n, seen, options.fps) for n, track in enumerate(earlier)]
+
+    shape: tuple[int, int]
+    ended: bool
+    fps: float
 
 
 def _grid(time: float, fps: float) -> int:
@@ -99,57 +185,13 @@ def _grid(time: float, fps: float) -> int:
     return math.ceil(time * fps - _EPSILON)
 
 
-def _telling(
-    frames: Iterator[Frame], first: int, end: int, progress: Callable[[float], None] | None
-) -> Iterator[Frame]:
-    for frame in frames:
-        yield frame
-        if progress is not None:
-            progress(min(1.0, (frame.index + 1 - first) / max(1, end - first)))
-
-
-def _look(frames: Iterator[Frame], engine: Engine, owned: tuple[int, int], last: int) -> _Seen:
-    """Follow the samples; read each owned track at the moment it is certain, while its picture is at hand."""
-    tracker, watch = Tracker(), RollWatch()
-    held: deque[Frame] = deque(maxlen=_HELD)
-    readings: dict[int, Reading] = {}
-
-    def read(tracks: list[Track]) -> None:
-        for track in tracks:
-            if owned[0] <= track.start < owned[1]:
-                frame = next(f for f in held if f.index >= track.look)
-                region = _box(track, _shape(frame))
-                reading = read_region(engine, frame.image(), region)
-                if reading is not None:
-                    other = next((f for f in reversed(held) if f.index <= track.last), frame)
-                    readings[id(track)] = surer(engine, reading, other.image, region)
-
-    ended = True
-    for frame in frames:
-        held.append(frame)
-        read(tracker.push(frame.index, frame.luma))
-        if watch.push(frame.index, tracker.moving):
-            image = frame.image()
-            watch.take(engine.read(image), image.shape[0] / frame.luma.shape[0])
-        decided = frame.index >= owned[1] + MEMORY and not tracker.undecided(*owned) and watch.roll is None
-        if decided or frame.index + 1 >= last:
-            ended = False
-            break
-    read(tracker.finish())
-    watch.finish()
-    shape = _shape(held[-1]) if held else (1, 1)
-    rolled = [telop for roll in watch.rolls for telop in roll.telops(shape[0])]
-    return _Seen(tracks=tracker.tracks, readings=readings, rolled=rolled, ended=ended, shape=shape)
-
-
-def _telop(track: Track, segment: Segment, first: int, seen: _Seen, fps: float) -> Telop:
-    reading = seen.readings[id(track)]
+def _telop(track: Track, segment: Segment, first: int, reading: Reading, seen: _Seen) -> Telop:
     return Telop(
         id=telop_id(segment.index, track.start - first, track.lane),
         segment=segment.index,
         lane=track.lane,
-        start=round(track.start / fps, 3),
-        end=round((track.last + 1) / fps, 3),
+        start=round(track.start / seen.fps, 3),
+        end=round((track.last + 1) / seen.fps, 3),
         open_end=not (track.closed or seen.ended),
         text=reading.text,
         confidence=reading.confidence,
@@ -157,21 +199,21 @@ def _telop(track: Track, segment: Segment, first: int, seen: _Seen, fps: float) 
     )
 
 
-def _rolled(seen: _Seen, segment: Segment, owned: tuple[int, int], fps: float) -> list[Telop]:
+def _rolled(rolled: Iterable[Rolled], segment: Segment, owned: tuple[int, int], seen: _Seen) -> list[Telop]:
     """Return what began to roll in the segment; what began within a sample of its ends is everybody's, and merged."""
     result: list[Telop] = []
-    for one in sorted(seen.rolled, key=lambda rolled: rolled.start):
+    for one in sorted(rolled, key=lambda one: one.start):
         start = round(one.start)
         if not owned[0] - 1 <= start <= owned[1]:
             continue
         sample = min(max(start, owned[0]), owned[1] - 1) - owned[0]
-        beside = sum(telop.start == round(max(0, start) / fps, 3) for telop in result)
+        beside = sum(telop.start == round(max(0, start) / seen.fps, 3) for telop in result)
         height, width = seen.shape
         result.append(
             Telop(
                 id=telop_id(segment.index, sample, LANES - 1 - min(beside, LANES - 1)),
                 segment=segment.index, lane=LANES - 1 - min(beside, LANES - 1),
-                start=round(max(0, start) / fps, 3), end=round((max(one.end, one.start) + 1) / fps, 3),
+                start=round(max(0, start) / seen.fps, 3), end=round((max(one.end, one.start) + 1) / seen.fps, 3),
                 open_end=False, text=one.text, confidence=one.confidence,
                 # It stood everywhere; the middle is where everybody finds it.
                 box=(round(one.x / width, 4), 0.5, round(one.width / width, 4), round(one.height / height, 4)),
@@ -180,13 +222,13 @@ def _rolled(seen: _Seen, segment: Segment, owned: tuple[int, int], fps: float) -
     return result
 
 
-def _tail(track: Track, segment: Segment, ordinal: int, seen: _Seen, fps: float) -> Telop:
+def _tail(track: Track, segment: Segment, ordinal: int, seen: _Seen) -> Telop:
     return Telop(
         id=segment.index * STRIDE + TAILS + ordinal,
         segment=segment.index,
         lane=track.lane,
-        start=round(track.start / fps, 3),
-        end=round((track.last + 1) / fps, 3),
+        start=round(track.start / seen.fps, 3),
+        end=round((track.last + 1) / seen.fps, 3),
         open_end=not (track.closed or seen.ended),
         open_start=True,
         text="",

@@ -139,7 +139,7 @@ def frames(path: Path, t0: float, t1: float, fps: float, damage: Damage | None =
     with files.opened(path) as container:
         stream = files.pictures(container, path)
         shown, until = None, 0.0
-        for time, picture in decode_from(container, stream, t0, damage):
+        for time, picture in decode_from(container, stream, t0, fps, damage):
             while shown is not None and index / fps < min(t1, time - TOLERANCE_S):
                 yield _frame(shown, index, fps)
                 index += 1

@@ -83,25 +83,59 @@ class Found:
     script_offset: float = 0.0
 
 
-class RealStages:
-    """See `jubako_apps.telop.tasks.Stages`."""
+class _Lookout:
+    """A stretch of segments of one reception that is being followed."""
 
-    def ocr(self, reception: Reception, video: Path, segment: int) -> object:
-        """See Stages."""
+    def __init__(self, reception: Reception, video: Path, segments: range) -> None:
         from jubako_apps.telop import decoding, extract, media, ocr  # noqa: PLC0415
 
-        part, damage = (
-            media.segments(reception.duration, reception.segment_seconds)[segment],
-            decoding.Damage(),
-        )
-        ticking = _ticking(f"ocr segment {segment}")
-        with _sentences(video, reception.name):
-            telops = extract.extract(video, part, ocr.packaged_engine(), progress=ticking, damage=damage)
+        self._reception, self._ahead = reception.id, segments
+        self._damage = decoding.Damage()
+        self._parts = media.segments(reception.duration, reception.segment_seconds)
+        stretch = self._parts[segments.start : segments.stop]
+        self._inner = extract.Lookout(video, stretch, ocr.packaged_engine(), damage=self._damage)
+
+    def goes_on(self, reception: Reception, segments: range) -> bool:
+        """Tell whether these are the segments that come next."""
+        return reception.id == self._reception and segments == self._ahead
+
+    def found(self, segment: int) -> object:
+        """Return what is shown in the next segment."""
+        part, self._ahead = self._parts[segment], self._ahead[1:]
+        telops = self._inner.telops(part, _ticking(f"ocr segment {segment}"))
         return {
             "segment": segment,
             "telops": [telop_to_json(telop) for telop in telops],
-            "damaged": damage.spans(part.start, part.end),
+            "damaged": self._damage.spans(part.start, part.end),
         }
+
+
+class RealStages:
+    """See `jubako_apps.telop.tasks.Stages`."""
+
+    def __init__(self) -> None:
+        self._lookout: _Lookout | None = None
+
+    def ocr(self, reception: Reception, video: Path, segments: range) -> object:
+        """See Stages."""
+        from jubako_apps.telop import media  # noqa: PLC0415
+
+        with _sentences(video, reception.name):
+            try:
+                return self._looked(reception, video, segments)
+            except media.MediaError:
+                if len(segments) == 1:
+                    raise
+            # What goes wrong in a stretch may lie behind this segment, which is then done alone.
+            return self._looked(reception, video, segments[:1])
+
+    def _looked(self, reception: Reception, video: Path, segments: range) -> object:
+        lookout, self._lookout = self._lookout, None
+        if lookout is None or not lookout.goes_on(reception, segments):
+            lookout = _Lookout(reception, video, segments)
+        found = lookout.found(segments[0])
+        self._lookout = lookout  # only if nothing went wrong
+        return found
 
     def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         """See Stages."""

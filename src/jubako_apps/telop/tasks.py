@@ -32,7 +32,7 @@ from jubako_sdk import (
     log,
     progress,
     put_json,
-    shard,
+    shard_range,
     sink,
 )
 
@@ -75,8 +75,8 @@ class Results:
 class Stages(Protocol):
     """The work proper, free of where it runs. Methods raise `Unusable` with a sentence for a caption editor."""
 
-    def ocr(self, reception: Reception, video: Path, segment: int) -> object:
-        """Return the telops of one segment, as JSON."""
+    def ocr(self, reception: Reception, video: Path, segments: range) -> object:
+        """Return the telops of the first of these segments, as JSON; the others are asked for next, in order."""
 
     def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         """Return one part of the transcript, as JSON."""
@@ -102,15 +102,17 @@ class Run:
     def execute(self, stage: Stage) -> int:
         """Do this task's shards of ``stage``; return the exit code."""
         total = receptions.shards(self._reception, stage)
-        own = shard(range(total), self._task)
+        # Neighbours, so that nothing is looked at twice but where one task's part ends and the next one's begins.
+        own = shard_range(total, self._task)
         code = 0
         for done, number in enumerate(own, start=1):
-            code = max(code, self._shard(stage, number))
+            code = max(code, self._shard(stage, range(number, own.stop)))
             progress(done, len(own), stage, reception=self._reception.id, shard=number)
         return code
 
-    def _shard(self, stage: Stage, number: int) -> int:
-        identifier = self._reception.id
+    def _shard(self, stage: Stage, numbers: range) -> int:
+        """Do the first of these shards; the task does the others next."""
+        identifier, number = self._reception.id, numbers[0]
         if receptions.is_cancelled(self._sink, identifier):
             raise Cancelled
         if not self._again and self._sink.exists(receptions.result_name(identifier, stage, number)):
@@ -122,7 +124,7 @@ class Run:
         begun = time.monotonic()
         try:
             with self._explaining(stage, number):
-                self._publish(self._work(stage, number))
+                self._publish(self._work(stage, numbers))
         except Unusable as error:
             log("ERROR", str(error), shard=number)
             return EXIT_DATA
@@ -132,11 +134,11 @@ class Run:
         log("INFO", f"{stage} {number}: done in {seconds} s", shard=number, seconds=seconds)
         return 0
 
-    def _work(self, stage: Stage, number: int) -> Objects:
-        reception = self._reception
+    def _work(self, stage: Stage, numbers: range) -> Objects:
+        reception, number = self._reception, numbers[0]
         name = receptions.result_name(reception.id, stage, number)
         if stage == "ocr":
-            return [(name, encode_json(self._stages.ocr(reception, self._video(), number)))]
+            return [(name, encode_json(self._stages.ocr(reception, self._video(), numbers)))]
         if stage == "speech":
             part = self._stages.speech(reception, self._video(), number, self._attached(reception.script))
             return [(name, encode_json(part))]

@@ -33,7 +33,7 @@ class Plan:
 
     Attributes:
         stamps: The pictures' times, by default 10 a second.
-        codec: How pictures are coded, with ``pixels`` as pixel format.
+        codec: How pictures are coded, with ``pixels`` as pixel format and ``coding`` as further options.
         turned: Degrees, counter-clockwise, by which a player is told to turn the pictures.
         is_hdr: Whether white is coded as 203 of 10,000 nits (SMPTE ST 2084).
         cues: Subtitles as a track of their own, coded as ``subtitles``: (start, end, text).
@@ -48,6 +48,7 @@ class Plan:
     pictures: bool = True
     options: tuple[tuple[str, str], ...] = ()
     codec: str = "libx264"
+    coding: tuple[tuple[str, str], ...] = ()
     pixels: str = "yuv420p"
     turned: int = 0
     is_hdr: bool = False
@@ -94,7 +95,7 @@ def add_pictures(container, plan: Plan):
     video = container.add_stream(plan.codec, rate=10)
     video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, plan.pixels
     video.codec_context.time_base = Fraction(1, 1000)
-    video.options = CODED.get(plan.codec, {})
+    video.options = CODED.get(plan.codec, {}) | dict(plan.coding)
     if plan.turned:
         video.set_display_rotation(plan.turned)
     if plan.is_hdr:

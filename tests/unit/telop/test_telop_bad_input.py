@@ -12,8 +12,11 @@ np = pytest.importorskip("numpy")
 from jubako_apps.telop import media, tracks  # noqa: E402
 from jubako_apps.telop.decoding import Damage  # noqa: E402
 from jubako_apps.telop.extract import extract  # noqa: E402
+from jubako_apps.telop.intake import Unusable  # noqa: E402
 from jubako_apps.telop.media import MediaError  # noqa: E402
 from jubako_apps.telop.ocr import Line  # noqa: E402
+from jubako_apps.telop.pipeline import RealStages  # noqa: E402
+from jubako_apps.telop.receptions import Reception  # noqa: E402
 from jubako_apps.telop.script import parse  # noqa: E402
 
 
@@ -157,3 +160,21 @@ def test_a_video_of_no_length_is_refused_or_is_one_picture(draw_clip, plan, stam
     else:
         with pytest.raises(MediaError, match=r"still\.mp4"):
             media.probe(path)
+
+
+def test_pictures_that_break_off_lose_no_segment_before_that_although_all_are_followed_at_once(
+    draw_clip, plan, tmp_path
+):
+    pytest.importorskip("rapidocr")
+    options = (("movflags", "+faststart"),)
+    whole = draw_clip("clip.mp4", plan(seconds=12.0, options=options, tone=False)).read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    reception = Reception(
+        id="r", fingerprint="f", name="cut.mp4", video=str(path), size=1, script=None, language="en",
+        mode="balanced", duration=12.0, segment_seconds=2.0, segments=6,
+    )  # fmt: skip
+    stages = RealStages()
+    assert stages.ocr(reception, path, range(6)) == {"segment": 0, "telops": [], "damaged": []}
+    with pytest.raises(Unusable, match=r"cut\.mp4 is cut off"):
+        stages.ocr(reception, path, range(2, 6))

@@ -12,7 +12,7 @@ pytest.importorskip("cv2")
 pytest.importorskip("numpy")
 
 from jubako_apps.telop import media
-from jubako_apps.telop.extract import Options, extract
+from jubako_apps.telop.extract import Lookout, Options, extract
 from jubako_apps.telop.media import Segment
 from jubako_apps.telop.merge import merge
 from jubako_apps.telop.ocr import Line
@@ -86,6 +86,22 @@ def test_the_whole_story_is_seen(whole):
 def test_segments_together_give_the_telops_of_the_whole_byte_by_byte(story, whole, length):
     shards, _ = found_by(story, length)
     assert essence(merge(shards)) == essence(merge(whole[0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("length", "task"), [(10.0, 2), (10.0, 3), (7.3, 4), (3.1, 7), (15.0, 9)])
+def test_segments_followed_in_stretches_give_the_same_and_no_sample_is_looked_at_twice(
+    story, whole, length, task
+):
+    cut = media.segments(SECONDS, length)
+    shards, engine = [], Fingerprint()
+    for first in range(0, len(cut), task):
+        stretch = cut[first : first + task]
+        lookout = Lookout(story, stretch, engine)
+        shards += [lookout.telops(segment) for segment in stretch]
+    assert essence(merge(shards)) == essence(merge(whole[0]))
+    assert engine.calls == whole[1]
+    assert all(t.segment == segment.index for segment, shard in zip(cut, shards, strict=True) for t in shard)
 
 
 def test_a_segment_owns_what_starts_in_it_and_ids_are_unique(story):

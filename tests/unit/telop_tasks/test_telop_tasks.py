@@ -19,6 +19,7 @@ class FakeStages:
 
     def __init__(self) -> None:
         self.calls: list[object] = []
+        self.asked: list[range] = []
         self.failures: dict[object, Exception] = {}
 
     def _note(self, call: object) -> None:
@@ -26,9 +27,10 @@ class FakeStages:
         if call in self.failures:
             raise self.failures[call]
 
-    def ocr(self, reception: Reception, video: Path, segment: int) -> object:
-        self._note(segment)
-        return {"segment": segment, "text": video.read_text("utf-8")}
+    def ocr(self, reception: Reception, video: Path, segments: range) -> object:
+        self.asked.append(segments)
+        self._note(segments[0])
+        return {"segment": segments[0], "text": video.read_text("utf-8")}
 
     def speech(self, reception: Reception, video: Path, part: int, script: bytes | None) -> object:
         self._note("speech" if part == 0 else f"speech {part}")
@@ -89,6 +91,12 @@ def test_the_shards_of_all_tasks_cover_every_segment_once(do, stages, place):
         assert do("ocr", index, 3) == 0
     assert sorted(stages.calls) == [0, 1, 2, 3, 4]
     assert len(list(place.list(f"receptions/{ID}/ocr/"))) == 5
+
+
+@pytest.mark.usefixtures("reception")
+def test_a_task_looks_at_neighbours_and_is_told_which_come_next(do, stages):
+    do("ocr", 1, 2)
+    assert stages.asked == [range(2, 5), range(3, 5), range(4, 5)]
 
 
 @pytest.mark.usefixtures("reception")
