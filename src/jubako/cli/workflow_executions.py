@@ -18,7 +18,7 @@ from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
 from jubako.cli.workflow_levels import add_level_flags, levels
 from jubako.cli.workflow_limits import near_limits
-from jubako.cli.workflow_live import tree
+from jubako.cli.workflow_live import PlainProgress, tree
 from jubako.cli.workflow_logs import add_logs, read_logs
 from jubako.cli.workflow_names import execution_name
 
@@ -135,16 +135,21 @@ def _finish(context: Context, name: str) -> int:
 
 
 def _follow(context: Context, name: str) -> Execution:
-    client, live = context.client, Live(context.err)
+    client, live, plain = context.client, Live(context.err), PlainProgress(context.err)
     before, client.patience_s = client.patience_s, FOLLOW_PATIENCE_S
     delay = FIRST_POLL_S
     try:
         while True:
             execution = client.get(f"/v1/{name}")
-            if execution.get("state") not in UNFINISHED:
-                return execution
-            if not context.is_quiet and context.err.is_live:
+            has_ended = execution.get("state") not in UNFINISHED
+            if not context.is_quiet and not context.err.is_live:
+                plain.show(execution)
+            elif not context.is_quiet:
                 live.draw(_progress(execution, context))
+                if has_ended and execution["state"] != "SUCCEEDED":
+                    live.leave()  # which step it was that failed, and what ran beside it
+            if has_ended:
+                return execution
             client.sleep(delay)
             delay = min(delay * 1.3, SLOWEST_POLL_S)
     finally:
@@ -160,10 +165,10 @@ def _progress(execution: Execution, context: Context) -> list[str]:
 
 
 def _line(execution: Mapping[str, Any]) -> str:
-    steps = execution.get("status", {}).get("currentSteps", [])
-    where = ", ".join(f"{step.get('routine', '')}/{step.get('step', '')}" for step in steps[-3:])
-    taken = clock(span(instant(dict(execution), "startTime"), None))
-    return clean(f"{basename(execution['name'])}  {execution.get('state', '').lower()}  {where}  {taken}")
+    one = dict(execution)
+    taken = clock(span(instant(one, "startTime"), instant(one, "endTime")))
+    # What matters comes first: a narrow terminal cuts the name, not the time.
+    return clean(f"{execution.get('state', '').lower()}  {taken}  {basename(execution['name'])}")
 
 
 def _result(execution: Execution, terminal: Terminal) -> Iterator[str]:
@@ -181,8 +186,9 @@ def failure(execution: Execution) -> Iterator[str]:
     """Yield what can be told about an execution that did not succeed."""
     yield f"ERROR: Execution [{basename(execution['name'])}] has {execution.get('state', '').lower()}."
     error = execution.get("error", {})
-    for text in (error.get("payload", ""), error.get("context", "")):
-        yield from (f"  {clean(line)}" for line in str(text).splitlines())
+    payload, told = str(error.get("payload", "")), str(error.get("context", ""))
+    for text in (told,) if payload in told else (payload, told):
+        yield from (f"  {clean(line)}" for line in text.splitlines())
 
 
 def list_executions(args: argparse.Namespace, context: Context) -> int:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from jubako.cli.context import Context
 from jubako.cli.errors import FAILED, OK
-from jubako.cli.terminal import clean, clip, width
+from jubako.cli.terminal import clean, clip
 from jubako.cli.workflow_check import problem_lines, read_workflow
+from jubako.cli.workflow_timeline_svg import escaped
 
 if TYPE_CHECKING:
     from jubako.boxes.workflows.language import ast
@@ -273,8 +274,9 @@ def _quoted(text: str) -> str:
     )
 
 
-_CELL = (236, 68)
-_BOX = (190, 32)
+_CELL = (266, 68)
+_BOX = (220, 32)
+_BOX_CHARS = 29
 _LANES = 4
 _LABEL_CHARS = 16
 
@@ -317,17 +319,12 @@ def _box(spot: Spot, x: int, y: int) -> str:
     radius = 16 if spot.shape == "end" else 5
     size = f'width="{_BOX[0]}" height="{_BOX[1]}" rx="{radius}"'
     box = f'<rect class="{spot.shape}" x="{left}" y="{top}" {size}/>'
-    return box + _label(spot.label, left + 8, top + 20)
+    shown = _label(clip(spot.label, _BOX_CHARS), left + 8, top + 20)
+    return f"<g><title>{escaped(spot.label)}</title>{box}{shown}</g>"
 
 
 def _label(text: str, x: float, y: float, style: str = "") -> str:
-    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    room = (
-        f' textLength="{_BOX[0] - 16}" lengthAdjust="spacingAndGlyphs"'
-        if width(text) > 28 and not style
-        else ""
-    )
-    return f'<text class="{style}" x="{x:g}" y="{y:g}"{room}>{shown}</text>'
+    return f'<text class="{style}" x="{x:g}" y="{y:g}">{escaped(text)}</text>'
 
 
 def _lines(edges: Sequence[Edge], places: Mapping[str, tuple[int, int]]) -> list[tuple[str, str]]:

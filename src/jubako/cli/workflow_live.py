@@ -1,8 +1,11 @@
-"""The steps of an execution that runs, as a tree on the terminal."""
+"""The steps of an execution that runs: as a tree on a terminal, as a line for each change in a pipe."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jubako.cli.context import basename
+from jubako.cli.execution_progress import PLAIN_INTERVAL_S
 from jubako.cli.terminal import Terminal, clean, clip
 from jubako.cli.workflow_timeline import span
 
@@ -43,3 +46,23 @@ def _line(step: Mapping[str, Any], terminal: Terminal) -> str:
 
 _SHOWN_SECONDS = 0.001
 """Shorter steps show no time: an assignment takes none."""
+
+
+class PlainProgress:
+    """Tells where an execution stands, at most every two seconds; of a short one the result alone is told."""
+
+    def __init__(self, terminal: Terminal, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.terminal = terminal
+        self._monotonic = monotonic
+        self._told = ""
+        self._told_at = monotonic()
+
+    def show(self, execution: Mapping[str, Any]) -> None:
+        """Print a line if it stands somewhere else than at the last one."""
+        steps = execution.get("status", {}).get("currentSteps", [])
+        where = ", ".join(f"{step.get('routine', '')}/{step.get('step', '')}" for step in steps)
+        text = clean(f"{basename(execution['name'])}: {execution.get('state', '').lower()} at {where}")
+        now = self._monotonic()
+        if steps and text != self._told and now - self._told_at >= PLAIN_INTERVAL_S:
+            self.terminal.print(text)
+            self._told, self._told_at = text, now

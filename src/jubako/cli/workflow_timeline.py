@@ -16,6 +16,8 @@ from jubako.cli.workflow_names import execution_name
 Chart = dict[str, Any]
 """The answer of ``:timeline``."""
 _BAR_MIN, _BAR_MAX, _PIPE_COLUMNS = 20, 60, 110
+_PATH_MAX = 12
+"""Of a longer critical path the first and the last steps are named; the chart marks them all."""
 
 
 def show_timeline(args: argparse.Namespace, context: Context) -> int:
@@ -41,7 +43,7 @@ def gantt(chart: Chart, terminal: Terminal) -> Iterator[str]:
         f"Execution {basename(chart['execution'])}  {chart['state'].lower()}  {span(chart['seconds'])}",
         "bold",
     )
-    names = [clean(step["name"]) for step in steps]
+    names = [short(step["name"]) for step in steps]
     room = min(max(map(width, names), default=0), max(columns - _BAR_MIN - 16, 16))
     bar_room = max(min(columns - room - 14, _BAR_MAX), _BAR_MIN)
     for name, step in zip(names, steps, strict=True):
@@ -73,13 +75,36 @@ def sums(chart: Chart) -> Iterator[str]:
         f"One after another {span(serial)}; took {span(chart['seconds'])}; parallelism saved {span(saved)}{share}. "
         f"Lower bound by what main's steps need of each other: {span(chart['lowerBoundSeconds'])}."
     )
-    if chart["criticalPath"]:
-        yield f"Critical path (*): {' -> '.join(map(clean, chart['criticalPath']))}"
-    for one, other in chart["independent"]:
+    if path := list(map(short, chart["criticalPath"])):
+        if len(path) > _PATH_MAX:
+            half = _PATH_MAX // 2
+            path = [*path[:half], f"... {len(path) - _PATH_MAX:,} more ...", *path[-half:]]
+        yield f"Critical path (*): {' -> '.join(path)}"
+    for names in _groups(chart["independent"]):
         yield (
-            f"{clean(one)} and {clean(other)} use none of each other's variables: they could run in parallel, "
+            f"{', '.join(names[:-1])} and {names[-1]} use none of each other's variables: they could run in parallel, "
             "unless they meet outside of the workflow."
         )
+
+
+def short(name: str) -> str:
+    """Return the name of an effect as people read it: without what is the same for nearly all."""
+    return clean(name).removeprefix("main/").removesuffix("#0")
+
+
+def _groups(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return sets of steps of which each two are a pair; every pair is in one of them."""
+    known = {frozenset(pair) for pair in pairs}
+    groups: list[list[str]] = []
+    for one, other in pairs:
+        for group in groups:
+            more = [name for name in (one, other) if name not in group]
+            if len(more) < 2 and all(frozenset((new, name)) in known for new in more for name in group):
+                group.extend(map(clean, more))
+                break
+        else:
+            groups.append([clean(one), clean(other)])
+    return groups
 
 
 def span(seconds: float) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jubako.cli.context import basename
-from jubako.cli.terminal import clean, clip, width
-from jubako.cli.workflow_timeline import Chart, span, sums
+from jubako.cli.terminal import clip, width
+from jubako.cli.workflow_timeline import Chart, short, span, sums
 
 _ROW, _LEFT, _WIDTH, _TOP = 24, 310, 640, 78
 _TICKS = 6
@@ -21,7 +21,8 @@ svg{background:#fff}text{font:12px system-ui,sans-serif;fill:#1f2933}.title{font
 def svg(chart: Chart) -> str:
     """Return the chart of ``:timeline`` as a picture."""
     steps, whole = chart["steps"], max(chart["seconds"], 1e-6)
-    told = [line for line in sums(chart) if line]
+    # The colour of the bars tells the critical path.
+    told = [line for line in sums(chart) if line and not line.startswith("Critical path")]
     below = _TOP + len(steps) * _ROW
     high, wide = below + 22 + 18 * len(told), _LEFT + _WIDTH + 90
     return "\n".join(
@@ -64,15 +65,21 @@ def _bar(step: Mapping[str, Any], whole: float, top: int) -> Iterator[str]:
     left = _LEFT + min(step["offsetSeconds"] / whole, 1) * _WIDTH
     long = max(min(step["seconds"] / whole * _WIDTH, _LEFT + _WIDTH - left), 2)
     kind = "failed" if step["state"] == "FAILED" else "critical" if step["isCritical"] else "step"
-    name = clean(step["name"]).removeprefix("main/").removesuffix("#0")
+    name = short(step["name"])
+    yield f"<g><title>{escaped(name)}</title>"
     yield _label(clip(name, 38), 10, top + 16, "on-path" if step["isCritical"] else "")
     yield f'<rect class="{kind}" x="{left:.1f}" y="{top + 4}" width="{long:.1f}" height="{_ROW - 8}" rx="3"/>'
     taken = span(step["seconds"])
     behind = left + long + 5
     is_room = behind + 7 * width(taken) < _LEFT + _WIDTH + 88
     yield _label(taken, behind if is_room else left - 5, top + 16, "faint" if is_room else "faint right")
+    yield "</g>"
 
 
 def _label(text: str, x: float, y: float, style: str = "") -> str:
-    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f'<text class="{style}" x="{x:.1f}" y="{y:g}">{shown}</text>'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:g}">{escaped(text)}</text>'
+
+
+def escaped(text: str) -> str:
+    """Return text as it stands in a picture."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,8 +12,9 @@ from jubako.boxes.workflows.language.dependence import read_source
 from jubako.cli.main import main
 from jubako.cli.terminal import Terminal
 from jubako.cli.workflow_graph import draw
-from jubako.cli.workflow_live import tree
-from jubako.cli.workflow_timeline import gantt, span
+from jubako.cli.workflow_graph import svg as graph_svg
+from jubako.cli.workflow_live import PlainProgress, tree
+from jubako.cli.workflow_timeline import gantt, span, sums
 from jubako.cli.workflow_timeline_svg import svg as chart_svg
 
 SOURCE = """
@@ -141,11 +142,45 @@ CHART = {
 
 def test_a_chart_marks_the_critical_path_and_tells_what_was_saved() -> None:
     lines = list(gantt(CHART, Terminal(io.StringIO(), {})))
-    assert lines[1].startswith("* main/both/left/a#0 ")
+    assert lines[1].startswith("* both/left/a ")
     assert lines[1].count("\N{FULL BLOCK}") > 2 * lines[2].count("\N{MEDIUM SHADE}") > 0
     assert any("saved 4.0 s (29%)" in line for line in lines)
     assert any(line.startswith("x and y use none") for line in lines)
     ET.fromstring(chart_svg(CHART))
+
+
+def test_steps_of_which_no_two_need_each_other_are_told_in_one_sentence() -> None:
+    pairs = [["a", "b"], ["a", "c"], ["b", "c"], ["c", "d"]]
+    told = [
+        line.partition(" use none")[0] for line in sums({**CHART, "independent": pairs}) if "use none" in line
+    ]
+    assert told == ["a, b and c", "c and d"]
+
+
+def test_of_a_long_critical_path_the_ends_are_named() -> None:
+    path = [f"main/s{number}#0" for number in range(5_000)]
+    (line,) = [line for line in sums({**CHART, "criticalPath": path}) if line.startswith("Critical path")]
+    assert line.startswith("Critical path (*): s0 -> s1 -> ")
+    assert " -> ... 4,988 more ... -> s4994 -> " in line
+
+
+def test_long_names_are_cut_in_pictures_and_whole_in_their_tooltips() -> None:
+    name = "a_step_whose_name_is_much_too_long_for_any_box"
+    chart = {**CHART, "steps": [step(f"main/{name}#0", 0, 10, critical=True)]}
+    graph = graph_svg(draw(read_source(f"- {name}: {{return: 1}}")))
+    for picture in (chart_svg(chart), graph):
+        texts = [part.text or "" for part in ET.fromstring(picture).iter() if part.tag.endswith("}text")]
+        assert max(len(text) for text in texts if text.startswith("a_step")) <= 38
+    assert f"<title>{name}</title>" in chart_svg(chart)
+
+
+def test_in_a_pipe_a_line_tells_of_each_change_at_most_every_two_seconds() -> None:
+    times, out = iter([0.0, 0.1, 1.9, 2.1, 5.0, 6.0]), io.StringIO()
+    progress = PlainProgress(Terminal(out, {}), monotonic=lambda: next(times))
+    for at in ("a", "b", "b", "b", "c"):
+        execution = {"name": "executions/e", "state": "ACTIVE", "status": {"currentSteps": [{"step": at}]}}
+        progress.show(execution)
+    assert out.getvalue() == "e: active at /b\ne: active at /c\n"
 
 
 def entry(step: str, depth: int, kind: str = "ASSIGN", **more: object) -> dict[str, object]:

@@ -38,7 +38,7 @@ def timeline(source: ast.Source, history: History | None, begin: datetime, end: 
         "endTime": format_timestamp(end),
         "seconds": round(wall, 6),
         "oneAfterAnotherSeconds": round(serial, 6),
-        "savedSeconds": round(serial - wall, 6),
+        "savedSeconds": round(max(serial - wall, 0.0), 6),
         "lowerBoundSeconds": round(_longest(lengths, required), 6),
         "criticalPath": [span.name for span in path],
         "independent": _independent(lengths, required),
