@@ -115,6 +115,21 @@ async def test_a_fork_looks_like_a_process_of_its_own(bench: Bench) -> None:
         assert (bench.folder / "output" / f"t/{index}" / "stderr").read_text() == "to stderr\n"
 
 
+async def test_the_first_starts_wait_for_the_import_instead_of_doing_it_too(bench: Bench) -> None:
+    bench.write("heavy.py", f"import time\ntime.sleep(0.4)\n{HEAVY}")
+    await bench.runtime.submit([bench.spec(f"t/{index}") for index in range(3)])
+    for index in range(3):
+        await bench.seen.ended(f"t/{index}")
+        assert bench.output(f"t/{index}")[0].startswith("1 ")
+
+
+async def test_what_waits_for_the_import_can_be_cancelled(bench: Bench) -> None:
+    bench.write("heavy.py", f"import time\ntime.sleep(60)\n{HEAVY}")
+    await bench.runtime.submit([bench.spec("t/0")])
+    await bench.runtime.cancel(["t/0"])
+    assert (await bench.seen.ended("t/0")).reason is Reason.CANCELLED
+
+
 async def test_a_module_is_run_as_python_does(bench: Bench) -> None:
     (bench.folder / "work" / "heavy.py").write_text(HEAVY)
     guarded = f"import heavy\nif __name__ == '__main__':\n{textwrap.indent(TASK, '    ')}"

@@ -30,6 +30,8 @@ _STALLED_S = 0.2
 """How often a full disk is tried again."""
 _SHORT_S = 0.05
 """How often it is looked whether there is memory again."""
+_IMPORTING_S = 0.02
+"""How often it is looked whether an import is over."""
 _EXPIRED, _GRACE_OVER, _SWEEP, _TRY = "expired", "grace", "sweep", "try"
 _TRIES_MAX, _TRY_AGAIN_S = 20, 0.1
 """A command that cannot be started for want of processes or memory is tried again after 0.1, 0.2 ... 2 s."""
@@ -244,6 +246,9 @@ class Keeper:
     def _start_one(self, attempt: Attempt) -> None:
         if self._is_warm(attempt):
             self._warm(attempt)
+            if self._zygotes.is_worth_waiting(attempt):
+                self._plan(_IMPORTING_S, _TRY, attempt)
+                return
         try:
             self._trees.prepare(attempt)
         except OSError as error:

@@ -1,7 +1,8 @@
 """Warm starts: attempts of Python jobs forked from a process that has imported their module already.
 
-1. There is one zygote per group (execution). While it imports, and whenever it cannot help, starts are cold: a warm
-   start is only ever faster, never a reason not to start.
+1. There is one zygote per group (execution). While it imports, its group's starts wait, at most `IMPORT_S`: each would
+   do the same work at the same time. Whenever it cannot help, starts are cold: a warm start is only ever faster, never
+   a reason not to start.
 2. A forked process waits at a gate until its pid is noted; closing the gate instead makes it end without having run
    anything of the user's. So an attempt that is started cold after a warm start failed is still started once.
 3. A zygote is killed when its group has had nothing to do for a while.
@@ -21,6 +22,8 @@ from pathlib import Path
 from jubako.runtime.supervisor.attempt import Attempt
 from jubako.runtime.supervisor.spawn import NotStarted, Spawner
 
+IMPORT_S = 10.0
+"""An import that takes longer is not waited for."""
 PATIENCE_S = 5.0
 """A zygote that has not forked by then is broken."""
 LINGER_S = 5.0
@@ -66,6 +69,7 @@ class _Zygote:
         self.pid = pid
         self.sock = sock
         self.is_ready = False
+        self.awaited_until = time.monotonic() + IMPORT_S
 
     def look(self) -> str | None:
         """Return why it cannot be used, if it said so or ended; notes when it is ready."""
@@ -113,6 +117,11 @@ class Zygotes:
             self._begin(attempt, program)
         elif (problem := zygote.look()) is not None:
             self._give_up(attempt.group, problem)
+
+    def is_worth_waiting(self, attempt: Attempt) -> bool:
+        """Whether the zygote of ``attempt`` still imports what the attempt itself would have to import."""
+        zygote = self._zygotes.get(attempt.group)
+        return zygote is not None and not zygote.is_ready and time.monotonic() < zygote.awaited_until
 
     def start(self, attempt: Attempt, doors: Sequence[str]) -> int | None:
         """Fork ``attempt`` from its group's zygote and return its pid, gate still closed; None: start it cold."""
