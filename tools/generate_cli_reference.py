@@ -32,10 +32,19 @@ takes a setting away: `--args=""`.
 
 **Durations.** `3600s`, `10m5s`, `1h`, or bare seconds.
 
-**Formats.** `--format json|yaml|value(PATH,...)|table(PATH[:label=TEXT],...)|none`. A path is such as
-`template.taskCount`, `conditions[0].state` or `name.basename()`; gcloud's Kubernetes-shaped paths (`metadata.name`,
-`status.conditions[0].status`) are understood for jobs, executions, tasks and services too. What commands tell while
-they work goes to standard error, results go to standard output. `NO_COLOR` is honoured.
+**Formats.** `--format` is `json`, `yaml`, `flattened` or `list`, of the whole or of `(PATH,...)`; `value(PATH,...)`,
+`table(PATH,...)`, `csv(PATH,...)`, `get(PATH)`; or `none`. In brackets: `csv[no-heading]`, `table[no-heading]`,
+`value[separator=' ']`. A path is such as `template.taskCount`, `conditions[0].state` or `containers[].image`, with
+`:label=TEXT` and `:sort=1` behind it, and with functions: `name.basename()`, `date('%H:%M')`, `extract(KEY)`,
+`firstof(KEY,...)`, `join(' ')`, `len()`, `list()`, `scope(COLLECTION)`, `segment(1)`, `split('/')`, `yesno(A,B)`.
+gcloud's Kubernetes-shaped paths (`metadata.name`, `spec.template.spec.taskCount`, `status.conditions[0].status`) are
+understood for jobs, executions, tasks and services too.
+
+**Lists.** `--flatten`, `--sort-by`, `--filter` and `--limit` take effect in this order. A filter joins terms by `AND`,
+`OR` and `NOT`: `PATH=VALUE`, `!=`, `<`, `<=`, `>`, `>=`, `:` (contains; `:VALUE*`: begins with; `:*`: is there), `~`
+and `!~` (regular expression). `state=(FAILED CANCELLED)` is either of them. `--uri` prints addresses alone.
+
+What commands tell while they work goes to standard error, results go to standard output. `NO_COLOR` is honoured.
 """
 
 

@@ -54,6 +54,8 @@ class Client:
         self.server = server.rstrip("/")
         self.patience_s = patience_s
         self.page_size: int | None = None
+        self._listed = ""
+        """Path of the newest list."""
         self._token = token
         self._hiccup_s = hiccup_s
         self.sleep = sleep
@@ -75,13 +77,17 @@ class Client:
 
     def list(self, path: str, key: str, query: Query | None = None) -> Iterator[dict[str, Any]]:
         """Yield the items under ``key`` of every page at ``path``."""
-        token = ""
+        token, self._listed = "", path
         while True:
             page = self.get(path, {"pageSize": self.page_size, **(query or {}), "pageToken": token or None})
             yield from page.get(key, [])
             token = page.get("nextPageToken", "")
             if not token:
                 return
+
+    def address_of(self, name: str) -> str:
+        """Return where a resource of the newest list is, by its full name."""
+        return f"{self.server}{self._listed.partition('projects/')[0]}{name}"
 
     def call(
         self,

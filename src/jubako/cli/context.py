@@ -4,15 +4,18 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from jubako.cli.client import Client
 from jubako.cli.errors import UsageError
-from jubako.cli.formats import Document, Format, parse_format
+from jubako.cli.formats import Each, Format, parse_format
+from jubako.cli.paths import Path as DocumentPath
+from jubako.cli.paths import parse_keys, parse_path, sort, split_list
 from jubako.cli.terminal import Terminal
+from jubako.cli.transforms import Document
 
 DEFAULT_SERVER = "http://127.0.0.1:8123"
 DEFAULT_STATE = ".jubako"
@@ -40,6 +43,8 @@ class Context:
         self.environ = environ
         self.is_server_given = False
         self.format: Format | None = None
+        self.spread: Sequence[DocumentPath] = ()
+        """Of ``--flatten``: lists whose items become documents of their own."""
         self.is_quiet = False
         self.out = Terminal(sys.stdout, environ)
         self.err = Terminal(sys.stderr, environ)
@@ -66,6 +71,9 @@ class Context:
             environ=environ,
         )
         context.format = parse_format(given["format"]) if given.get("format") else None
+        context.spread = [
+            parse_path(key, "--flatten") for key in split_list(given.get("flatten") or "") if key
+        ]
         context.is_server_given = bool(named)
         context.is_quiet = given.get("quiet", False)
         return context
@@ -118,20 +126,33 @@ class Context:
             self.err.print(text)
 
     def show_list(self, args: argparse.Namespace, documents: Iterable[Document], default: Format) -> None:
-        """Print the documents that pass ``--filter`` in the order of ``--sort-by``, at most ``--limit`` of them."""
-        from jubako.cli.filters import parse_filter, sort  # noqa: PLC0415 - most commands have no list
+        """Print what ``--filter`` lets pass, in the order of ``--sort-by``, at most ``--limit`` of it.
+
+        As gcloud does, ``--flatten`` comes before all of them.
+        """
+        from jubako.cli.filters import parse_filter  # noqa: PLC0415 - most commands have no list
 
         self.client.page_size = args.page_size
         passes = parse_filter(args.filter) if args.filter else lambda _: True
-        found: Iterable[Document] = (one for one in documents if passes(one))
+        spread, self.spread = self.spread, ()
+        found: Iterable[Document] = (one for one in _flattened(documents, spread) if passes(one))
         if args.sort_by:
-            found = sort(found, args.sort_by)
-        self.show(list(islice(found, args.limit)), default)
+            found = sort(list(found), parse_keys(args.sort_by))
+        uris = Each(lambda document: self.client.address_of(document["name"]))
+        self.show(list(islice(found, args.limit)), uris if args.uri else default)
 
     def show(self, value: object, default: Format) -> None:
         """Print a command's result in the wanted format, or in the command's own."""
+        if self.spread:
+            value = list(_flattened(value if isinstance(value, list) else [value], self.spread))
         for line in (self.format or default).lines(value, self.out):
             self.out.print(line)
+
+
+def _flattened(documents: Iterable[Document], spread: Sequence[DocumentPath]) -> Iterator[Document]:
+    for path in spread:
+        documents = (one for document in documents for one in path.spread(document))
+    yield from documents
 
 
 def segment(text: str, what: str) -> str:

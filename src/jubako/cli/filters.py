@@ -1,26 +1,27 @@
 """``--filter``: the part of gcloud's filter language that scripts use.
 
 ``TERM [AND|OR TERM]...``, ``NOT TERM``, parentheses; a term is ``PATH OPERATOR VALUE`` with ``=``, ``!=``, ``<``,
-``<=``, ``>``, ``>=``, ``:`` (contains) or ``~`` (regular expression). AND binds tighter than OR. Paths are those of
+``<=``, ``>``, ``>=``, ``:`` (contains; with ``*`` behind it: begins with), ``~`` or ``!~`` (regular expression).
+Several values, as in ``state=(FAILED CANCELLED)``, are any of them. AND binds tighter than OR. Paths are those of
 ``--format``.
 Source: ``gcloud topic filters``.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jubako.cli.errors import UsageError
-from jubako.cli.formats import parse_path, scalar
+from jubako.cli.paths import parse_path, scalar
 
 Predicate = Callable[[Any], bool]
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<mark>[()])
-      | (?P<operator><=|>=|!=|=|<|>|:|~)
+      | (?P<operator><=|>=|!=|!~|=|<|>|:|~)
       | "(?P<double>(?:[^"\\]|\\.)*)"
       | '(?P<single>(?:[^'\\]|\\.)*)'
-      | (?P<word>[^\s()<>=!:~"']+(?:\(\))?(?:\.[^\s()<>=!:~"']+(?:\(\))?)*)
+      | (?P<word>[^\s()<>=!:~"']+(?:\((?:'[^']*'|-?\d+)?\))?(?:\.[^\s()<>=!:~"']+(?:\((?:'[^']*'|-?\d+)?\))?)*)
     )""",
     re.VERBOSE,
 )
@@ -98,13 +99,29 @@ class _Reader:
         return self._term()
 
     def _term(self) -> Predicate:
-        path = parse_path(self._next("word", "a path"))
+        path = parse_path(self._next("word", "a path"), "--filter")
         operator = self._next("operator", "an operator such as =")
-        wanted = self._value()
-        compare = OPERATORS[operator]
-        if operator == "~":
-            _checked_pattern(wanted)
-        return lambda document: _compare_any(compare, path.read(document), wanted)
+        is_negated = operator.startswith("!")
+        compare, values = OPERATORS[operator.removeprefix("!")], self._values()
+        if operator.endswith("~"):
+            for wanted in values:
+                _checked_pattern(wanted)
+
+        def passes(document: Any) -> bool:  # noqa: ANN401 - JSON
+            value = path.read(document)
+            return any(_compare_any(compare, value, wanted) for wanted in values) is not is_negated
+
+        return passes
+
+    def _values(self) -> list[str]:
+        """Read one value, or several in parentheses."""
+        if not self._take("mark", "("):
+            return [self._value()]
+        values = [self._value()]
+        while not self._take("mark", ")"):
+            self._take("word", "OR")
+            values.append(self._value())
+        return values
 
     def _value(self) -> str:
         if self._tokens and self._tokens[0][0] in {"word", "text"}:
@@ -148,39 +165,18 @@ def _order(value: str, wanted: str) -> int:
     return (difference > 0) - (difference < 0)
 
 
+def _has(value: str, wanted: str) -> bool:
+    if wanted == "*":
+        return bool(value)
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else wanted in value
+
+
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda value, wanted: value.casefold() == wanted.casefold(),
-    "!=": lambda value, wanted: value.casefold() != wanted.casefold(),
-    ":": lambda value, wanted: bool(value) if wanted == "*" else wanted.casefold() in value.casefold(),
+    ":": lambda value, wanted: _has(value.casefold(), wanted.casefold()),
     "~": lambda value, wanted: re.search(wanted, value) is not None,
     "<": lambda value, wanted: bool(value) and _order(value, wanted) < 0,
     "<=": lambda value, wanted: bool(value) and _order(value, wanted) <= 0,
     ">": lambda value, wanted: bool(value) and _order(value, wanted) > 0,
     ">=": lambda value, wanted: bool(value) and _order(value, wanted) >= 0,
 }
-
-
-def sort(documents: Iterable[Any], keys: str) -> list[Any]:
-    """Return documents in the order of ``PATH,...``; ``~PATH`` turns the order of that one round.
-
-    Numbers compare as numbers, everything else as text; what has no value comes first. Source: ``gcloud topic flags``.
-
-    Raises:
-        UsageError: A key is not a path.
-
-    """
-    found = list(documents)
-    for key in reversed([key.strip() for key in keys.split(",") if key.strip()]):
-        read = parse_path(key.removeprefix("~")).read
-        ranks = {id(document): _rank(scalar(read(document))) for document in found}
-        found.sort(key=lambda document: ranks[id(document)], reverse=key.startswith("~"))
-    return found
-
-
-def _rank(value: str) -> tuple[int, float, str]:
-    if not value:
-        return 0, 0.0, ""
-    try:
-        return 1, float(value), ""
-    except ValueError:
-        return 2, 0.0, value

@@ -1,25 +1,26 @@
-"""``--format``: json, yaml, value(PATH,...), table(PATH[:label=TEXT],...), csv(PATH,...) or none.
+"""``--format``: json, yaml, flattened, list, table, csv, value, get, shell or none; most of them with (PATH,...).
 
-A PATH walks into a document: ``name``, ``template.taskCount``, ``conditions[0].state``, and ``.basename()`` keeps
-the part after the last slash. The words are gcloud's (``gcloud topic formats``); of its projections these are the
-ones that scripts use.
+The words are gcloud's (``gcloud topic formats``). Paths are explained in paths.py.
 """
 
 import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 from jubako.cli.errors import UsageError
+from jubako.cli.paths import Path, merged, parse_path, scalar, sort, split_list
 from jubako.cli.tables import table
-from jubako.cli.terminal import Terminal, clean
+from jubako.cli.terminal import Terminal
+from jubako.cli.transforms import Document
 
-_PROJECTION = re.compile(r"(value|table|csv)(?:\[([^\]]*)\])?\((.*)\)\Z", re.DOTALL)
-_STEP = re.compile(r"\.?([A-Za-z_@$][\w@/-]*\(\)|[A-Za-z_@$][\w@/-]*|\[\d+\]|'[^']*'|\"[^\"]*\")")
-Document = Any
-"""JSON of any shape."""
-Step = str | int | Callable[[Any], Any]
+_PROJECTION = re.compile(r"([a-z]+)(?:\[([^\]]*)\])?(?:\((.*)\))?\Z", re.DOTALL)
+_OPTION = re.compile(r"(separator|delimiter)=(?:'([^']*)'|\"([^\"]*)\"|([^,]+))")
+_KNOWN = (
+    "It is json, yaml, flattened, list, value(PATH,...), table(PATH,...), csv(PATH,...), get(PATH) or none."
+)
 
 
 class Format:
@@ -40,12 +41,15 @@ class Nothing(Format):
 
 
 class Json(Format):
-    """Indented JSON."""
+    """``json``, ``json(...)``: indented JSON, of the whole or of what is on the paths."""
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = paths
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
         del terminal
-        yield json.dumps(value, indent=2, ensure_ascii=False)
+        yield json.dumps(_projected(value, self.paths), indent=2, ensure_ascii=False)
 
 
 class Shell(Format):
@@ -59,20 +63,77 @@ class Shell(Format):
 
 
 class Yaml(Format):
-    """YAML; a list becomes one document for each item, as gcloud writes it."""
+    """``yaml``, ``yaml(...)``: a list becomes one document for each item, as gcloud writes it."""
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = paths
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
         del terminal
         import yaml  # noqa: PLC0415 - slow to import
 
-        documents = value if isinstance(value, list) else [value]
-        for number, document in enumerate(documents):
-            if number or isinstance(value, list):
+        for document in _documents(_projected(value, self.paths)):
+            if isinstance(value, list):
                 yield "---"
             yield yaml.safe_dump(_plain(document), allow_unicode=True, sort_keys=False, width=10_000).rstrip(
                 "\n"
             )
+
+
+class Flattened(Format):
+    """``flattened``: a line for each value, with the path that leads to it."""
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = paths
+
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        del terminal
+        for document in _documents(_projected(value, self.paths)):
+            rows = [(f"{name}:", scalar(leaf)) for name, leaf in _leaves(document, "")]
+            room = max((len(name) for name, _ in rows), default=0)
+            yield "---"
+            yield from (f"{name:{room}} {leaf}".rstrip() for name, leaf in rows)
+
+
+class Items(Format):
+    """``list``: a dash before each document, its values below one another."""
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        self.paths = paths
+
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        del terminal
+        for document in _documents(value):
+            whole = (f"{key}: {scalar(one)}" for key, one in sorted(document.items()))
+            words = [scalar(path.read(document)) for path in self.paths] or list(whole)
+            yield from (f"{'   ' if at else ' - '}{word}" for at, word in enumerate(words))
+
+
+def _documents(value: Document) -> list[Document]:
+    return value if isinstance(value, list) else [value]
+
+
+def _projected(value: Document, paths: Sequence[Path]) -> Document:
+    """Return documents with what is on the paths alone; the whole if there are none."""
+    if not paths:
+        return value
+    if isinstance(value, list):
+        return [_projected(document, paths) for document in value]
+    return reduce(merged, (path.cut(value) for path in paths), None) or {}
+
+
+def _leaves(value: Document, name: str) -> Iterator[tuple[str, Document]]:
+    if isinstance(value, list) and value:
+        for at, item in enumerate(value):
+            yield from _leaves(item, f"{name}[{at}]")
+    elif isinstance(value, dict) and value:
+        for key, item in sorted(value.items()):
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
 
 
 def _plain(document: Document) -> Document:
@@ -82,21 +143,21 @@ def _plain(document: Document) -> Document:
 class Values(Format):
     """``value(...)``: the bare values, tabs between them, one line for each document."""
 
-    def __init__(self, paths: Sequence["Path"], separator: str = "\t") -> None:
+    def __init__(self, paths: Sequence[Path], separator: str = "\t") -> None:
         self.paths = paths
         self.separator = separator
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
         del terminal
-        for document in value if isinstance(value, list) else [value]:
+        for document in _documents(value):
             yield self.separator.join(scalar(path.read(document)) for path in self.paths)
 
 
 class Csv(Format):
     """``csv(...)``: a line of names, then one line for each document, quoted where it must be (RFC 4180)."""
 
-    def __init__(self, paths: Sequence["Path"], separator: str, *, has_heading: bool) -> None:
+    def __init__(self, paths: Sequence[Path], separator: str, *, has_heading: bool) -> None:
         self.paths = paths
         self.separator = separator
         self.has_heading = has_heading
@@ -106,7 +167,7 @@ class Csv(Format):
         del terminal
         if self.has_heading:
             yield self._line([path.label.lower() for path in self.paths])
-        for document in value if isinstance(value, list) else [value]:
+        for document in _documents(value):
             yield self._line([scalar(path.read(document)) for path in self.paths])
 
     def _line(self, cells: Sequence[str]) -> str:
@@ -121,18 +182,35 @@ class Csv(Format):
 class Columns(Format):
     """``table(...)``, and the tables that list commands print by themselves."""
 
-    def __init__(self, paths: Sequence["Path"], empty: str = "Listed 0 items.") -> None:
+    def __init__(
+        self, paths: Sequence[Path], empty: str = "Listed 0 items.", *, has_heading: bool = True
+    ) -> None:
         self.paths = paths
         self.empty = empty
+        self.has_heading = has_heading
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
-        documents = value if isinstance(value, list) else [value]
+        documents = _documents(value)
         if not documents:
             yield self.empty
             return
         rows = [[scalar(path.read(document)) for path in self.paths] for document in documents]
-        yield from table([path.label for path in self.paths], rows, terminal)
+        heading = [path.label if self.has_heading else "" for path in self.paths]
+        lines = table(heading, rows, terminal)
+        yield from lines if self.has_heading else lines[1:]
+
+
+class Each(Format):
+    """A line for each document."""
+
+    def __init__(self, line: Callable[[Any], str]) -> None:
+        self.line = line
+
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        del terminal
+        yield from map(self.line, _documents(value))
 
 
 class Text(Format):
@@ -146,91 +224,40 @@ class Text(Format):
         return self.describe(value, terminal)
 
 
-class Path:
-    """Where in a document a value stands, and what its column is called."""
+class Sorted(Format):
+    """A format whose paths say ``:sort=N``."""
 
-    def __init__(self, label: str, steps: Sequence[Step]) -> None:
-        self.label = label
-        self.steps = steps
+    def __init__(self, form: Format, keys: Sequence[Path]) -> None:
+        self.form = form
+        self.keys = keys
 
-    @classmethod
-    def computed(cls, label: str, read: Callable[[Any], Any]) -> "Path":
-        """Return a column whose cells a function makes from the document."""
-        return cls(label, [read])
-
-    def read(self, document: Document) -> Document:
-        """Return the value, or None where the path leads nowhere."""
-        for step in self.steps:
-            if document is None:
-                return None
-            document = _take(document, step)
-        return document
+    def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
+        """See Format."""
+        return self.form.lines(sort(_documents(value), self.keys), terminal)
 
 
-def _take(value: Document, step: Step) -> Document:
-    if callable(step):
-        return step(value)
-    if isinstance(step, int):
-        return value[step] if isinstance(value, list) and step < len(value) else None
-    if isinstance(value, list):
-        return [_take(item, step) for item in value]
-    return value.get(step) if isinstance(value, dict) else None
-
-
-def _basename(value: Document) -> Document:
-    return value.rsplit("/", 1)[-1] if isinstance(value, str) else value
-
-
-TRANSFORMS: dict[str, Callable[[Any], Any]] = {
-    "basename()": _basename,
-    "len()": lambda value: len(value) if isinstance(value, str | list | dict) else 0,
+_WHOLE: dict[str, Callable[[], Format]] = {
+    "default": Yaml,
+    "disable": Nothing,
+    "flattened": Flattened,
+    "json": Json,
+    "list": Items,
+    "none": Nothing,
+    "shell": Shell,
+    "text": Flattened,
+    "yaml": Yaml,
 }
-
-
-def scalar(value: Document) -> str:
-    """Return a value as one word: lists joined by ``;``, maps as ``k=v``, booleans as Python and gcloud write them."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ";".join(scalar(item) for item in value)
-    if isinstance(value, dict):
-        return ";".join(f"{key}={scalar(item)}" for key, item in value.items())
-    return clean(str(value))
-
-
-def parse_path(text: str) -> Path:
-    """Return the path of ``conditions[0].state:label=STATE``.
-
-    Raises:
-        UsageError: The text is not a path, or names a function that we do not have.
-
-    """
-    expression, _, options = text.strip().partition(":")
-    label = re.search(r"label=['\"]?([^'\":]*)", options)
-    steps: list[Step] = []
-    position = 0
-    while position < len(expression):
-        match = _STEP.match(expression, position)
-        if match is None:
-            raise UsageError(
-                f"--format: {text.strip()!r} is not a path.", "A path looks like template.taskCount."
-            )
-        steps.append(_step(match[1]))
-        position = match.end()
-    name = [step for step in steps if isinstance(step, str)]
-    return Path(label[1] if label else (name[-1].upper() if name else text.upper()), steps)
-
-
-def _step(token: str) -> Step:
-    if token.endswith("()"):
-        if token not in TRANSFORMS:
-            raise UsageError(
-                f"--format: there is no function {token}.", f"There are: {', '.join(TRANSFORMS)}."
-            )
-        return TRANSFORMS[token]
-    if token.startswith("["):
-        return int(token[1:-1])
-    return token.strip("'\"")
+_ON_PATHS: dict[str, Callable[[Sequence[Path], str], Format]] = {
+    "csv": lambda paths, options: Csv(paths, _option(options, ","), has_heading="no-heading" not in options),
+    "flattened": lambda paths, _: Flattened(paths),
+    "get": lambda paths, _: Values(paths),
+    "json": lambda paths, _: Json(paths),
+    "list": lambda paths, _: Items(paths),
+    "table": lambda paths, options: Columns(paths, has_heading="no-heading" not in options),
+    "text": lambda paths, _: Flattened(paths),
+    "value": lambda paths, options: Values(paths, _option(options, "\t")),
+    "yaml": lambda paths, _: Yaml(paths),
+}
 
 
 def parse_format(text: str) -> Format:
@@ -240,19 +267,18 @@ def parse_format(text: str) -> Format:
         UsageError: There is no such format.
 
     """
-    plain = {"json": Json, "shell": Shell, "yaml": Yaml, "none": Nothing, "disable": Nothing, "default": Yaml}
-    if text in plain:
-        return plain[text]()
     match = _PROJECTION.match(text.strip())
-    if match is None or not match[3].strip():
-        raise UsageError(
-            f"--format: {text!r} is not known.",
-            "It is json, yaml, value(PATH,...), table(PATH,...), csv(PATH,...) or none.",
-        )
-    paths = [parse_path(part) for part in match[3].split(",")]
-    options = match[2] or ""
-    separator = re.search(r"(?:separator|delimiter)=(?:'([^']*)'|\"([^\"]*)\"|([^,]+))", options)
-    given = next(filter(None, separator.groups()), "") if separator else ""
-    if match[1] == "csv":
-        return Csv(paths, given or ",", has_heading="no-heading" not in options)
-    return Values(paths, given or "\t") if match[1] == "value" else Columns(paths)
+    if match is not None and match[3] is None and match[1] in _WHOLE:
+        return _WHOLE[match[1]]()
+    if match is None or match[1] not in _ON_PATHS or not (match[3] or "").strip():
+        raise UsageError(f"--format: {text!r} is not known.", _KNOWN)
+    paths = [parse_path(part) for part in split_list(match[3])]
+    form = _ON_PATHS[match[1]](paths, match[2] or "")
+    keys = sorted((path for path in paths if path.rank), key=lambda path: path.rank)
+    return Sorted(form, keys) if keys else form
+
+
+def _option(options: str, default: str) -> str:
+    """Return the separator that stands in brackets behind a format's name."""
+    match = _OPTION.search(options)
+    return next(filter(None, match.groups()[1:]), default) if match else default

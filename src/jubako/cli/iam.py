@@ -8,8 +8,9 @@ from pathlib import Path
 from jubako.cli import iam_roles, policies
 from jubako.cli.context import Context, segment
 from jubako.cli.errors import CliError
-from jubako.cli.formats import Columns, Nothing, parse_path
+from jubako.cli.formats import Columns, Nothing
 from jubako.cli.parsing import Group
+from jubako.cli.paths import parse_path
 
 
 def register(top: Group, word: str, summary: str) -> None:

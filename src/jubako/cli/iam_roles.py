@@ -9,8 +9,9 @@ from typing import Any
 from jubako.cli.context import Context, segment
 from jubako.cli.errors import OK, UsageError
 from jubako.cli.flags import words
-from jubako.cli.formats import Columns, Yaml, parse_path
+from jubako.cli.formats import Columns, Yaml
 from jubako.cli.parsing import Group
+from jubako.cli.paths import parse_path
 
 STAGES = ("ALPHA", "BETA", "GA", "DEPRECATED", "DISABLED", "EAP")
 

@@ -31,6 +31,8 @@ STATUS = {
     "retried": "retried",
     "lastAttemptResult": "lastAttemptResult",
 }
+SPEC = {"template": "template", "taskCount": "taskCount", "parallelism": "parallelism", "traffic": "traffic"}
+TEMPLATE = {"serviceAccountName": "serviceAccount", "containerConcurrency": "maxInstanceRequestConcurrency"}
 CONDITION_STATUS = {"CONDITION_SUCCEEDED": "True", "CONDITION_FAILED": "False"}
 
 
@@ -73,7 +75,19 @@ def _status(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spec(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: document[key] for key in ("template", "taskCount", "parallelism") if key in document}
+    """Return a spec in which every template has its own, as v1 nests them, beside the fields that v2 has there."""
+    found = _renamed(document, SPEC)
+    if "template" in found:
+        found["template"] = _template(found["template"])
+    return found
+
+
+def _template(template: dict[str, Any]) -> dict[str, Any]:
+    inner = {"template": _template(template["template"])} if "template" in template else {}
+    spec = {**template, **_renamed(template, TEMPLATE), **inner}
+    if isinstance(timeout := spec.get("timeout"), str):
+        spec["timeoutSeconds"] = timeout.removesuffix("s")
+    return {**template, "metadata": _renamed(template, METADATA), "spec": spec}
 
 
 def _renamed(document: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jubako.cli.context import Context
 from jubako.cli.errors import OK, UsageError
-from jubako.cli.flags import at_least
+from jubako.cli.flags import at_least, moment
 from jubako.cli.formats import Text
 from jubako.cli.parsing import Group
 from jubako.cli.run_logs import SEVERITIES, payload_text
@@ -38,6 +38,9 @@ def register(top: Group, word: str, summary: str) -> None:
     read.add_argument(
         "--limit", metavar="N", type=at_least(1), default=LIMIT, help=f"at most so many ({LIMIT})"
     )
+    read.add_argument(
+        "--freshness", metavar="AGE", type=moment, help="not older than this, such as 10m or 1d (any age)"
+    )
     read.add_argument("--order", choices=("asc", "desc"), default="desc", help="by time (desc)")
     write = group.command(
         "write", write_entry, "Write a log entry.", example="jubako logging write my-log 'It is done'"
@@ -52,7 +55,10 @@ def register(top: Group, word: str, summary: str) -> None:
 
 def read_entries(args: argparse.Namespace, context: Context) -> int:
     """``jubako logging read``."""
-    entries = list(found(context, args.log_filter, args.order, args.limit))
+    wanted = args.log_filter
+    if args.freshness:
+        wanted = f'({wanted or "severity>=DEFAULT"}) AND timestamp>="{args.freshness}"'
+    entries = list(found(context, wanted, args.order, args.limit))
     context.show(entries, Text(lambda value, _: (_line(entry) for entry in value)))
     return OK
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from jubako import __version__
 from jubako.cli.errors import INTERRUPTED, OK, PIPE_CLOSED, USAGE, CliError
-from jubako.cli.parsing import Group, Parser, add_common_flags
+from jubako.cli.parsing import Group, Parser, add_common_flags, unknown_arguments
 
 GROUPS: Mapping[str, tuple[str, str]] = {
     "up": ("jubako.cli.up", "Run the server until Ctrl-C."),
@@ -75,9 +75,11 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 def _run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
-        args = build_parser(words).parse_args(words)
+        args, unknown = build_parser(words).parse_known_args(words)
     except SystemExit:  # argparse leaves this way after --help and --version
         return OK
+    if unknown:
+        raise unknown_arguments(unknown, vars(args).get("leaf"))
     if args.command is None:
         args.incomplete.print_help(sys.stderr)
         return USAGE

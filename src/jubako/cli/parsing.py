@@ -50,6 +50,17 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
 
+def unknown_arguments(words: Sequence[str], command: argparse.ArgumentParser | None) -> UsageError:
+    """Return the refusal of words that a command does not take."""
+    import difflib  # noqa: PLC0415 - slow to import, and needed only for a slip of the finger
+
+    prog = command.prog if command else "jubako"
+    flags = [flag for action in command._actions for flag in action.option_strings] if command else []  # noqa: SLF001
+    close = difflib.get_close_matches(words[0].partition("=")[0], flags, 1)
+    meant = f"Did you mean {close[0]}? " if close else ""
+    return UsageError(f"`{prog}` does not take {' '.join(words)}.", f"{meant}See `{prog} --help`.")
+
+
 def _unknown_command(prog: str, word: str, known: Sequence[str]) -> tuple[str, str]:
     import difflib  # noqa: PLC0415 - slow to import, and needed only for a slip of the finger
 
@@ -78,20 +89,25 @@ class Group:
         """Add a command; the caller adds its arguments to the parser that comes back."""
         epilog = f"example:\n  {example}" if example else None
         parser = self._words.add_parser(word, help=summary, description=summary, epilog=epilog)
-        parser.set_defaults(command=run, incomplete=None)
+        parser.set_defaults(command=run, incomplete=None, leaf=parser)
         if connects:
             add_common_flags(parser)
         return parser
 
     def listing(self, word: str, run: Command, summary: str) -> argparse.ArgumentParser:
         """Add a command that lists things: it can filter and stop early."""
+        from jubako.cli.flags import at_least  # noqa: PLC0415 - the bare help lists nothing
+
         parser = self.command(word, run, summary)
         parser.add_argument(
             "--filter", metavar="FILTER", help="only those, such as 'state=Failed AND job:ocr'"
         )
-        parser.add_argument("--limit", metavar="N", type=int, help="at most so many")
+        parser.add_argument("--limit", metavar="N", type=at_least(1), help="at most so many")
         parser.add_argument("--sort-by", metavar="PATH,...", help="in this order; ~PATH the other way round")
-        parser.add_argument("--page-size", metavar="N", type=int, help="so many with each request")
+        parser.add_argument("--page-size", metavar="N", type=at_least(1), help="so many with each request")
+        parser.add_argument(
+            "--uri", action="store_true", help="the addresses of what is found, and nothing else"
+        )
         return parser
 
     def stub(self, word: str, summary: str) -> None:
@@ -133,6 +149,8 @@ def add_common_flags(parser: argparse.ArgumentParser, *, is_hidden: bool = False
     add(
         "--format",
         metavar="FORMAT",
-        help="json, yaml, value(PATH,...), table(PATH,...), csv(PATH,...) or none",
+        help="json, yaml, flattened, list, value(PATH,...), table(PATH,...), csv(PATH,...), get(PATH) or none",
     )
+    add("--flatten", metavar="PATH,...", help="a document for each item of these lists")
+    common.add_argument("--platform", choices=["managed"], default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add("-q", "--quiet", action="store_true", help="no progress, no questions")

@@ -23,9 +23,10 @@ from jubako.cli.executions import (
     task_state,
     told_progress,
 )
-from jubako.cli.formats import Columns, Path, Text, parse_path
+from jubako.cli.formats import Columns, Text
 from jubako.cli.krm import with_krm
 from jubako.cli.parsing import Group
+from jubako.cli.paths import Path, parse_path
 from jubako.cli.resources import delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import clock, local_time

@@ -5,6 +5,7 @@ Read from the server's own route (``/jubako/v1/EXECUTION/logs``), whose entries 
 
 import argparse
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ def register(jobs: Group) -> None:
         )
         parser.add_argument("--severity", choices=SEVERITIES, type=str.upper, help="at least this severity")
         parser.add_argument("--stream", choices=("stdout", "stderr"), help="this stream only")
+        if word == "read":
+            parser.add_argument("--limit", metavar="N", type=at_least(1), help="the last N entries only")
         for flag, text in (("--since", "from this time on"), ("--until", "before this time")):
             parser.add_argument(
                 flag,
@@ -60,6 +63,8 @@ def read_logs(args: argparse.Namespace, context: Context) -> int:
     """``jubako run jobs logs read``."""
     execution = _execution(args, context)
     entries = _entries(context, execution, _query(args), is_following=False)
+    if args.limit:
+        entries = iter(deque(entries, args.limit))
     if context.format is not None:
         context.show(list(entries), Text(lambda value, _: iter(value)))
         return OK

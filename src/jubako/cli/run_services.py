@@ -13,9 +13,10 @@ from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, CliError, UsageError
 from jubako.cli.executions import FIRST_POLL_S, SLOWEST_POLL_S
 from jubako.cli.flags import at_least, duration
-from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
+from jubako.cli.formats import Columns, Nothing, Text
 from jubako.cli.krm import with_krm
 from jubako.cli.parsing import Group
+from jubako.cli.paths import Path, parse_path
 from jubako.cli.resources import create_or_update, delete
 from jubako.cli.secret_flags import add_secret_flags, edit_secrets
 from jubako.cli.terminal import Terminal, clean

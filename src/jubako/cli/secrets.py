@@ -10,9 +10,10 @@ from pathlib import Path
 
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
-from jubako.cli.formats import Columns, Nothing, parse_path
-from jubako.cli.formats import Path as Column
+from jubako.cli.formats import Columns, Nothing
 from jubako.cli.parsing import Group
+from jubako.cli.paths import Path as Column
+from jubako.cli.paths import parse_path
 from jubako.cli.times import local_time
 
 CREATED = Column.computed("CREATED", lambda entry: local_time(entry, "createTime"))

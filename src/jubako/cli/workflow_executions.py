@@ -12,8 +12,9 @@ from jubako.cli.context import Context, basename
 from jubako.cli.errors import FAILED, INTERRUPTED, OK, UsageError
 from jubako.cli.executions import FIRST_POLL_S, FOLLOW_PATIENCE_S, SLOWEST_POLL_S
 from jubako.cli.flags import Merge, pairs
-from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
+from jubako.cli.formats import Columns, Nothing, Text
 from jubako.cli.parsing import Group
+from jubako.cli.paths import Path, parse_path
 from jubako.cli.terminal import Live, Terminal, clean, clip
 from jubako.cli.times import clock, instant, local_time, span
 from jubako.cli.workflow_levels import add_level_flags, levels

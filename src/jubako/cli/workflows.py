@@ -14,8 +14,9 @@ from jubako.cli.client import Client
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, ApiError, UsageError
 from jubako.cli.flags import EnvEdit, Merge, add_env_flags, pairs
-from jubako.cli.formats import Columns, Nothing, Path, Text, parse_path
+from jubako.cli.formats import Columns, Nothing, Text
 from jubako.cli.parsing import Group
+from jubako.cli.paths import Path, parse_path
 from jubako.cli.resources import delete
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time

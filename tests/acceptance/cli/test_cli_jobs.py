@@ -178,6 +178,52 @@ def test_lists_are_read_page_by_page(deployed: Any, jubako: Any) -> None:
     assert [line.split()[0] for line in ran.out.splitlines()] == ["JOB", "hello", "one", "two", "three"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "printed"),
+    [
+        (["--format=value(name.basename())"], ["hello", "one"]),
+        (["--format=value(metadata.name)", "--sort-by=~metadata.name"], ["one", "hello"]),
+        (["--format=value(metadata.name)", "--limit=1", "--page-size=1"], ["hello"]),
+        (["--format=value(metadata.name)", "--filter=metadata.name!~^h"], ["one"]),
+        (["--format=value(metadata.name)", "--filter=metadata.name=(one two)"], ["one"]),
+        (["--format=csv[no-heading](metadata.name,spec.template.spec.taskCount)"], ["hello,3", "one,1"]),
+        (["--format=table(metadata.name:label=JOB:sort=1:reverse)"], ["JOB", "one", "hello"]),
+        (["--uri"], [f"/v2/{JOB}", f"/v2/{JOB.removesuffix('hello')}one"]),
+        (
+            ["--flatten=template.template.containers[].command[]", "--filter=template.taskCount=1",
+             "--format=value(template.template.containers.command)"], ["sh", "-c"],
+        ),
+        (["--platform=managed", "--format=get(metadata.name)"], ["hello", "one"]),
+    ],
+)  # fmt: skip
+def test_lists_are_narrowed_and_shown_as_gcloud_does(
+    deployed: Any, jubako: Any, flags: list[str], printed: list[str]
+) -> None:
+    jubako("run", "jobs", "deploy", "one", "--command", "sh,-c")
+    ran = jubako("run", "jobs", "list", *flags)
+    assert ran.code == 0, ran.err
+    assert [line[line.find("/v2/") :] if "/v2/" in line else line for line in ran.out.splitlines()] == printed
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--limit=0"], "--limit"),
+        (["--page-size=-1"], "--page-size"),
+        (["--limt=1"], "Did you mean --limit?"),
+        (["--flatten=a..b"], "--flatten"),
+        (["--sort-by=a.b("], "--sort-by"),
+        (["--platform=gke"], "managed"),
+        (["--format=xml"], "--format"),
+    ],
+)
+def test_a_wrong_flag_of_a_list_is_named(google: Any, jubako: Any, flags: list[str], says: str) -> None:
+    ran = jubako("run", "jobs", "list", *flags)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert "jubako run jobs list --help" in ran.err or "path" in ran.err or "It is json" in ran.err
+
+
 def test_executions_and_tasks_are_listed_and_described(deployed: Any, jubako: Any) -> None:
     deployed.failed_tasks = 1
     jubako("run", "jobs", "execute", "hello", "--wait")

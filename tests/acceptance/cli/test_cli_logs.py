@@ -47,6 +47,12 @@ def test_read_prints_every_page_of_the_jobs_last_execution(executed: Any, jubako
     assert executed.calls[-1].query == {"pageToken": "t"}
 
 
+def test_read_prints_the_newest_entries_of_a_limit_in_the_order_of_time(executed: Any, jubako: Any) -> None:
+    executed.log_pages = [page(entry(0, "one"), entry(0, "two"), caughtUp=False), page(entry(0, "three"))]
+    ran = jubako("run", "jobs", "logs", "read", "hello", "--limit", "2")
+    assert [line.split(" ", 2)[2] for line in ran.out.splitlines()] == ["[0] two", "[0] three"]
+
+
 def test_read_narrows_down_by_task_attempt_severity_and_stream(executed: Any, jubako: Any) -> None:
     executed.log_pages = [page()]
     flags = ("--task", "3", "--attempt", "0", "--severity", "warning", "--stream", "stderr")

@@ -129,3 +129,7 @@ def test_an_entry_is_written_and_read(tmp_path: Path) -> None:
         read = jubako(server, "logging", "read", "log_id(app) AND (severity=ERROR OR jsonPayload.n>2)")
         lines = [line.split(" ", 1)[1] for line in read.stdout.splitlines()]
         assert lines == ["DEFAULT app n=3", "ERROR app plain words"]
+        fresh = jubako(
+            server, "logging", "read", "log_id(app)", "--freshness", "1h", "--format", "value(severity)"
+        )
+        assert fresh.stdout.split() == ["DEFAULT", "ERROR"], fresh.stderr

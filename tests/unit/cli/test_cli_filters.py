@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jubako.cli.errors import UsageError
-from jubako.cli.filters import parse_filter, sort
+from jubako.cli.filters import parse_filter
 from jubako.cli.krm import with_krm
+from jubako.cli.paths import parse_keys, sort
 
 ONE: dict[str, Any] = {
     "name": "projects/p/locations/l/jobs/ocr",
@@ -40,6 +41,13 @@ ONE: dict[str, Any] = {
         "status.conditions.status=True",
         "createTime>2026-11-23",
         "labels.team:*",
+        "name.basename():o*",
+        "name!~news",
+        "nothing!=1",
+        "state=(FAILED ACTIVE)",
+        "state:(failed OR act)",
+        "name.segment(1)=p",
+        "NOT (state=FAILED)",
     ],
 )
 def test_what_passes(text: str) -> None:
@@ -47,7 +55,18 @@ def test_what_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["state=FAILED", "taskCount>12", "nothing=1", "nothing:*", "state=A", "missing<3"]
+    "text",
+    [
+        "state=FAILED",
+        "taskCount>12",
+        "nothing=1",
+        "nothing:*",
+        "state=A",
+        "missing<3",
+        "name!~ocr",
+        "state!=(ACTIVE FAILED)",
+        "name:ocr*",
+    ],
 )
 def test_what_does_not_pass(text: str) -> None:
     assert not parse_filter(text)(with_krm(ONE))
@@ -59,7 +78,21 @@ def test_and_binds_tighter_than_or() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["state", "=x", "state=", "(state=A", "state=A)", "state==A", "name~'['", "AND", "(" * 200 + "a=b"],
+    [
+        "state",
+        "=x",
+        "state=",
+        "(state=A",
+        "state=A)",
+        "state==A",
+        "name~'['",
+        "AND",
+        "(" * 200 + "a=b",
+        "a=(b",
+        "a=()",
+        "a!b",
+        "name.no()=x",
+    ],
 )
 def test_what_is_no_filter_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--filter"):
@@ -74,5 +107,5 @@ def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
 
 def test_documents_are_sorted_by_paths_and_tilde_turns_one_round() -> None:
     documents = [{"n": 10, "s": "b"}, {"n": 9, "s": "a"}, {"n": 10, "s": "a"}, {"s": "c"}]
-    assert sort(documents, "n") == [documents[3], documents[1], documents[0], documents[2]]
-    assert sort(documents, "~n,s") == [documents[2], documents[0], documents[1], documents[3]]
+    assert sort(documents, parse_keys("n")) == [documents[3], documents[1], documents[0], documents[2]]
+    assert sort(documents, parse_keys("~n,s")) == [documents[2], documents[0], documents[1], documents[3]]

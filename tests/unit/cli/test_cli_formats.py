@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from jubako.cli.errors import UsageError
-from jubako.cli.formats import Columns, parse_format, parse_path
+from jubako.cli.formats import Columns, parse_format
 from jubako.cli.krm import with_krm
+from jubako.cli.paths import parse_path
 from jubako.cli.tables import table
 from jubako.cli.terminal import Live, Terminal, clean, clip, pad, width
 from jubako.cli.times import clock
@@ -18,6 +19,8 @@ JOB = {
     "template": {"taskCount": 3, "template": {"containers": [{"env": [{"name": "A"}, {"name": "B"}]}]}},
     "conditions": [{"type": "Ready", "state": "CONDITION_SUCCEEDED"}],
     "reconciling": False,
+    "labels": {"b": "2", "a": "1"},
+    "createTime": "2026-11-24T06:00:00.123Z",
 }
 
 
@@ -50,6 +53,20 @@ def shown(text: str, value: Any) -> list[str]:
         ("metadata.namespace", "p"),
         ("status.conditions[0].status", "True"),
         ("spec.template.taskCount", "3"),
+        ("spec.template.spec.taskCount", "3"),
+        ("spec.template.spec.template.spec.containers[0].env[].name", "A;B"),
+        ("template.template.containers[0].env[-1].name", "B"),
+        ("name.segment(1)", "p"),
+        ("name.segment(99)", ""),
+        ("name.scope(locations)", "l"),
+        ("name.split('/').len()", "6"),
+        ("template.template.containers[0].env.extract(name).join(' and ')", "A and B"),
+        ("labels.list()", "a=1,b=2"),
+        ("reconciling.yesno(yes='busy', no='quiet')", "quiet"),
+        ("nothing.yesno(no='-')", "-"),
+        ("firstof(nothing, name).basename()", "hello"),
+        ("createTime.date('%d.%m.%Y, %H:%M')", "24.11.2026, 06:00"),
+        ("name.date()", ""),
     ],
 )
 def test_value_reads_paths_of_both_shapes(path: str, value: str) -> None:
@@ -74,13 +91,74 @@ def test_json_and_yaml_hold_the_whole_document_and_nothing_more() -> None:
     assert shown("yaml", [{"a": 1}, {"a": 2}]) == ["---", "a: 1", "---", "a: 2"]
 
 
+def test_json_and_yaml_of_paths_keep_their_nesting() -> None:
+    (text,) = shown(
+        "json(name.basename(), template.template.containers.env.name, conditions[0].state, nothing)", JOB
+    )
+    env = [{"name": "A"}, {"name": "B"}]
+    assert json.loads(text) == {
+        "name": "hello",
+        "template": {"template": {"containers": [{"env": env}]}},
+        "conditions": [{"state": "CONDITION_SUCCEEDED"}],
+    }
+    (text,) = shown("json(labels.a,labels.b,template.taskCount)", [JOB])
+    assert json.loads(text) == [{"labels": {"a": "1", "b": "2"}, "template": {"taskCount": 3}}]
+    assert shown("yaml(name.basename())", [JOB]) == ["---", "name: hello"]
+    assert json.loads(shown("json(nothing)", JOB)[0]) == {}
+
+
+def test_the_formats_of_few_words() -> None:
+    assert shown("get(name.basename())", JOB) == ["hello"]
+    assert shown("list(name.basename(),reconciling)", [JOB, JOB]) == [" - hello", "   False"] * 2
+    assert shown("list", {"b": 1, "a": [2]}) == [" - a: 2", "   b: 1"]
+    assert shown("flattened(labels,conditions.type)", [JOB]) == [
+        "---", "conditions[0].type: Ready", "labels.a:           1", "labels.b:           2",
+    ]  # fmt: skip
+    assert shown("table[no-heading,box](labels.a,name.basename())", [JOB]) == ["1  hello"]
+
+
+def test_columns_say_how_documents_are_sorted() -> None:
+    rows = [{"n": 10, "s": "b"}, {"n": 9, "s": "a"}, {"n": 10, "s": "a"}]
+    assert shown("value[separator=' '](n:sort=1:reverse, s:sort=2)", rows) == ["10 a", "10 b", "9 a"]
+    assert shown("csv(n:label=N:wrap,s:sort=1)", rows[:2]) == ["n,s", "9,a", "10,b"]
+
+
+def test_a_list_is_flattened_into_documents_of_their_own() -> None:
+    document = with_krm({"name": "j", "template": {"containers": [{"image": "a"}, {"image": "b"}]}})
+    for key in ("template.containers[]", "spec.template.spec.containers"):
+        spread = list(parse_path(key).spread(document))
+        assert [parse_path(f"{key}.image").read(one) for one in spread] == ["a", "b"]
+    assert document["template"] == {"containers": [{"image": "a"}, {"image": "b"}]}
+    nested = {"a": [{"b": [1, 2]}, {"b": []}, {"b": [3]}, {}]}
+    assert [parse_path("a.b").read(one) for one in parse_path("a[].b[]").spread(nested)] == [
+        1,
+        2,
+        None,
+        3,
+        None,
+    ]
+    assert list(parse_path("nothing[]").spread(with_krm({"name": "j"}))) == [{"name": "j", "nothing": None}]
+
+
 def test_table_columns_can_be_labelled() -> None:
     lines = shown("table(name.basename():label=JOB, template.taskCount:label='TASK COUNT')", [JOB])
     assert lines == ["JOB    TASK COUNT", "hello  3"]
 
 
 @pytest.mark.parametrize(
-    "text", ["xml", "value()", "value(a..b)", "value(a.nosuch())", "table", "csv()", "value(a"]
+    "text",
+    [
+        "xml",
+        "value()",
+        "value(a..b)",
+        "value(a.nosuch())",
+        "table",
+        "csv()",
+        "value(a",
+        "none(a)",
+        "value(a:color=red)",
+        "value(a.date(1,2,3,4))",
+    ],
 )
 def test_an_unknown_format_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match="--format"):
