@@ -3,8 +3,8 @@
 Rules:
 
 1. A script is authoritative: its words have confidence 1.
-2. Cues carry times; the words inside a cue are timed by their length. Plain text carries none: it is laid over the
-   time in which somebody speaks.
+2. Cues carry times; the words inside a cue are timed by their length. Plain text carries none: its lines are laid over
+   the speech (`jubako_apps.telop.laying`).
 3. Japanese has no spaces between words; its pieces end at punctuation.
 4. Encodings: UTF-8 and UTF-16 (with or without mark), then the old one of the language: Shift_JIS (as
    Windows writes it) or EUC-JP for Japanese, Windows-1252 for English.
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jubako_apps.telop import ttml
+from jubako_apps.telop.laying import laid
 from jubako_apps.telop.telops import Transcript, Utterance, Word
 
 KINDS = (".srt", ".vtt", ".ttml", ".xml", ".txt")
@@ -204,7 +205,7 @@ def _lines(text: str, language: str) -> list[str]:
 
 
 def _laid(lines: list[str], spoken: Sequence[Span]) -> list[_Cue]:
-    times = _shares([len(line) for line in lines], spoken)
+    times = laid([len(line) for line in lines], spoken) if lines else []
     return [_Cue(start=start, end=end, text=line) for line, (start, end) in zip(lines, times, strict=True)]
 
 
