@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
+from jubako.core import json_text
 from jubako.core.errors import Unauthenticated
 from jubako.wire.authority import write_private
 
@@ -188,7 +189,7 @@ def _parts(token: str) -> tuple[str, str, str]:
 
 def _object(text: str) -> Claims:
     try:
-        value = msgspec.json.decode(decoded(text))
+        value = json_text.decode(decoded(text))
     except (msgspec.DecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from jubako.core import json_text
 from jubako.telemetry.log_comparison import SEVERITIES
 
 LABELS_FIELD = "logging.googleapis.com/labels"
@@ -32,7 +33,7 @@ def read(line: bytes) -> Content:
     """Return the content of a line without its newline; bytes that are not UTF-8 become U+FFFD."""
     if line.startswith(b"{"):
         try:
-            payload = msgspec.json.decode(line)
+            payload = json_text.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             payload = None
         if isinstance(payload, dict):

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
+from jubako.core import json_text
 from jubako.core.timestamps import to_micros
 from jubako.store.port import Store
 from jubako.telemetry import log_rows
@@ -49,5 +48,5 @@ class StoredLogs:
 
 
 def _chosen(documents: Sequence[str], wanted: Filter) -> list[Entry]:
-    entries: list[Entry] = [msgspec.json.decode(document) for document in documents]
+    entries: list[Entry] = [json_text.decode(document) for document in documents]
     return [entry for entry in entries if wanted.holds(entry)]

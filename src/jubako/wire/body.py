@@ -6,8 +6,13 @@ from typing import Any
 
 from jubako.core.errors import Cancelled, InvalidArgument
 
-BODY_MAX = 32 * 1024 * 1024
-"""Bytes that an API request may have. Source: Cloud Run, "Maximum HTTP/1 request size" (32 MiB)."""
+BODY_MAX = 4 * 1024 * 1024
+"""Bytes that an API request may have, unless its method takes more; the same over gRPC, whose own default it is.
+
+Decoding holds the interpreter: up to 0.1 s of processor time a mebibyte, for bodies that are nothing but brackets.
+"""
+BIG_BODY = 64 * 1024
+"""Bytes of a body from which on it is decoded in a thread: others are answered meanwhile."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -15,8 +20,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 class BodyTooLarge(InvalidArgument):
     """The body is larger than an API takes; HTTP says 413."""
 
-    def __init__(self) -> None:
-        super().__init__(f"The request body is larger than {BODY_MAX} bytes.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request body is larger than {limit} bytes.")
 
 
 class Body:
@@ -28,22 +33,22 @@ class Body:
         self._ended: asyncio.Event | None = None
         """Made for who waits for the end; most requests are over before anybody could."""
 
-    async def whole(self, announced: str | None) -> bytes:
+    async def whole(self, announced: str | None, limit: int = BODY_MAX) -> bytes:
         """Return all of it; ``announced`` is the Content-Length header.
 
         Raises:
-            BodyTooLarge: It has more than BODY_MAX bytes.
+            BodyTooLarge: It has more than ``limit`` bytes.
             Cancelled: The client went away.
 
         """
-        if announced is not None and announced.isdecimal() and int(announced) > BODY_MAX:
-            raise BodyTooLarge
+        if announced is not None and announced.isdecimal() and int(announced) > limit:
+            raise BodyTooLarge(limit)
         pieces, size = [], 0
         while not self._has_ended:
             piece = await self._next()
             size += len(piece)
-            if size > BODY_MAX:
-                raise BodyTooLarge
+            if size > limit:
+                raise BodyTooLarge(limit)
             pieces.append(piece)
         return b"".join(pieces)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from jubako.core import json_text
 from jubako.core.errors import InvalidArgument
 from jubako.wire import json_in, json_out
 from jubako.wire.schema import Message
@@ -47,7 +48,7 @@ def parse(data: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
 
     """
     try:
-        return msgspec.json.decode(data)
+        return json_text.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"The request body is not valid JSON: {error}.") from None
     except RecursionError:

@@ -5,13 +5,16 @@ a permission as a method has one, is matched by the same templates, and is host-
 ``asia-northeast1-run.googleapis.com`` says the location that the path does not.
 """
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from jubako.core.errors import PermissionDenied
 from jubako.wire.addresses import host_name
 from jubako.wire.binding import parse_query
+from jubako.wire.body import BIG_BODY
 from jubako.wire.codec import invalid, parse
 from jubako.wire.dispatch import Access
 from jubako.wire.errors import JSON_TYPE
@@ -60,7 +63,7 @@ class Documents:
             raise PermissionDenied("This route is open to nobody.")
         location = location_of(request.headers.get("host", ""))
         await self._access.check(route.permission, caller, resource_of_path(request.path, location))
-        body = parse(request.body) if request.body.strip() else {}
+        body = await _parsed(request.body) if request.body.strip() else {}
         if not isinstance(body, dict):
             raise invalid("", "is not a JSON object.")
         reply = await route.handler(
@@ -74,6 +77,10 @@ class Documents:
             caller,
         )
         return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=msgspec.json.encode(reply))
+
+
+async def _parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    return await asyncio.to_thread(parse, body) if len(body) > BIG_BODY else parse(body)
 
 
 def location_of(authority: str) -> str | None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from jubako.core.errors import Cancelled, InvalidArgument, NotFound, Unimplemented
 from jubako.core.events import Events
 from jubako.wire.addresses import is_api_host, is_service_host
-from jubako.wire.body import Body, BodyTooLarge, Receive
+from jubako.wire.body import BODY_MAX, Body, BodyTooLarge, Receive
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.extras import Extras
 from jubako.wire.gateway import ServiceCall, ServiceGateway, ServiceName
@@ -152,7 +152,7 @@ class Front:
         if key is not None:
             caller = replace(caller, idempotency_key=key)
         try:
-            whole = await body.whole(request.headers.get("content-length"))
+            whole = await body.whole(request.headers.get("content-length"), self._body_max(request))
         except BodyTooLarge as error:
             refusal = error_response(error, 413)
             # The rest of the body is not read: the connection cannot be used again.
@@ -162,6 +162,13 @@ class Front:
         if self._doors.extras.covers(request.path):
             return await self._doors.extras.handle(request, caller)
         return await self._doors.router.handle(request, caller)
+
+    def _body_max(self, request: HttpRequest) -> int:
+        """Return how long a body may be; the method is looked up only where it could make a difference."""
+        length = request.headers.get("content-length", "")
+        if request.method != "POST" or (length.isdecimal() and int(length) <= BODY_MAX):
+            return BODY_MAX
+        return self._doors.router.body_max(request.method, request.path)
 
     async def _send_stream(self, reply: StreamedResponse, body: Body, send: Send, path: str) -> None:
         """Send a reply in pieces until it ends, breaks, or the client goes away."""

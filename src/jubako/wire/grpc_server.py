@@ -5,9 +5,10 @@ Importing this module loads grpc and protobuf, so only the first gRPC connection
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import grpc.aio
 from jubako.core.errors import Internal, JubakoError, NotFound, PermissionDenied
 from jubako.core.events import Events
 from jubako.wire import protobuf_codec
-from jubako.wire.body import BODY_MAX
+from jubako.wire.body import BIG_BODY, BODY_MAX, BodyTooLarge
 from jubako.wire.dispatch import Access, Dispatch
 from jubako.wire.errors import CODE_NUMBER
 from jubako.wire.front import HEAD_MAX, Callers, idempotency_key
@@ -29,7 +30,6 @@ from jubako.wire.schema import Message
 from jubako.wire.shared_operations import merged
 
 OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", BODY_MAX),
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", HEAD_MAX),
     ("grpc.absolute_max_metadata_size", HEAD_MAX),
@@ -61,7 +61,8 @@ class GrpcServer:
     def __init__(self, apis: Sequence[Api], ports: Ports) -> None:
         self._ports = ports
         self._dispatch = Dispatch(apis, ports.access)
-        self._server = grpc.aio.server(options=OPTIONS)
+        most = max((method.body_max for api in apis for method in api.methods), default=BODY_MAX)
+        self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", most), *OPTIONS])
         self._server.add_generic_rpc_handlers((_Handlers(self._table(apis)),))
         self._writing: set[asyncio.Task[bytes | JubakoError]] = set()
 
@@ -128,7 +129,7 @@ class GrpcServer:
             _refuse_pages(headers)
             caller = await self._ports.callers.caller(headers)
             caller = replace(caller, idempotency_key=idempotency_key(headers))
-            request: Message = protobuf_codec.decode(methods[0].request, data)
+            request = await _decoded(methods[0], data)
             allowed = await self._allowed(methods, request, caller)
             return protobuf_codec.encode(await self._call(allowed, request, caller))
         except JubakoError as error:
@@ -177,6 +178,19 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:  # noqa: ANN401
         """See grpc."""
         return self._table.get(handler_call_details.method)
+
+
+async def _decoded(method: Method, data: bytes) -> Message:
+    """Return the request.
+
+    Raises:
+        InvalidArgument: It is none, or too large.
+
+    """
+    if len(data) > method.body_max:
+        raise BodyTooLarge(method.body_max)
+    decode: Callable[[], Message] = partial(protobuf_codec.decode, method.request, data)
+    return await asyncio.to_thread(decode) if len(data) > BIG_BODY else decode()
 
 
 def _refuse_pages(headers: Mapping[str, str]) -> None:

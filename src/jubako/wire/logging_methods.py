@@ -19,6 +19,9 @@ from jubako.wire.logging_types import (
 )
 from jubako.wire.method import HttpRule, Method
 
+WRITE_BYTES_MAX = 10 * 1024 * 1024
+"""Source: Cloud Logging, "Quotas and limits": size of an entries.write request."""
+
 LOGGING: Sequence[Method] = (
     Method(
         name="google.logging.v2.LoggingServiceV2.DeleteLog",
@@ -54,5 +57,6 @@ LOGGING: Sequence[Method] = (
         request=WriteLogEntriesRequest,
         response=WriteLogEntriesResponse,
         permission="logging.logEntries.create",
+        body_max=WRITE_BYTES_MAX,
     ),
 )

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from jubako.wire.body import BODY_MAX
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -54,6 +56,8 @@ class Method:
     permission: str
     """IAM permission, such as ``run.jobs.run``; "" never matches anybody (deny by default)."""
     long_running: LongRunning | None = None
+    body_max: int = BODY_MAX
+    """Bytes that a request may have, over HTTP and over gRPC."""
 
 
 Handler = Callable[[Any, Caller], Awaitable[Any]]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from jubako.core import json_text
 from jubako.core.errors import FailedPrecondition, JubakoError, NotFound
 from jubako.core.timestamps import to_micros
 from jubako.store.port import Row, Tx
@@ -148,13 +149,13 @@ def _end(
 
 def _read(tx: Tx, row: Row, describers: Describers) -> Operation:
     name, kind, target, metadata, done, response, code, message = row
-    operation = Operation(name=name, done=bool(done), metadata=msgspec.json.decode(metadata))
+    operation = Operation(name=name, done=bool(done), metadata=json_text.decode(metadata))
     if not done and kind in describers:
         fresh = describers[kind](tx, target)
         if fresh is not None:
             operation.metadata = pack(fresh)
     if response is not None:
-        operation.response = msgspec.json.decode(response)
+        operation.response = json_text.decode(response)
     if code is not None:
         operation.error = Status(code=code, message=message)
     return operation

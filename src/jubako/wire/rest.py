@@ -8,6 +8,7 @@ from itertools import combinations
 from jubako.core.errors import NotFound, Unimplemented
 from jubako.core.events import Events
 from jubako.wire.binding import bind, parse_query, wants_enum_numbers
+from jubako.wire.body import BIG_BODY, BODY_MAX
 from jubako.wire.codec import encode
 from jubako.wire.dispatch import Access, Dispatch
 from jubako.wire.documents import Documents, refuse_overlaps
@@ -18,8 +19,6 @@ from jubako.wire.method import Api, Caller, DocumentRoute, HttpRule, Method
 from jubako.wire.resources import resource_of_segments
 from jubako.wire.template import Template, parse_template, split_path
 
-BIG_BODY = 1024 * 1024
-"""Bytes of a body from which on it is decoded in a thread: others are answered meanwhile."""
 _METHOD_NOT_ALLOWED = 405
 
 
@@ -62,6 +61,11 @@ class Router:
     def matches(self, path: str) -> bool:
         """Return whether something is served at this path, whatever the verb."""
         return bool(self._at(*split_path(path)) or self._documents.find(path))
+
+    def body_max(self, verb: str, path: str) -> int:
+        """Return how many bytes the body of a request may have."""
+        at = [route.method.body_max for route in self._at(*split_path(path)) if route.rule.verb == verb]
+        return max(at, default=BODY_MAX)
 
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the reply to one request; never raises."""

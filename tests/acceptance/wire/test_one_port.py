@@ -10,6 +10,7 @@ import pytest
 from jubako.boxes.jobs import methods
 from jubako.boxes.jobs.resources import CreateJobRequest, GetJobRequest, Job
 from jubako.wire import sniffer
+from jubako.wire.body import BODY_MAX
 from jubako.wire.front import Front
 from jubako.wire.grpc_door import PREFACE
 from jubako.wire.listener import Listener
@@ -104,12 +105,22 @@ async def test_large_messages_pass_both_ways(port) -> None:
     options = [("grpc.max_receive_message_length", -1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         jobs = run_v2.JobsAsyncClient(transport=JobsGrpcAsyncIOTransport(channel=channel))
-        large = {"a": "x" * (8 << 20)}
+        large = {"a": "x" * (3 << 20)}
         await jobs.create_job(
             parent="projects/p/locations/l", job_id="j", job=run_v2.Job(annotations=large), timeout=60
         )
         got = await jobs.get_job(name="projects/p/locations/l/jobs/j", timeout=60)
         assert got.annotations["a"] == large["a"]
+
+
+async def test_a_message_larger_than_its_method_takes_is_refused(port, place) -> None:
+    request = encode(CreateJobRequest(parent="x" * BODY_MAX, job_id="j", job=Job()))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        create = channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await create(request, timeout=20)
+        assert refused.value.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT}
+        assert not place.jobs.jobs
 
 
 async def test_a_change_is_finished_although_the_client_gave_up(port, place) -> None:

@@ -18,9 +18,11 @@ from jubako.boxes.services.resources import Service, UpdateServiceRequest
 from jubako.boxes.workflows import methods as workflow_methods
 from jubako.core.errors import Aborted, JubakoError, NotFound, PermissionDenied, Unauthenticated
 from jubako.testing.events import RecordedEvents
+from jubako.wire.body import BODY_MAX
 from jubako.wire.errors import CODE_NUMBER, HTTP_STATUS, error_response
 from jubako.wire.google_types import GetIamPolicyRequest, LaunchStage, Operation, Policy
 from jubako.wire.http import HttpRequest, HttpResponse
+from jubako.wire.logging_methods import LOGGING
 from jubako.wire.method import Api, Caller, HttpRule, Method
 from jubako.wire.operations_api import operations_methods
 from jubako.wire.rest import Router
@@ -320,3 +322,14 @@ async def test_lists_and_operations_are_written_as_json() -> None:
             router(Recorder(job_methods.JOBS, RunJob=Operation(name="o"))), "POST", f"{LOCATION}/jobs/j:run"
         )
     ).body == b'{"name":"o"}'
+
+
+def test_a_method_may_take_longer_bodies_than_others() -> None:
+    apis = [
+        Api(name="run", version="v2", hosts=(), methods=job_methods.JOBS, handlers={}),
+        Api(name="logging", version="v2", hosts=(), methods=LOGGING, handlers={}),
+    ]
+    target = Router(apis, Access(), RecordedEvents())
+    assert target.body_max("POST", "/v2/entries:write") == 10 * 1024 * 1024
+    for path in ("/v2/entries:list", f"{LOCATION}/jobs", "/nowhere"):
+        assert target.body_max("POST", path) == BODY_MAX
