@@ -33,12 +33,20 @@ class Bench:
             parallelism=1,
             argv=("/bin/sh", "-c", script),
             env={"PATH": "/usr/bin:/bin"},
+            cwd=str(self.root.parent),
             output=str(self.root / "e" / name),
         )
         await self.runtime.submit([spec])
         ended = await self.seen.ended(spec.id)
         at = to_micros(ended.time)
-        return Source(folder=f"e/{name}", index=int(name), attempt=0, started_us=at, ended_us=at)
+        return Source(
+            folder=f"e/{name}",
+            index=int(name),
+            attempt=0,
+            started_us=at,
+            ended_us=at,
+            output_bytes=ended.output_bytes,
+        )
 
 
 @pytest.fixture
@@ -75,6 +83,11 @@ async def test_output_that_somebody_removed_is_lost_and_not_silent(bench: Bench)
     (bench.root / "e" / "0").rmdir()
     silent = await bench.run("1", "true")
     assert await Outputs(bench.root).statuses([written, silent]) == [Status.LOST, Status.EMPTY]
+
+
+async def test_who_removes_its_own_output_has_lost_it(bench: Bench) -> None:
+    ran = await bench.run("0", "echo here; rm -r output/e/0")
+    assert await Outputs(bench.root).statuses([ran]) == [Status.LOST]
 
 
 async def test_a_silent_directory_that_went_with_its_execution_is_not_missed(bench: Bench) -> None:

@@ -26,6 +26,7 @@ class _Record(msgspec.Struct):
     c: int | None = None
     s: int | None = None
     d: str = ""
+    o: int | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Record)
@@ -51,6 +52,7 @@ def _ended(record: _Record) -> Ended:
         exit_code=record.c,
         term_signal=record.s,
         detail=record.d,
+        output_bytes=record.o,
     )
 
 

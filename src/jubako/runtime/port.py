@@ -85,6 +85,8 @@ class Ended:
     term_signal: int | None = None
     """At most one of ``exit_code`` and ``term_signal`` is set."""
     detail: str = ""
+    output_bytes: int | None = None
+    """How much it wrote to its standard output and error; None = nobody saw."""
 
 
 AttemptEvent = Started | Ended
@@ -103,6 +105,8 @@ class Capabilities:
     """Whether attempts go on while the server is down."""
     enforced: Sequence[str] = field(default_factory=tuple)
     """Which limits are enforced: of ``memory``, ``cpu``, ``pids``."""
+    missing: str = ""
+    """Why the others are not, in words for people."""
     memory_bytes: int | None = None
     """How much memory the live attempts may ask for together; further ones wait. None = nobody looks at it."""
 

@@ -49,6 +49,7 @@ class ProcessRuntime:
         self._sequence = itertools.count(1)
         self._tree_kill = "unknown"
         self._enforced: Sequence[str] = ()
+        self._missing = ""
         self._memory_bytes = memory.for_attempts()
         self.supervisor_pid = 0
         """Of the supervisor last connected to; for operators and tests."""
@@ -60,6 +61,7 @@ class ProcessRuntime:
             tree_kill=self._tree_kill,
             survives_restart=True,
             enforced=self._enforced,
+            missing=self._missing,
             memory_bytes=self._memory_bytes,
         )
 
@@ -69,6 +71,7 @@ class ProcessRuntime:
         reader, self._writer, hello = await launch.connect(self._state_dir, self._options)
         self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
         self._enforced = tuple(hello.get("enforced", ()))  # a supervisor of an older version has no limits
+        self._missing = hello.get("missing", "")
         try:
             self._follower = Follower(sink, self._acknowledge, self._writer.close)
             self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")

@@ -16,6 +16,7 @@ from jubako.identity.invoker import Rules
 from jubako.runtime import loopback
 from jubako.runtime.port import Capabilities
 from jubako.runtime.process import ProcessRuntime
+from jubako.runtime.supervisor import division
 from jubako.runtime.system import SystemClock, SystemIds
 from jubako.runtime.virtual import VirtualClock
 from jubako.server import timekeeping
@@ -50,7 +51,11 @@ def main(config: Config, announce: Announce = print) -> int:
     """
     config = config.checked()
     with StateDirectory(config.state_dir) as state:
-        return asyncio.run(_serve(config, state, announce))
+        division.make_way()
+        try:
+            return asyncio.run(_serve(config, state, announce))
+        finally:
+            division.come_back()
 
 
 async def _serve(config: Config, state: StateDirectory, announce: Announce) -> int:
@@ -98,7 +103,8 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
 def _enforced(capabilities: Capabilities) -> str:
     """Return what this machine lets us enforce, for people."""
     limits = ", ".join(capabilities.enforced) or "none"
-    return f"tasks are ended by {capabilities.tree_kill}, limits enforced: {limits}"
+    why = f" - {capabilities.missing}" if capabilities.missing else ""
+    return f"tasks are ended by {capabilities.tree_kill}, limits enforced: {limits}{why}"
 
 
 async def _until_stopped(house: House, stopping: asyncio.Event) -> None:

@@ -4,20 +4,19 @@
    the files had which sizes. A line has the time of the first index entry that covers its end.
 2. Nothing is held open between two reads, and no read takes more than a chunk. A page begins where the one before it
    ended, so that it costs what it shows, however long the log is, and so does following one that grows.
-3. "No output" and "output lost" differ: the directory is there from the start of an attempt on. If the attempt ended
-   without a word, its directory may have gone to another one, and the file ``silent`` beside it names it.
+3. "No output" and "output lost" differ: how much an attempt wrote is stored with its end. One that wrote nothing needs
+   no directory, and its own may have gone to another one; of what another wrote, a power cut may have left less.
 """
 
 import asyncio
 import heapq
-import os
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from jubako.core.timestamps import to_micros
@@ -45,7 +44,7 @@ class Status(StrEnum):
     """It has written nothing."""
     AVAILABLE = "AVAILABLE"
     LOST = "LOST"
-    """It has run, and its output is not there any more."""
+    """It has run, and its output is not there any more, or not all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,8 @@ class Source:
     attempt: int
     started_us: int | None
     ended_us: int | None
+    output_bytes: int | None = None
+    """How much it wrote in all, if it has ended and that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -138,22 +139,17 @@ class Outputs:
 
     def status(self, source: Source) -> Status:
         """Return what there is of an attempt's output."""
-        return self._statuses([source])[0]
-
-    def _statuses(self, sources: Sequence[Source]) -> list[Status]:
-        silent = cache(_silent)  # of ten thousand attempts most are in one directory
-        return [self._status(source, silent) for source in sources]
-
-    def _status(self, source: Source, silent: Callable[[Path], frozenset[bytes]]) -> Status:
-        folder = self._folder(source)
-        if not folder.is_dir():
-            if source.started_us is None and source.ended_us is None:
-                return Status.NOT_STARTED
-            return Status.EMPTY if os.fsencode(folder.name) in silent(folder.parent) else Status.LOST
-        sizes = [_size(folder / stream) for stream in STREAMS]
-        if all(size is None for size in sizes) and source.started_us is not None:
+        if source.output_bytes == 0:
+            return Status.EMPTY
+        sizes = [_size(self._folder(source) / stream) for stream in STREAMS]
+        if all(size is None for size in sizes):
+            return _without_files(source)
+        if sum(size or 0 for size in sizes) < (source.output_bytes or 0):
             return Status.LOST
         return Status.AVAILABLE if any(sizes) else Status.EMPTY
+
+    def _statuses(self, sources: Sequence[Source]) -> list[Status]:
+        return [self.status(source) for source in sources]
 
     def _folder(self, source: Source) -> Path:
         return self._root / source.folder
@@ -339,12 +335,11 @@ def _bytes_at(path: Path, offset: int, limit: int) -> bytes:
         return b""
 
 
-def _silent(parent: Path) -> frozenset[bytes]:
-    """Return the names of the attempts that wrote nothing and whose directories may be gone."""
-    try:
-        return frozenset((parent / "silent").read_bytes().split())
-    except OSError:
-        return frozenset()
+def _without_files(source: Source) -> Status:
+    if source.started_us is None:
+        return Status.NOT_STARTED
+    # One that has just ended in silence may not be stored as ended yet, while its directory is another's already.
+    return Status.EMPTY if source.ended_us is None else Status.LOST
 
 
 def _size(path: Path) -> int | None:

@@ -13,8 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-READY_S = 30.0
-STOP_S = 40.0
+SLOWNESS = float(os.environ.get("JUBAKO_TEST_SLOWNESS", "1"))
+"""How many times longer than usual everything may take here: on an emulated machine, 20."""
+READY_S = 30.0 * SLOWNESS
+STOP_S = 40.0 * SLOWNESS
+_INTO = 'echo $$ > "$0" && exec "$@"'
 PARENT = "projects/local/locations/asia-northeast1"
 
 
@@ -28,10 +31,23 @@ class ServerProcess:
         port: int = 0,
         environment: dict[str, str] | None = None,
         flags: Sequence[str] = (),
+        group: Path | None = None,
     ) -> None:
-        """Say where its state is; ``environment`` is added to the process's own, ``flags`` to those of ``up``."""
+        """Say where its state is.
+
+        Args:
+            state_dir: The state directory.
+            port: Where to listen; 0 = anywhere at first, then there again.
+            environment: Added to this process's own.
+            flags: Added to those of ``jubako up``.
+            group: The control group of version 2 that it is started in; None = this process's own.
+
+        """
         self.state_dir = state_dir
         self.address = ""
+        self.said = ""
+        """Its line on being ready."""
+        self.group = group
         self._port = port
         self._environment = environment or {}
         self._flags = flags
@@ -47,6 +63,11 @@ class ServerProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *(
+                        ()
+                        if self.group is None
+                        else ("/bin/sh", "-c", _INTO, str(self.group / "cgroup.procs"))
+                    ),
                     sys.executable,
                     "-m",
                     "jubako",
@@ -69,6 +90,7 @@ class ServerProcess:
         if "ready" not in line:
             self.kill()
             raise RuntimeError(f"the server did not become ready:\n{self._log.read_text('utf-8')}")
+        self.said = line
         self.address = json.loads((self.state_dir / "server.json").read_text("utf-8"))["address"]
         self._port = int(self.address.rpartition(":")[2])
         return self

@@ -1,5 +1,6 @@
 """Programs that do what no program should: each execution has its clear outcome, and the API answers meanwhile."""
 
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from jubako.testing.processes import is_alive
+from jubako.testing.server import ServerProcess
 
 MIB = 1 << 20
 BOMB = """
@@ -153,6 +155,25 @@ def test_a_flood_of_output_is_kept_whole_and_read_by_pages_while_others_run(
     offsets = [entry["insertId"] for entry in (*page["entries"], *following["entries"])]
     assert offsets == [f"0-0-stdout-{number * 100}" for number in range(20)]
     jobs.answers_within()
+
+
+def test_no_output_and_lost_output_are_told_apart_after_a_power_cut(tmp_path: Path, make_jobs: Any) -> None:
+    with ServerProcess(tmp_path / "state") as server:
+        jobs = make_jobs(server)
+        jobs.deploy("speaks", ["sh", "-c", "[ $CLOUD_RUN_TASK_INDEX = 1 ] || echo word"], taskCount=3)
+        operation = jobs.run("speaks")
+        jobs.ended(operation)
+    # What was not synced: files that are there with nothing in them, and directories that never came to the disk.
+    output = next((tmp_path / "state" / "attempts" / "jobs").iterdir())
+    (output / "0-0" / "stdout").write_bytes(b"")
+    shutil.rmtree(output / "2-0")
+    shutil.rmtree(output / "1-0", ignore_errors=True)
+    with ServerProcess(tmp_path / "state") as server:
+        jobs = make_jobs(server)
+        said = [jobs.attempts(operation, index)[0]["output"] for index in range(3)]
+        assert said == ["LOST", "EMPTY", "LOST"]
+        found = server.get(f"/jubako/v1/{operation['metadata']['name']}/logs")
+        assert [one["taskIndex"] for one in found["lost"]] == [0, 2]
 
 
 def size(jobs: Any, operation: Any) -> int:

@@ -67,6 +67,8 @@ async def test_no_output_and_lost_output_and_not_started_are_different_answers(b
     write(ran.folder / "0-0")
     first = await box.extra(ran.task(0, "/logs"), "alt=media")
     assert (first.status, first.body, first.headers["x-jubako-log-status"]) == (200, b"", "EMPTY")
+    box.runtime.finish(next(a for a in box.runtime.live if a.endswith("/1/0")))
+    await box.settle()
     second = await box.extra(ran.task(1, "/logs"), "alt=media")
     assert (second.body, second.headers["x-jubako-log-status"]) == (b"", "LOST")
     third = await box.extra(ran.task(0, "/logs"), "alt=media&attempt=1")
@@ -179,7 +181,7 @@ async def test_every_attempt_is_listed_with_its_end_and_its_output(box: Any, ran
     attempts = (await box.extra_json(ran.task(0, "/attempts")))["attempts"]
     assert [(one["attempt"], one["reason"], one["output"]) for one in attempts] == [
         (0, "EXITED", "AVAILABLE"),
-        (1, None, "LOST"),
+        (1, None, "EMPTY"),
     ]
     assert attempts[0]["result"]["exitCode"] == 7
     box.runtime.finish(next(a for a in box.runtime.live if a.endswith("/0/1")), Reason.TIMEOUT, term_signal=9)

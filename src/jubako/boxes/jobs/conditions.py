@@ -90,7 +90,15 @@ def how_it_runs(capabilities: Capabilities, container: Container) -> str:
     return (
         f"Runs as local processes. Process trees are ended by {capabilities.tree_kill}; "
         f"{f'limits of {limits} are enforced' if limits else 'no limits of memory or cpu are enforced'}."
-        f"{_room(capabilities, container)}"
+        f"{_why(capabilities)}{_room(capabilities, container)}"
+    )
+
+
+def _why(capabilities: Capabilities) -> str:
+    return (
+        f" Not enforced is what this machine does not allow: {capabilities.missing}."
+        if capabilities.missing
+        else ""
     )
 
 

@@ -236,6 +236,7 @@ def source_of(row: ExecutionRow, span: task_rows.AttemptSpan) -> Source:
         attempt=span.number,
         started_us=span.started_us,
         ended_us=span.ended_us,
+        output_bytes=span.output_bytes,
     )
 
 

@@ -55,7 +55,7 @@ def _apply_to(tx: Tx, execution: ExecutionRow, news: _News, slots: int, finish: 
     task_rows.store(tx, execution.uid, [changes.tasks[index] for index in sorted(changes.changed)])
     tx.run_many(
         "INSERT INTO job_attempts (execution_uid, task_index, attempt, started, ended, reason, exit_code, "
-        "term_signal, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "term_signal, detail, output_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         changes.history,
     )
     _conclude(tx, changes.execution, finish)
@@ -100,7 +100,7 @@ class _Changes:
         self.history.append(
             (
                 self.execution.uid, before.index, before.attempt, before.attempt_started_us, time_us,
-                outcome.reason, outcome.exit_code, outcome.term_signal, outcome.detail,
+                outcome.reason, outcome.exit_code, outcome.term_signal, outcome.detail, outcome.output_bytes,
             )
         )  # fmt: skip
 

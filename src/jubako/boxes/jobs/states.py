@@ -116,6 +116,8 @@ class Outcome:
     exit_code: int | None = None
     term_signal: int | None = None
     detail: str = ""
+    output_bytes: int | None = None
+    """How much the attempt wrote; None = nobody saw, or it was an earlier version that recorded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +231,11 @@ def end(task: Task, attempt: int, ended: Ended, time_us: int, policy: Policy) ->
     event = after_attempt(task, ended, policy)
     state = move_task(task.state, event)
     outcome = Outcome(
-        reason=ended.reason, exit_code=ended.exit_code, term_signal=ended.term_signal, detail=ended.detail
+        reason=ended.reason,
+        exit_code=ended.exit_code,
+        term_signal=ended.term_signal,
+        detail=ended.detail,
+        output_bytes=ended.output_bytes,
     )
     if event is TaskEvent.EXHAUST and is_loss(ended):
         detail = f"{task.losses + 1} attempts of this task were lost, and that is enough"

@@ -46,7 +46,7 @@ class PastAttempt:
 
 _SELECT_TASK = (
     "SELECT task_index, state, attempt, retries, scheduled, started, attempt_started, completed, "
-    "reason, exit_code, term_signal, detail FROM job_tasks WHERE execution_uid = ?"
+    "reason, exit_code, term_signal, detail, output_bytes FROM job_tasks WHERE execution_uid = ?"
 )
 
 
@@ -91,24 +91,27 @@ class AttemptSpan:
     number: int
     started_us: int | None
     ended_us: int | None
+    output_bytes: int | None = None
+    """How much it wrote, if it has ended and that was seen."""
 
 
 def spans(tx: Tx, execution_uid: str, index: int | None = None) -> list[AttemptSpan]:
     """Return every attempt of an execution, or of one of its tasks, that was claimed so far."""
     # A pending task's own attempt is not claimed yet, and nor is one that was cancelled while it waited.
     now = tx.all(
-        "SELECT task_index, attempt, attempt_started, completed FROM job_tasks WHERE execution_uid = ? "
+        "SELECT task_index, attempt, attempt_started, completed, CASE WHEN completed IS NOT NULL THEN output_bytes END "
+        "FROM job_tasks WHERE execution_uid = ? "
         "AND (? IS NULL OR task_index = ?) AND (attempt_started IS NOT NULL OR state IN ('queued', 'running'))",
         execution_uid, index, index,
     )  # fmt: skip
     past = tx.all(
-        "SELECT task_index, attempt, started, ended FROM job_attempts WHERE execution_uid = ? "
+        "SELECT task_index, attempt, started, ended, output_bytes FROM job_attempts WHERE execution_uid = ? "
         "AND (? IS NULL OR task_index = ?)",
         execution_uid, index, index,
     )  # fmt: skip
     return [
-        AttemptSpan(index=at, number=number, started_us=started, ended_us=ended)
-        for at, number, started, ended in sorted(past + now)
+        AttemptSpan(index=at, number=number, started_us=started, ended_us=ended, output_bytes=written)
+        for at, number, started, ended, written in sorted(past + now, key=lambda row: row[:2])
     ]
 
 
@@ -216,16 +219,19 @@ def store(tx: Tx, execution_uid: str, tasks: Iterable[Task]) -> None:
     """Store tasks as they now are."""
     tx.run_many(
         "UPDATE job_tasks SET state = ?, attempt = ?, retries = ?, started = ?, attempt_started = ?, completed = ?, "
-        "reason = ?, exit_code = ?, term_signal = ?, detail = ? WHERE execution_uid = ? AND task_index = ?",
+        "reason = ?, exit_code = ?, term_signal = ?, detail = ?, output_bytes = ? "
+        "WHERE execution_uid = ? AND task_index = ?",
         (_columns(task, execution_uid) for task in tasks),
     )
 
 
 def _columns(task: Task, execution_uid: str) -> tuple[Value, ...]:
     outcome = task.outcome
-    ended: tuple[Value, ...] = (None, None, None, None)
+    ended: tuple[Value, ...] = (None, None, None, None, None)
     if outcome is not None:
-        ended = (outcome.reason, outcome.exit_code, outcome.term_signal, outcome.detail)
+        ended = (
+            outcome.reason, outcome.exit_code, outcome.term_signal, outcome.detail, outcome.output_bytes,
+        )  # fmt: skip
     return (
         task.state, task.attempt, task.retries, task.started_us, task.attempt_started_us, task.completed_us,
         *ended, execution_uid, task.index,
@@ -235,7 +241,9 @@ def _columns(task: Task, execution_uid: str) -> tuple[Value, ...]:
 def _task(row: Row) -> Task:
     outcome = None
     if row[8] is not None:
-        outcome = Outcome(reason=Reason(row[8]), exit_code=row[9], term_signal=row[10], detail=row[11])
+        outcome = Outcome(
+            reason=Reason(row[8]), exit_code=row[9], term_signal=row[10], detail=row[11], output_bytes=row[12]
+        )
     return Task(
         index=row[0],
         state=TaskState(row[1]),

@@ -83,6 +83,7 @@ class Attempt:
         "sweeps",
         "timeout",
         "tries",
+        "written",
     )
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -96,6 +97,7 @@ class Attempt:
         self.grace: float = spec["grace"]
         self.output: str = spec.get("output", "")
         self._take_wishes(spec)
+        self._begin_output()
         self.phase = Phase.QUEUED
         self.pid = 0
         """Of the leader: also its process group and session."""
@@ -106,8 +108,6 @@ class Attempt:
         """Wait status of the leader, once it was reaped."""
         self.reason = "exited"
         self.detail = ""
-        self.output_bytes = 0
-        self.error_bytes = 0
         self.tries = 0
         """How often it could not be started because the machine had no room."""
         self.sweeps = 0
@@ -122,6 +122,13 @@ class Attempt:
         self.cpus: float | None = spec.get("cpus")
         self.pids_max: int | None = spec.get("pids_max")
         self.preload: str | None = spec.get("preload")
+
+    def _begin_output(self) -> None:
+        self.output_bytes = 0
+        self.error_bytes = 0
+        """Of standard output and error, as last seen."""
+        self.written: int | None = None
+        """How much it wrote in all, once it has ended and if somebody saw."""
 
     def move(self, move: Move) -> None:
         """Go to the next phase; what the table does not know is a bug of ours."""

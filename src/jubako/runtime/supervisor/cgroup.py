@@ -1,8 +1,8 @@
 """Control groups as containment: a process cannot leave one, whatever it does to its session, parent or environment.
 
-Works where this process may make groups below its own in the version 2 hierarchy - also in the unified part of a hybrid
-host - and the kernel has ``cgroup.kill``. Limits come from the same hierarchy or, on a hybrid host, from those of
-version 1 beside it, see ``limits``.
+Works where this process may make groups below its own in the version 2 hierarchy, see ``division`` - also in the
+unified part of a hybrid host - and the kernel has ``cgroup.kill``. Limits come from the same hierarchy or, on a hybrid
+host, from those of version 1 beside it, see ``limits``.
 
 1. Groups are slots that are used again, because making and removing one for each attempt costs more than moving.
 2. This process goes into the slot, starts the command, and goes back to its own place, ``main``: so the command is born
@@ -12,13 +12,14 @@ version 1 beside it, see ``limits``.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from jubako.runtime.supervisor import limits
+from jubako.runtime.supervisor import division, limits
 from jubako.runtime.supervisor.attempt import Attempt
 from jubako.runtime.supervisor.kept_files import KeptFiles
 
@@ -33,10 +34,11 @@ _CROWD = 32
 class Cgroups:
     """Slots in groups of our own, one per live attempt."""
 
-    def __init__(self, base: Path, controllers: Mapping[str, Path]) -> None:
-        """Take the groups of ours: in version 2, and of each controller that can be had."""
+    def __init__(self, base: Path, controllers: Mapping[str, Path], missing: str) -> None:
+        """Take the groups of ours, in version 2 and of each controller that can be had, and why others cannot."""
         self._base = base
         self._controllers = controllers
+        self.missing = missing
         self._homes = {base, *(path for name, path in controllers.items() if name == "pids")}
         """Where a command is born inside."""
         self._count = 0
@@ -48,23 +50,28 @@ class Cgroups:
         """How many kills for want of memory a slot had seen when its attempt came."""
 
     @classmethod
-    def find(cls, mark: str) -> "Cgroups | None":
-        """Return the slots for the state directory with this mark, all empty; None where there can be none.
+    def find(cls, mark: str) -> "Cgroups":
+        """Return the slots for the state directory with this mark, all empty.
 
         What a predecessor left in them is killed, and its groups are removed.
+
+        Raises:
+            OSError: There can be none: not allowed, or a kernel without ``cgroup.kill``.
+
         """
-        found = {mount.controller: mount.group / f"jubako-{mark[:12]}" for mount in limits.mounts()}
+        found = places(mark)
         base = found.pop("", None)
         if base is None:
-            return None
+            raise FileNotFoundError(errno.ENOENT, "version 2 is not mounted")
+        base.mkdir(exist_ok=True)
         try:
-            base.mkdir(exist_ok=True)
             _empty(base)
-            made = cls(base, _controllers(base, found))
+            made = cls(base, *_controllers(base, found))
             made._add()
             made._settle()
-        except OSError:  # not allowed, or a kernel without cgroup.kill
-            return None
+        except OSError:
+            division.leave(base)
+            raise
         return made
 
     @property
@@ -86,10 +93,7 @@ class Cgroups:
                 raise
             return None
         try:
-            for name, value in _wanted(attempt).items():
-                self._limit(name, slot, value)
-            for door in self.doors(slot):
-                self._files.write(door, b"0")
+            self._go_into(slot, attempt)
         except OSError:
             self.go_back()
             self._free.append(slot)
@@ -167,20 +171,33 @@ class Cgroups:
             return None
         for line in text.splitlines():
             _, _, name = line.rpartition(f"/{self._base.name}/slot-")
-            if line.startswith("0::") and name.isdigit():
-                return int(name)
+            number = name.partition("/")[0]  # behind it: a group that the task made
+            if line.startswith("0::") and number.isdigit():
+                return int(number)
         return None
 
     def close(self) -> None:
         """Remove the groups; one that is not empty stays for the successor."""
         self._files.close()
-        for home in self._homes:
+        for home in self._homes - {self._base}:
             with contextlib.suppress(OSError):
                 limits.write(f"{home.parent}/cgroup.procs", b"0")
         for home in {self._base, *self._controllers.values()}:
-            for group in _groups(home):
-                with contextlib.suppress(OSError):
-                    group.rmdir()
+            division.remove(home)
+        division.leave(self._base)
+
+    def _go_into(self, slot: int, attempt: Attempt) -> None:
+        for name, value in _wanted(attempt).items():
+            self._limit(name, slot, value)
+        try:
+            self._pass(slot)
+        except OSError:  # the task before may have divided it
+            division.mend(self._base / f"slot-{slot}")
+            self._pass(slot)
+
+    def _pass(self, slot: int) -> None:
+        for door in self.doors(slot):
+            self._files.write(door, b"0")
 
     def _settle(self) -> None:
         for home in self._homes:
@@ -196,7 +213,7 @@ class Cgroups:
         for home in self._homes:
             (home / f"slot-{self._count}").mkdir(exist_ok=True)
         if not (self._base / f"slot-{self._count}" / "cgroup.kill").exists():
-            raise FileNotFoundError("cgroup.kill")
+            raise FileNotFoundError(errno.ENOENT, "this kernel has no cgroup.kill")
         self._free.append(self._count)
         self._count += 1
 
@@ -237,39 +254,28 @@ def _wanted(attempt: Attempt) -> Mapping[str, float | None]:
     return {"memory": attempt.memory_bytes, "cpu": attempt.cpus, "pids": attempt.pids_max}
 
 
-def _controllers(base: Path, apart: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the group of ours for each controller that can be had."""
-    found = {name: base for name in limits.CONTROLLERS if name not in apart and _switch_on(base, name)}
+def places(mark: str) -> dict[str, Path]:
+    """Return where the groups of the state directory with this mark are, by controller; "" for version 2."""
+    found = {mount.controller: mount.group for mount in limits.mounts()}
+    if "" in found:
+        found[""] = division.given(found[""])
+    return {name: group / f"jubako-{mark[:12]}" for name, group in found.items()}
+
+
+def _controllers(base: Path, apart: Mapping[str, Path]) -> tuple[dict[str, Path], str]:
+    """Return the group of ours for each controller that can be had, and why others cannot."""
+    names, missing = division.hand_down(base, [name for name in limits.CONTROLLERS if name not in apart])
+    found = dict.fromkeys(names, base)
     for name, path in apart.items():
-        with contextlib.suppress(OSError):
+        try:
             path.mkdir(exist_ok=True)
-            _remove_below(path)
+            division.remove_below(path)
             # Only what can really be set counts.
             limits.put(str(path), limits.settings(name, is_v2=False, value=None))
             found[name] = path
-    return found
-
-
-def _switch_on(base: Path, name: str) -> bool:
-    """Hand a controller of version 2 down to the slots; False if that is not allowed, or it is not there."""
-    try:
-        for group in (base.parent, base):
-            limits.write(f"{group}/cgroup.subtree_control", f"+{name}".encode("ascii"))
-    except OSError:  # not delegated; or processes live in our parent, which version 2 does not allow
-        return False
-    return True
-
-
-def _groups(base: Path) -> Iterator[Path]:
-    """Yield ``base`` and all groups below it, the lowest first: a task may have made some of its own."""
-    for folder, _, _ in os.walk(base, topdown=False):
-        yield Path(folder)
-
-
-def _remove_below(base: Path) -> None:
-    for group in _groups(base):
-        if group != base:
-            group.rmdir()
+        except OSError as error:
+            missing = f"{path}: {error.strerror}"
+    return found, missing
 
 
 def _empty(base: Path) -> None:
@@ -280,4 +286,4 @@ def _empty(base: Path) -> None:
         if time.monotonic() > give_up:
             raise OSError(f"{base} does not get empty")
         time.sleep(_PAUSE_S)
-    _remove_below(base)
+    division.remove_below(base)

@@ -124,8 +124,9 @@ class Keeper:
         self._zygotes.tidy(self._groups.has)
         self._announce()
         self._write()
-        self._spawner.silent.note()
-        self._start()
+        if self._journal.is_clean():
+            self._spawner.silent.offer()
+            self._start()
         if self._live and self._indexer.look(self._live.values(), time.monotonic()):
             self._trees.tend(self._live.values())
         self._write()
@@ -175,7 +176,8 @@ class Keeper:
         attempt.move(Move.GONE)
         if attempt.reason == "exited" and attempt.status != 0 and self._trees.ran_out_of_memory(attempt):
             attempt.reason = "out_of_memory"
-        if not output.note(attempt) and attempt.output and self._sees_trees:
+        attempt.written = output.note(attempt)
+        if attempt.written == 0 and self._sees_trees:
             self._spawner.silent.give(attempt)  # nobody is left who could write into it
         del self._leaderless[attempt.id], self._live[attempt.id]
         self._trees.leave(attempt)
@@ -236,8 +238,6 @@ class Keeper:
             self._announced.append(attempt)
 
     def _start(self) -> None:
-        if not self._journal.is_clean():
-            return
         announced, self._announced = self._announced, []
         for attempt in announced:
             if attempt.phase is Phase.STARTING:
@@ -313,6 +313,8 @@ class Keeper:
         if attempt.status is not None:
             code = os.waitstatus_to_exitcode(attempt.status)
             fields.update({"c": code} if code >= 0 else {"s": -code})
+        if attempt.written is not None:
+            fields["o"] = attempt.written
         if attempt.detail:
             # It may quote the user's bytes, and the journal is UTF-8 whatever they are.
             fields["d"] = attempt.detail.encode("utf-8", "backslashreplace").decode()

@@ -77,6 +77,7 @@ class Supervisor:
             "pid": os.getpid(),
             "tree_kill": self._trees.level,
             "enforced": list(self._trees.enforced),
+            "missing": self._trees.missing,
         }
         return Connection(sock, self._journal, self._operate, hello)
 
@@ -123,9 +124,9 @@ class Supervisor:
         self._journal.flush()
         self._listener.pump(is_last=True)
         address.forget(self._state_dir, self._runtime_dir / address.SOCKET)
+        self._trees.close()  # before the server hears that we left: it removes what we leave empty
         self._listener.close()
         self._journal.close()
-        self._trees.close()
         with contextlib.suppress(OSError):
             self._runtime_dir.rmdir()
 

@@ -34,14 +34,17 @@ class Indexer:
         return True
 
 
-def note(attempt: Attempt) -> bool:
-    """Add a line to the index of ``attempt`` if its output grew; return whether it has written anything so far."""
+def note(attempt: Attempt) -> int | None:
+    """Add a line to the index of ``attempt`` if its output grew; return how many bytes there are, None = no files."""
     if not attempt.output or not attempt.pid:
-        return False
-    sizes = _size(f"{attempt.output}/stdout"), _size(f"{attempt.output}/stderr")
+        return None
+    try:
+        sizes = _size(f"{attempt.output}/stdout"), _size(f"{attempt.output}/stderr")
+    except OSError:  # somebody removed it
+        return None
     if sizes != (attempt.output_bytes, attempt.error_bytes):
         _add(attempt, *sizes)
-    return any(sizes)
+    return sum(sizes)
 
 
 def _add(attempt: Attempt, stdout: int, stderr: int) -> None:
@@ -60,7 +63,4 @@ def _add(attempt: Attempt, stdout: int, stderr: int) -> None:
 
 
 def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - hot
-    except OSError:
-        return 0
+    return os.stat(path).st_size  # noqa: PTH116 - hot

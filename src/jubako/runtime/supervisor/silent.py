@@ -2,16 +2,14 @@
 
 Making a directory and two files takes three inodes, and a file system that has just deleted many is slow to give new
 ones: ext4 passes over each inode deleted in the last minutes, one by one. Renaming takes none. That an attempt was
-silent is written into the file ``silent`` beside its directory, one name a line, before the directory may go: so
-"no output" stays different from "output lost".
+silent is told with its end, and the journal has that before the directory may go: so "no output" stays different from
+"output lost", and the server keeps it together with the end, also through a power cut.
 """
 
-import contextlib
 import os
 
 from jubako.runtime.supervisor.attempt import Attempt
 
-NOTE = "silent"
 _KEPT_MAX = 64
 
 
@@ -19,25 +17,19 @@ class Silent:
     """Directories with two empty files each; those that nobody takes stay where they are."""
 
     def __init__(self) -> None:
-        self._ended: dict[str, list[str]] = {}
-        """Not noted yet, by the directory that they are in."""
+        self._ended: list[str] = []
+        """Of attempts whose end is not in the journal yet."""
         self._ready: list[str] = []
 
     def give(self, attempt: Attempt) -> None:
-        """Offer the output directory of ``attempt``, which wrote nothing and whose tree is gone."""
-        parent, _, name = attempt.output.rpartition("/")
-        if parent and len(self._ready) < _KEPT_MAX:
-            self._ended.setdefault(parent, []).append(name)
+        """Take the output directory of ``attempt``, which wrote nothing and whose tree is gone."""
+        if len(self._ready) + len(self._ended) < _KEPT_MAX:
+            self._ended.append(attempt.output)
 
-    def note(self) -> None:
-        """Write down who was silent; only then their directories can be taken."""
-        if not self._ended:
-            return
-        ended, self._ended = self._ended, {}
-        for parent, names in ended.items():
-            with contextlib.suppress(OSError):  # no space, or somebody removed it: they stay where they are
-                _append(f"{parent}/{NOTE}", "".join(f"{name}\n" for name in names).encode())
-                self._ready += [f"{parent}/{name}" for name in names]
+    def offer(self) -> None:
+        """Let go what was given: the ends of all these attempts are in the journal."""
+        self._ready += self._ended
+        self._ended.clear()
 
     def take(self, directory: str) -> bool:
         """Make ``directory`` of one that is offered; False if that cannot be done, and it must be made."""
@@ -48,12 +40,3 @@ class Silent:
         except OSError:  # the one was removed with its execution, or the place of the other is not there yet
             return False
         return True
-
-
-def _append(path: str, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        if os.write(fd, data) < len(data):
-            raise OSError(f"{path} is cut")
-    finally:
-        os.close(fd)

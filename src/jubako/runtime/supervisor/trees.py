@@ -38,6 +38,9 @@ class Trees(Protocol):
         """Which limits hold: of ``memory``, ``cpu``, ``pids``."""
         ...
 
+    missing: str
+    """Why other limits do not hold; "" = it was asked for, or there is nothing to say."""
+
     def prepare(self, attempt: Attempt) -> None:
         """Get ready for the start of ``attempt``; ``enter`` or ``abandon`` follows at once.
 
@@ -117,7 +120,8 @@ class _Uncontained:
 
     enforced: Sequence[str] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, missing: str = "") -> None:
+        self.missing = missing
         self.helpers: set[int] = set()
 
     def prepare(self, attempt: Attempt) -> None:
@@ -188,9 +192,9 @@ class SubreaperTrees(_Uncontained):
 
     level = "subreaper"
 
-    def __init__(self, locate: Callable[[int], str | None] = lambda _: None) -> None:
+    def __init__(self, locate: Callable[[int], str | None] = lambda _: None, missing: str = "") -> None:
         """``locate`` may know the id of the attempt that a pid belongs to by other means."""
-        super().__init__()
+        super().__init__(missing)
         self._locate = locate
         self._leaders: dict[int, Attempt] = {}
         """Attempts whose leader is not reaped yet, by its pid."""
@@ -275,6 +279,7 @@ class CgroupTrees:
     def __init__(self, cgroups: Cgroups) -> None:
         self._cgroups = cgroups
         self.enforced = cgroups.enforced
+        self.missing = cgroups.missing
         self._by_slot: dict[int, Attempt] = {}
         self._inner = SubreaperTrees(self._locate)
         self.helpers = self._inner.helpers
@@ -363,5 +368,9 @@ def best(mark: str, level_max: str) -> Trees:
     """Return the surest way to end trees that there is here and that is not above ``level_max``."""
     if level_max == GroupTrees.level or not become_subreaper():
         return GroupTrees()
-    cgroups = Cgroups.find(mark) if level_max == CgroupTrees.level else None
-    return CgroupTrees(cgroups) if cgroups is not None else SubreaperTrees()
+    if level_max != CgroupTrees.level:
+        return SubreaperTrees()
+    try:
+        return CgroupTrees(Cgroups.find(mark))
+    except OSError as error:
+        return SubreaperTrees(missing=f"no control group can be made here: {error.strerror or error}")
