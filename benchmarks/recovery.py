@@ -1,7 +1,7 @@
 """From the start of a server after ``kill -9`` to its first answer, with all tasks of one execution in flight.
 
-Twice, because claimed is not running: with many short tasks, of which a few run, some hundreds are claimed and the rest
-waits; and with thousands that run, each a live process that must be found again.
+Three times, because claimed is not running: with many short tasks, of which a few run, some hundreds are claimed and
+the rest waits; with thousands that run, each a live process that must be found again; and while those are started.
 
 Usage: python benchmarks/recovery.py [--tasks 10000] [--alive 3000] [--rounds 3]
 """
@@ -59,6 +59,41 @@ def show(what: str, found: list[tuple[float, str]]) -> None:
     print(f"{what} ({counts}): " + ", ".join(f"{seconds:.2f}" for seconds, _ in found) + " s", flush=True)
 
 
+def finish(server: ServerProcess, execution: str) -> None:
+    """Cancel an execution and return when none of its processes is left."""
+    server.post(f"/v2/{execution}:cancel")
+    wait_ended(server, execution)
+
+
+def measure_short(server: ServerProcess, tasks: int, rounds: int) -> None:
+    """Many tasks of which a few run at once."""
+    execution, found = begin(server, "short", tasks, 4, "0.02"), []
+    for _ in range(rounds):
+        wait_running(server, execution, 1)
+        time.sleep(0.5)
+        found.append(restart(server, execution))
+    show("short tasks", found)
+    finish(server, execution)
+
+
+def measure_long(server: ServerProcess, tasks: int, alive: int, rounds: int) -> None:
+    """Thousands of live processes."""
+    execution = begin(server, "long", tasks, alive, "600")
+    wait_running(server, execution, alive)
+    show("long tasks", [restart(server, execution) for _ in range(rounds)])
+    finish(server, execution)
+
+
+def measure_coming(server: ServerProcess, tasks: int, rounds: int) -> None:
+    """Thousands of processes that are just being started, one after the other."""
+    execution, found = begin(server, "coming", tasks, tasks // 2, "600"), []
+    for number in range(rounds):
+        wait_running(server, execution, 500 * (number + 1))
+        found.append(restart(server, execution))
+    show("long tasks that are being started", found)
+    finish(server, execution)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
@@ -72,19 +107,9 @@ def main() -> None:
         server.restart()
         empty = time.perf_counter() - empty
         print(f"start without tasks: {empty:.2f} s (interpreter and imports); load before: {load:.1f}")
-        short = begin(server, "short", given.tasks, 4, "0.02")
-        found = []
-        for _ in range(given.rounds):
-            wait_running(server, short, 1)
-            time.sleep(0.5)
-            found.append(restart(server, short))
-        show("short tasks", found)
-        server.post(f"/v2/{short}:cancel")
-        long = begin(server, "long", given.tasks, given.alive, "600")
-        wait_running(server, long, given.alive)
-        show("long tasks", [restart(server, long) for _ in range(given.rounds)])
-        server.post(f"/v2/{long}:cancel")
-        wait_ended(server, long)
+        measure_short(server, given.tasks, given.rounds)
+        measure_long(server, given.tasks, given.alive, given.rounds)
+        measure_coming(server, given.tasks, given.rounds)
 
 
 if __name__ == "__main__":

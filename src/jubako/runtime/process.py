@@ -85,8 +85,8 @@ class ProcessRuntime:
 
     async def submit(self, specs: Sequence[AttemptSpec]) -> None:
         """See Runtime."""
-        for batch in _batches(specs):
-            await self._ask("submit", specs=[_spec(spec) for spec in batch])
+        lines = ([_spec(spec) for spec in batch] for batch in _batches(specs))
+        await asyncio.gather(*(self._ask("submit", specs=line) for line in lines))
 
     async def cancel(self, ids: Sequence[str]) -> None:
         """See Runtime."""

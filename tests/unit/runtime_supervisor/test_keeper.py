@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import select
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from jubako.runtime.supervisor.trees import GroupTrees
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_wanted: Callable[[], bool] = lambda: False) -> None:
         self.folder = folder
         (folder / "journal").mkdir()
         self.journal = Journal(folder / "journal", "boot")
         self.journal.begin()
-        self.keeper = Keeper(self.journal, GroupTrees(), Spawner("mark"))
+        self.keeper = Keeper(self.journal, GroupTrees(), Spawner("mark"), is_wanted=is_wanted)
 
     def submit(self, attempt_id: str, *argv: str, **more: object) -> None:
         spec = {"id": attempt_id, "group": "g", "parallelism": 9, "argv": list(argv), "env": {}, "grace": 1.0}
@@ -66,6 +66,18 @@ class FullDisk:
     def __exit__(self, *_: object) -> None:
         os.dup2(self.kept, self.fd)
         os.close(self.kept)
+
+
+def test_who_knocks_is_heard_between_starts_and_everything_starts_all_the_same(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, is_wanted=lambda: True)
+    for number in range(20):
+        bench.submit(f"a/{number}", "/bin/true", parallelism=64)
+    bench.keeper.round()
+    started = [record for record in bench.records() if record["k"] == "start"]
+    assert 0 < len(started) < 20
+    assert bench.keeper.wait_s() == 0
+    assert len(bench.run()) == 20
+    bench.journal.close()
 
 
 def test_nothing_starts_while_its_announcement_cannot_be_written(bench: Bench) -> None:

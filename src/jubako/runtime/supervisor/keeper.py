@@ -25,6 +25,8 @@ from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
 _STARTS_PER_ROUND_MAX = 64
 """Then the socket and the dead are looked after again."""
+_STARTS_BETWEEN_LOOKS = 8
+"""After so many it is looked whether somebody knocks: a server that comes back asks several questions in turn."""
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
 _STALLED_S = 0.2
 """How often a full disk is tried again."""
@@ -41,8 +43,15 @@ class Keeper:
     """Owns all attempts of one supervisor."""
 
     def __init__(
-        self, journal: Journal, trees: Trees, spawner: Spawner, log: Callable[[str], None] = lambda _: None
+        self,
+        journal: Journal,
+        trees: Trees,
+        spawner: Spawner,
+        log: Callable[[str], None] = lambda _: None,
+        is_wanted: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Take the parts; ``is_wanted`` says whether somebody waits for an answer of this process."""
+        self._is_wanted = is_wanted
         self._journal = journal
         self._trees = trees
         self._spawner = spawner
@@ -133,8 +142,10 @@ class Keeper:
 
     def wait_s(self) -> float | None:
         """Return for how long there is nothing to do unless something happens; None = for ever."""
-        if self._announced or not self._journal.is_clean():
+        if not self._journal.is_clean():
             return _STALLED_S
+        if self._announced:
+            return 0
         instants = [self._deadlines[0][0]] if self._deadlines else []
         if self._zygotes.pids:
             instants.append(time.monotonic() + LINGER_S)
@@ -239,9 +250,12 @@ class Keeper:
 
     def _start(self) -> None:
         announced, self._announced = self._announced, []
-        for attempt in announced:
+        for number, attempt in enumerate(announced, start=1):
             if attempt.phase is Phase.STARTING:
                 self._start_one(attempt)
+            if number % _STARTS_BETWEEN_LOOKS == 0 and self._is_wanted():
+                self._announced += announced[number:]
+                return
 
     def _start_one(self, attempt: Attempt) -> None:
         if self._is_warm(attempt):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import selectors
 import socket
 import struct
@@ -165,6 +166,7 @@ class Listener:
         self._selector = selector
         self._make = make
         self.connections: list[Connection] = []
+        self._door = select.poll()
         path.unlink(missing_ok=True)  # left by a predecessor: we hold the lock of the state directory
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.bind(os.fspath(path))
@@ -172,6 +174,11 @@ class Listener:
         self._sock.listen(16)
         self._sock.setblocking(False)
         selector.register(self._sock, selectors.EVENT_READ, self._accept)
+        self._door.register(self._sock, select.POLLIN)
+
+    def is_knocking(self) -> bool:
+        """Return whether a client has said something that was not read yet, or a new one has come."""
+        return bool(self._door.poll(0))
 
     def wait_s(self) -> float | None:
         """Return when ``pump`` is due even if nothing happens; None = never."""
@@ -209,11 +216,13 @@ class Listener:
         connection = self._make(sock)
         self.connections.append(connection)
         self._selector.register(sock, selectors.EVENT_READ, connection.receive)
+        self._door.register(sock, select.POLLIN)
 
     def _drop(self, connection: Connection) -> None:
         self.connections.remove(connection)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(connection.sock)
+            self._door.unregister(connection.sock)
         connection.sock.close()
 
 

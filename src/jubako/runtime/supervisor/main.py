@@ -38,7 +38,7 @@ class Supervisor:
         self._journal = Journal(address.home(state_dir), proc.boot_id())
         mark = _mark(state_dir)
         self._trees = trees.best(mark, tree_kill)
-        self._keeper = Keeper(self._journal, self._trees, Spawner(mark), _log)
+        self._keeper = Keeper(self._journal, self._trees, Spawner(mark), _log, self._is_wanted)
         self._recover(mark)
         self._runtime_dir = address.choose(mark, os.environ.get("XDG_RUNTIME_DIR", ""))
         address.make_private(self._runtime_dir)
@@ -70,6 +70,9 @@ class Supervisor:
         self._journal.flush()
         if lost or count:
             _log(f"ended {count} processes of {len(lost)} attempts that an earlier supervisor left")
+
+    def _is_wanted(self) -> bool:
+        return self._listener.is_knocking()
 
     def _connect(self, sock: socket.socket) -> Connection:
         hello = {
