@@ -23,6 +23,7 @@ from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
 from jubako_apps.telop.ocr import Engine, Reading, read_region, surer
 from jubako_apps.telop.rolling import Rolled, RollWatch
+from jubako_apps.telop.stacked import whole
 from jubako_apps.telop.telops import LANES, STRIDE, TAILS, Box, Telop, telop_id
 
 _HELD = 6
@@ -134,8 +135,8 @@ class Lookout:
                 region = _box(track, _shape(frame))
                 reading = read_region(self._engine, frame.image(), region)
                 if reading is not None:
-                    other = next((f for f in reversed(self._held) if f.index <= track.last), frame)
-                    self._readings[track] = surer(self._engine, reading, other.image, region)
+                    others = [f.image for f in reversed(self._held) if frame.index < f.index <= track.last]
+                    self._readings[track] = surer(self._engine, reading, others or [frame.image], region)
 
     def _found(self, segment: Segment, owned: tuple[int, int]) -> list[Telop]:
         a, b = owned
@@ -146,6 +147,7 @@ class Lookout:
             for track in tracks
             if track in self._readings
         ]
+        telops = whole(telops, seen.shape[1] / seen.shape[0])
         telops += _rolled(self._rolls(seen.shape[0]), segment, owned, seen)
         # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
         earlier = [track for track in self._tracker.tracks if track.start < a <= track.last]

@@ -60,11 +60,14 @@ class Lexicon:
 
     def log_probability(self, sentence: Sequence[str]) -> float:
         """Return the sentence's trigram probability as its natural logarithm."""
-        total = 0.0
-        for position, word in enumerate(sentence):
-            history = [word, *reversed(sentence[max(0, position - 2) : position])]
-            total += self._conditional(tuple(history))
-        return total
+        return sum(self._at(sentence, position) for position in range(len(sentence)))
+
+    def belongs(self, sentence: Sequence[str], place: int) -> float:
+        """Return how much better the two words behind ``place`` follow with it than without it, in nats."""
+        without = [*sentence[:place], *sentence[place + 1 :]]
+        ends = min(place + 3, len(sentence))
+        with_it = sum(self._at(sentence, n) for n in range(place + 1, ends))
+        return with_it - sum(self._at(without, n) for n in range(place, ends - 1))
 
     def frequency(self, word: str) -> float:
         """Return the word's own probability as its natural logarithm."""
@@ -84,6 +87,9 @@ class Lexicon:
         pairs = [(word[:n], word[n:]) for n in range(2, len(word) - 1)]
         known = [pair for pair in pairs if all(self.frequency(part) > _UNKNOWN_NATS for part in pair)]
         return max(known, key=self.log_probability, default=None)
+
+    def _at(self, sentence: Sequence[str], place: int) -> float:
+        return self._conditional((sentence[place], *reversed(sentence[max(0, place - 2) : place])))
 
     def _conditional(self, history: tuple[str, ...]) -> float:
         value = self._known.get(history)

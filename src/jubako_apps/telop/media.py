@@ -20,7 +20,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from jubako_apps.telop import container as files
-from jubako_apps.telop import tones, tracks
+from jubako_apps.telop import fields, tones, tracks
 from jubako_apps.telop.container import MISSING_S, TOLERANCE_S, MediaError, Truncated
 from jubako_apps.telop.decoding import Damage, decode_from, decoded, in_order, is_hole, shown_for
 
@@ -80,8 +80,9 @@ class Frame:
     turns: int
 
     def image(self) -> NDArray[np.uint8]:
-        """Return the whole picture, height x width x 3, RGB, upright."""
-        rgb: NDArray[np.uint8] = self.picture.to_ndarray(format="rgb24")
+        """Return the whole picture, height x width x 3, RGB, upright, the combs of interlacing gone."""
+        woven: NDArray[np.uint8] = self.picture.to_ndarray(format="rgb24")
+        rgb = fields.woven_apart(woven, marked=self.picture.interlaced_frame)
         return np.ascontiguousarray(np.rot90(tones.shown(rgb, self.picture.color_trc), self.turns))
 
 

@@ -4,7 +4,10 @@ Rules:
 
 1. A telop that outlasted its segment's view goes on with the tails of later segments that stand in the same place.
 2. The same text in the same place, after no more than `SAME_GAP_S`, is one telop: something beside it had changed.
-3. The result depends on the set of telops alone: shards in any order, or twice, give the same list.
+3. A piece of a telop's text inside its place, while it is there or just before or behind, is no telop of its own: an
+   edge that flickered, or a cut of the scene behind it, brought it up. One sign that differs makes it one: it may be
+   the error.
+4. The result depends on the set of telops alone: shards in any order, or twice, give the same list.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +17,11 @@ from jubako_apps.telop.telops import Box, Telop, Transcript
 
 SAME_GAP_S = 1.0
 _SAME_PLACE = 0.5
+_PIECE_GAP_S = 0.4
+_INSIDE = 0.8
+_SAME_SIDE = 0.005
+_LINE_SIDES = 3
+"""A piece that comes before or after the whole has three of its sides; a shorter telop is laid out anew."""
 
 
 def merge(shards: Iterable[Iterable[Telop]]) -> list[Telop]:
@@ -22,7 +30,7 @@ def merge(shards: Iterable[Iterable[Telop]]) -> list[Telop]:
     ordered = sorted(every.values(), key=lambda telop: telop.id)
     tails = [telop for telop in ordered if telop.open_start]
     closed = [_closed(telop, tails) for telop in ordered if not telop.open_start]
-    return _fused(sorted(closed, key=lambda telop: (telop.start, telop.id)))
+    return _without_pieces(_fused(sorted(closed, key=lambda telop: (telop.start, telop.id))))
 
 
 def joined(parts: Sequence[Transcript], language: str) -> Transcript:
@@ -71,13 +79,55 @@ def _fused(telops: list[Telop]) -> list[Telop]:
 
 def _goes_on(first: Telop, second: Telop) -> bool:
     near = second.start <= first.end + SAME_GAP_S
-    same_text = first.text.replace(" ", "") == second.text.replace(" ", "")
+    same_text = bare(first.text) == bare(second.text)
     return near and same_text and overlap(first.box, second.box) >= _SAME_PLACE
+
+
+def _without_pieces(telops: Sequence[Telop]) -> list[Telop]:
+    """Leave pieces out; what they were a piece of lasts as long as they do."""
+    kept: list[Telop] = []
+    for telop in sorted(telops, key=lambda one: (-len(bare(one.text)), one.start, one.id)):
+        whole = next((n for n, other in enumerate(kept) if _is_piece(telop, other)), None)
+        if whole is None:
+            kept.append(telop)
+        else:
+            start, later = (
+                min(kept[whole].start, telop.start),
+                max(kept[whole], telop, key=lambda one: one.end),
+            )
+            kept[whole] = replace(kept[whole], start=start, end=later.end, open_end=later.open_end)
+    return sorted(kept, key=lambda telop: (telop.start, telop.id))
+
+
+def _is_piece(telop: Telop, whole: Telop) -> bool:
+    part, text = bare(telop.text), bare(whole.text)
+    is_near = telop.start <= whole.end + _PIECE_GAP_S and telop.end >= whole.start - _PIECE_GAP_S
+    is_together = telop.start < whole.end and telop.end > whole.start
+    is_left = _sides(telop.box, whole.box) == _LINE_SIDES
+    return is_near and (is_together or is_left) and part in text and _is_inside(telop.box, whole.box)
+
+
+def _is_inside(box: Box, other: Box) -> bool:
+    """Say whether nearly all of ``box`` lies in ``other``."""
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    return width > 0 and height > 0 and width * height >= _INSIDE * box[2] * box[3]
+
+
+def _sides(box: Box, other: Box) -> int:
+    """Return how many of their sides are the same; a line of several, or a line that lost its end, has three."""
+    edges = [(x, y, x + width, y + height) for x, y, width, height in (box, other)]
+    return sum(abs(one - its) <= _SAME_SIDE for one, its in zip(*edges, strict=True))
+
+
+def bare(text: str) -> str:
+    """Return the text without its spaces."""
+    return "".join(text.split())
 
 
 def _joined(first: Telop, second: Telop) -> Telop:
     later = second if second.end >= first.end else first
-    best = max(first, second, key=lambda telop: (len(telop.text.replace(" ", "")), telop.confidence))
+    best = max(first, second, key=lambda telop: (len(bare(telop.text)), telop.confidence))
     return replace(
         first,
         end=later.end,

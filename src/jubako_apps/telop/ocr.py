@@ -10,7 +10,7 @@ Rules:
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jubako_apps.telop.signs import as_japanese
 from jubako_apps.telop.telops import Box
+from jubako_apps.telop.vote import voted
 
 Rgb = NDArray[np.uint8]
 
@@ -28,7 +30,13 @@ _SIDE_MAX = 640
 
 _MARGIN = 0.5
 _MARGIN_PX = 10
+_ROWS = 720
+"""Height of the pictures for which the margins are given; larger ones have larger signs."""
+
+_COLUMN = 0.1
 _SURE = 0.9
+_REST = 2
+_SAME_SIZE = 0.3
 _TALL = 1.5
 _DOUBTFUL = 0.95
 _CLOSER = 1.5
@@ -113,24 +121,43 @@ def packaged_engine() -> RapidEngine:
     return RapidEngine()
 
 
-def surer(engine: Engine, first: Reading, image: Callable[[], Rgb], region: Box) -> Reading:
-    """Look again, closer and at another picture of the same telop, if the first reading is doubtful."""
-    if first.confidence >= _DOUBTFUL:
-        return first
-    second = read_region(engine, image(), region, closer=True)
-    return second if second is not None and second.confidence > first.confidence else first
+def surer(engine: Engine, first: Reading, others: Sequence[Callable[[], Rgb]], region: Box) -> Reading:
+    """Look again, closer and at other pictures of the same telop, while the reading is doubtful; let all of them vote.
+
+    Args:
+        engine: Reads the text.
+        first: The reading of the first picture.
+        others: Give other pictures of the telop, as many as may be looked at.
+        region: Where it stands.
+
+    """
+    readings, best = [first], first
+    for image in others:
+        if best.confidence >= _DOUBTFUL:
+            break
+        another = read_region(engine, image(), region, closer=True)
+        if another is None:
+            continue
+        readings.append(another)
+        surest = max(readings, key=lambda one: one.confidence)
+        text, confidence = voted([(one.text, one.confidence) for one in readings])
+        best = replace(surest, text=text, confidence=max(confidence, first.confidence))
+    return best
 
 
 def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False) -> Reading | None:
     """Read one region of the picture; None if there is no text in it. ``closer`` reads it enlarged."""
     height, width = image.shape[:2]
     x, y, w, h = region[0] * width, region[1] * height, region[2] * width, region[3] * height
-    margin = _MARGIN_PX + _MARGIN * min(h, 40)
-    x0, y0 = max(0, int(x - margin)), max(0, int(y - margin))
+    margin = (_MARGIN_PX + _MARGIN * min(h * _ROWS / height, 40)) * max(1.0, height / _ROWS)
+    # What is left over of upright text stands in a column of its own, to the left.
+    beside = max(margin, min(w, _COLUMN * height)) if h > _TALL * w else margin
+    x0, y0 = max(0, int(x - beside)), max(0, int(y - margin))
     crop = image[y0 : int(y + h + margin), x0 : int(x + w + margin)]
     found = _enlarged(engine, crop) if closer else engine.read(crop)
     lines = [line for line in found if _inside(line, (x - x0, y - y0, w, h))]
-    text = joined(lines)
+    lines += left_over(lines, [line for line in found if line not in lines])
+    text = as_japanese(joined(lines))
     letters = [line for line in lines if line.text]
     if not letters or not is_text(text, min(line.confidence for line in letters)):
         return None
@@ -173,6 +200,26 @@ def joined(lines: list[Line]) -> str:
     if upright * 2 > sum(len(line.text) for line in lines):
         return " ".join("".join(line.text for line in column) for column in in_columns(lines))
     return " ".join(line.text for row in in_rows(lines) for line in row)
+
+
+def left_over(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
+    """Return the lone signs that end an upright text: at the top of the next column, and as large as the others.
+
+    So few edges are not found as a part of the telop.
+    """
+    columns = [line for line in lines if is_upright(line)]
+    if not columns:
+        return []
+    last = min(columns, key=lambda line: line.box[0])
+    x, y, width, _ = last.box
+    found = []
+    for line in others:
+        middle = line.box[0] + line.box[2] / 2
+        is_next = x - 1.6 * width < middle < x and abs(line.box[1] - y) < width / 2
+        is_as_wide = abs(line.box[2] - width) < _SAME_SIZE * width
+        if is_next and is_as_wide and len(line.text) <= _REST and line.confidence >= _SURE:
+            found.append(line)
+    return found
 
 
 def is_upright(line: Line) -> bool:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from jubako_apps.telop.detect import Mask
 from jubako_apps.telop.ocr import Line
+from jubako_apps.telop.stacked import aligned
 
 _SPEEDS: Final = range(3, 31)
 """Rows of the small picture for each sample: slow enough to be read, fast enough to be seen to move."""
@@ -43,6 +44,7 @@ _NEXT_LINE: Final = 1.3
 """How far apart, for their height as found, the middles of lines of one telop may be."""
 
 _EVEN: Final = 1.1
+_ALIGNED: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,11 @@ class Roll:
     def telops(self, rows: int) -> list[Rolled]:
         """Return what rolled by, lines that stand close together as one."""
         lines = sorted(self.marks, key=lambda one: one.place)
-        gaps = [below.place - above.place for above, below in pairwise(lines)]
+        # What neither begins nor has its middle below the line before belongs to another telop, however near it is.
+        gaps = [
+            below.place - above.place if _aligned(above, below) else float("inf")
+            for above, below in pairwise(lines)
+        ]
         # Where distances differ the smallest is that of lines; a lone one is, if it is small for their height.
         least = min(gaps, default=0.0)
         near = (
@@ -94,7 +100,7 @@ class Roll:
         )
         groups = [[line] for line in lines[:1]]
         for gap, line in zip(gaps, lines[1:], strict=True):
-            height = min(line.height, groups[-1][-1].height)
+            height = max(line.height, groups[-1][-1].height)
             if gap < near and gap < (_NEXT_LINE if len(gaps) > 1 else 1.0) * height:
                 groups[-1].append(line)
             else:
@@ -237,6 +243,11 @@ def _add(marks: list[_Mark], new: _Mark) -> None:
                 marks[place] = new
             return
     marks.append(new)
+
+
+def _aligned(above: _Mark, below: _Mark) -> bool:
+    one, other = ((line.x, line.place, line.width, line.height) for line in (above, below))
+    return aligned(one, other, _ALIGNED * min(above.height, below.height))
 
 
 def _beside(one: _Mark, other: _Mark) -> bool:

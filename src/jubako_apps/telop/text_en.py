@@ -64,7 +64,8 @@ def stem(word: str) -> str:
     """Return what the forms of a word have in common: ``throws``, ``threw`` and ``thrown`` become one."""
     word = _SAME_WORD.get(word, word)
     for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
+        is_past = ending != "d" or word.endswith("ed")  # "find" is no past of "fin"
+        if word.endswith(ending) and is_past and len(word) - len(ending) >= 3:
             return word.removesuffix(ending).rstrip("e")
     return word.rstrip("e")
 

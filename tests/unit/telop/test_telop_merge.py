@@ -127,3 +127,35 @@ def test_telops_and_transcripts_survive_json():
 def test_a_shorter_telop_in_the_same_place_is_one_of_its_own():
     shorter = telop(3.2, 5.0, "still searching", box=(0.2, 0.8, 0.3, 0.1))
     assert len(merge([[telop(1.0, 3.0, "Rescue teams still searching"), shorter]])) == 2
+
+
+def test_a_piece_that_came_up_inside_a_telop_is_no_telop_of_its_own():
+    whole = telop(11.0, 13.0, "denies knowledge of payments")
+    piece = telop(11.2, 13.4, "denies knowledge of", box=(0.1, 0.8, 0.35, 0.1))
+    assert merge([[whole, piece]]) == [replace(whole, end=13.4)]
+
+
+def test_a_line_that_is_left_of_several_is_a_piece_however_short_it_is():
+    whole = telop(1.0, 3.0, "Rescue teams are searching for a climber", box=(0.1, 0.8, 0.5, 0.12))
+    line = telop(3.0, 3.8, "a climber", box=(0.1, 0.86, 0.5, 0.06))
+    assert merge([[whole, line]]) == [replace(whole, end=3.8)]
+
+
+def test_what_differs_in_a_sign_is_another_telop():
+    whole = telop(11.0, 13.0, "Gas prices likely to rise by 8 percent")
+    other = telop(12.2, 13.4, "Gas prices likely to rise by 3", box=(0.1, 0.8, 0.35, 0.1))
+    assert merge([[whole, other]]) == [whole, other]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        telop(11.2, 13.0, "payments", box=(0.1, 0.2, 0.2, 0.1)),
+        telop(13.2, 15.0, "payments"),
+        telop(20.0, 22.0, "denies knowledge of"),
+    ],
+    ids=["elsewhere", "a word of it, afterwards", "much later"],
+)
+def test_the_same_words_at_another_place_or_time_are_a_telop(other):
+    whole = telop(11.0, 13.0, "denies knowledge of payments")
+    assert merge([[whole, other]]) == [whole, other]

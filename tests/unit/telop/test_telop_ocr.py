@@ -72,17 +72,58 @@ def reading(text: str, confidence: float) -> Reading:
     return Reading(text=text, confidence=confidence, box=REGION)
 
 
+class Changing:
+    """Reads one text after the other, and counts."""
+
+    def __init__(self, *readings: tuple[str, float]) -> None:
+        self.readings = list(readings)
+        self.shapes: list[tuple[int, ...]] = []
+
+    def read(self, image: Any) -> list[Line]:
+        self.shapes.append(image.shape)
+        text, confidence = self.readings[len(self.shapes) - 1]
+        return [line(text, 45, 45, confidence=confidence)]
+
+
 def test_a_sure_reading_is_not_looked_at_again():
-    engine = Fixed(line("other", 45, 45))
-    assert surer(engine, reading("first", 0.99), lambda: PLAIN, REGION).text == "first"
-    assert engine.shape == ()
+    engine = Changing()
+    assert surer(engine, reading("first", 0.99), [lambda: PLAIN], REGION).text == "first"
+    assert engine.shapes == []
 
 
 @pytest.mark.parametrize(("confidence", "kept"), [(0.99, "second"), (0.5, "first")])
 def test_a_doubtful_reading_is_read_again_enlarged_and_the_surer_one_kept(confidence, kept):
-    engine = Fixed(line("second", 45, 45, confidence=confidence))
-    assert surer(engine, reading("first", 0.8), lambda: PLAIN, REGION).text == kept
-    assert engine.shape == (180, 390, 3)
+    engine = Changing(("second", confidence))
+    assert surer(engine, reading("first", 0.8), [lambda: PLAIN], REGION).text == kept
+    assert engine.shapes == [(180, 390, 3)]
+
+
+def test_pictures_vote_sign_by_sign_until_there_is_no_doubt():
+    engine = Changing(("Mayor", 0.85), ("Mayor", 0.88), ("unasked", 1.0))
+    others = [lambda: PLAIN] * 2
+    assert surer(engine, reading("Mavor", 0.9), others, REGION).text == "Mayor"
+    assert len(engine.shapes) == 2
+    sure = Changing(("Mayor", 0.99), ("unasked", 1.0))
+    surer(sure, reading("Mayor", 0.9), others, REGION)
+    assert len(sure.shapes) == 1
+
+
+def test_a_lone_sign_of_the_next_column_ends_an_upright_text():
+    image = np.zeros((720, 1280, 3), dtype=np.uint8)
+    # In the crop, whose left edge is one column further out than the region's.
+    upright = Line(text="二十三日の朝", confidence=0.9, box=(70.0, 40.0, 60.0, 400.0))
+    last = Line(text="り", confidence=0.95, box=(0.0, 42.0, 58.0, 50.0))
+    far = Line(text="ロ", confidence=0.95, box=(0.0, 300.0, 58.0, 50.0))
+    region = (0.8, 0.1, 60 / 1280, 0.56)
+    found = read_region(Fixed(upright, last, far), image, region)
+    assert found is not None
+    assert found.text == "二十三日の朝 り"
+
+
+def test_larger_pictures_are_read_with_larger_margins():
+    engine = Fixed(line("text", 60, 60))
+    read_region(engine, np.zeros((1080, 1440, 3), dtype=np.uint8), (0.25, 0.5, 0.25, 0.1))
+    assert engine.shape == (108 + 90, 360 + 90, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from itertools import zip_longest
+
 import pytest
 
 pytest.importorskip("cv2")
@@ -71,17 +73,17 @@ def test_a_picture_that_moves_alone_does_not_roll():
     assert watch.rolls == []
 
 
-def rolled(*places):
-    """The texts of a roll whose lines, 20 rows high, stand at these places."""
+def rolled(*places, lefts=()):
+    """The texts of a roll whose lines, 20 rows high, stand at these places, with these left edges (else at 10)."""
     roll = Roll(first=0, last=40, speed=9.0, far=360.0)
     watch = RollWatch()
     watch.roll = roll
     watch.push(0, np.ones((HEIGHT, WIDTH), dtype=np.bool_))
     watch.push(1, np.ones((HEIGHT, WIDTH), dtype=np.bool_))
     roll.far = 0.0
-    for number, place in enumerate(places):
+    for number, (place, left) in enumerate(zip_longest(places, lefts, fillvalue=10.0)):
         roll.far = place - 50.0
-        watch.take([Line(text=f"line {number}", confidence=0.9, box=(10.0, 40.0, 80.0, 20.0))], 1.0)
+        watch.take([Line(text=f"line {number}", confidence=0.9, box=(left, 40.0, 80.0, 20.0))], 1.0)
     return [telop.text for telop in roll.telops(HEIGHT)]
 
 
@@ -91,3 +93,7 @@ def test_lines_closer_than_others_are_one_telop():
 
 def test_lines_all_equally_far_apart_are_telops_of_their_own():
     assert rolled(100, 124, 148) == ["line 0", "line 1", "line 2"]
+
+
+def test_a_line_that_begins_elsewhere_is_another_telop_however_near_it_is():
+    assert rolled(100, 124, 146, 230, lefts=(10, 10, 150, 150)) == ["line 0 line 1", "line 2", "line 3"]

@@ -66,6 +66,24 @@ def test_what_is_right_or_only_misread_or_said_otherwise_is_left_alone(text):
     assert found(text) == []
 
 
+LONG = "He grew up in a lighthouse, was officially asked to cross the new bridge, and the valley fills with sound."
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("He grew up a lighthouse", "in"),
+        ("grew up in a lighthouse, was officially asked to the new bridge", "cross"),
+        ("asked to cross the new bridge, and the fills with sound", "valley"),
+        ("asked to cross the bridge, and the valley fills with sound", None),
+        ("grew up in a lighthouse, was asked to cross the new bridge", None),
+        ("Police arrested 206 people near river, rain Tuesday", None),
+    ],
+)
+def test_the_only_lost_word_is_missing_unless_it_only_modifies(text, right):
+    assert [(one.kind, one.right) for one in found(text, LONG)] == ([("missing", right)] if right else [])
+
+
 def test_a_recognised_word_is_believed_only_if_the_telop_reads_better_with_it():
     heard = "the whether will be sunny on tuesday and the city of boston has new rules"
     assert found("The weather will be sunny on Tuesday", heard, "asr") == []

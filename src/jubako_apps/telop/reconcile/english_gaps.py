@@ -19,10 +19,23 @@ DISTURBING_NATS: Final = {"script": 4.0, "asr": 7.0, "none": 99.0}
 
 _MISSING: Final = {"script": 0.82, "asr": 0.5, "none": 0.0}
 _EXTRA: Final = {"script": 0.88, "asr": 0.75, "none": 0.0}
+TEARING_NATS: Final = 4.0
+"""From which gain on what follows a word, with it before them, its loss tears a gap; less, where no noun can follow."""
+
+_LOST: Final = 0.72
 _OPTIONAL: Final = 0.5
 _STYLE: Final = 0.3
 
 _PREPOSITIONS: Final = frozenset("of to in on at for with from by into than as".split())  # noqa: SIM905
+_MAY_GO: Final = frozenset(
+    [
+        *(("of", word) for word in ("half", "all", "both", "off", "outside", "inside")),
+        ("to", "help"),
+        ("to", "dare"),
+    ]
+)
+"""Prepositions that English leaves to the writer after these words."""
+
 _OPENING: Final = frozenset("the a an of to for with from his her their our its".split())  # noqa: SIM905
 _CLOSING: Final = _PREPOSITIONS | frozenset(
     ["is", "are", "was", "were", "be", "been", "has", "have", "had", "that", "which", "who", "will", "and"]
@@ -42,16 +55,35 @@ def missing(scene: Scene, position: int) -> Suspicion | None:
     is_broken = (
         scene.telop[left].key in _OPENING and scene.telop[left + 1].key in _CLOSING and heard.sort == "word"
     )
+    is_alone = _gaps(scene) == 1
     is_needed = (
         heard.key in _PREPOSITIONS
-        and _gaps(scene) == 1
+        and is_alone
         and scene.gain(left + 1, left + 1, [heard.text.lower()]) >= NEEDED_NATS
     )
     confidence = _MISSING[scene.source] if is_broken or is_needed else _STYLE
-    if scene.source == "script" and confidence == _STYLE and heard.key not in DROPPED and _gaps(scene) == 1:
-        confidence = _OPTIONAL
+    if scene.source == "script" and confidence == _STYLE and is_alone:
+        confidence = _only_one_lost(scene, s, left)
     place = scene.telop[left].end
     return Suspicion(kind="missing", offset=place, wrong="", right=heard.text, confidence=confidence)
+
+
+def _only_one_lost(scene: Scene, s: int, left: int) -> float:
+    """Judge the only word that a telop lacks: nobody who shortens leaves out that one and nothing else.
+
+    But for what modifies: an adverb, an adjective or a noun between an article and its noun may go alone. What comes
+    after such a word follows as well without it; a lost noun or verb tears a gap.
+    """
+    heard, following = scene.speech[s], scene.telop[left + 1]
+    if heard.key in _PREPOSITIONS:
+        is_style = following.sort in {"weekday", "month"} or (heard.key, scene.telop[left].key) in _MAY_GO
+        return _STYLE if is_style or scene.is_title else _LOST
+    if heard.key in DROPPED or heard.sort != "word":
+        return _STYLE
+    said = [word.text.lower() for word in scene.speech]
+    is_slot = scene.telop[left].key in _OPENING and not heard.key.endswith("ly")
+    least = TEARING_NATS if scene.telop[left].key not in {"to", "of"} else TEARING_NATS / 2
+    return _LOST if is_slot and scene.words.belongs(said, s) >= least else _OPTIONAL
 
 
 def unsaid(scene: Scene, position: int) -> Suspicion | None:
