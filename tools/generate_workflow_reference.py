@@ -32,10 +32,11 @@ it is taken or kept, 429 while another is kept, 405 for another method, 404 when
 .../executions/E/callbacks` lists the endpoints. `authorization` and `cookie` headers are not shown to the workflow.
 
 **Connectors.** `googleapis.SERVICE.VERSION.COLLECTION.METHOD` calls this server's own API; an unknown one is refused at
-deployment with those that exist. Long-running methods are waited for. `connector_params`: `timeout` (1,800 s, at most a
-year), `skip_polling`, `polling_policy` (used for `googleapis.run.v1.namespaces.jobs.run`; of operations the server says
-when they are done), `scopes` (not needed here). The methods of run v1 take the region as `location`. GETs are retried
-as `http.default_retry` does, others as `http.default_retry_non_idempotent`; every call has its own idempotency key.
+deployment with those that exist, or goes to the real Google (`jubako up --google-credentials`). Long-running methods
+are waited for. `connector_params`: `timeout` (1,800 s, at most a year), `skip_polling`, `polling_policy` (used for
+`googleapis.run.v1.namespaces.jobs.run` and for Google; of operations here the server says when they are done),
+`scopes` (not needed here). The methods of run v1 take the region as `location`. GETs are retried as
+`http.default_retry` does, others as `http.default_retry_non_idempotent`; every call has its own idempotency key.
 `googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run` starts a child workflow and returns its
 decoded result; cancelling the parent cancels the child.
 

@@ -52,6 +52,13 @@ def register(top: Group, word: str, summary: str) -> None:
         help="keep workflows, and programs of `exec` and tasks, from what is not on this machine",
     )
     up.add_argument(
+        "--google-credentials",
+        metavar="FILE",
+        help="let connectors of services that Jubako does not play go to the real Google, with a service account key "
+        "or the file of `gcloud auth application-default login` (default: where Google's libraries look)",
+    )
+    up.add_argument("--google-discovery", metavar="URL", help=argparse.SUPPRESS)
+    up.add_argument(
         "--grace",
         metavar="SECONDS",
         type=at_least(0),
@@ -74,7 +81,10 @@ def serve(args: argparse.Namespace, context: Context) -> int:
     from jubako.server import Config, main  # noqa: PLC0415 - a client command must not pay for the server
 
     http, grpc = _ports(args)
+    more = {"google_discovery": args.google_discovery} if args.google_discovery else {}
     config = Config(
+        google_credentials=args.google_credentials,
+        **more,
         state_dir=context.state,
         host=args.host,
         port=http,

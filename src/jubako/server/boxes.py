@@ -35,6 +35,7 @@ from jubako.boxes.workflows.engine import WorkflowsEngine
 from jubako.boxes.workflows.execution_documents import ExecutionDocuments
 from jubako.boxes.workflows.execution_handlers import Executions
 from jubako.boxes.workflows.execution_routes import ExecutionRoutes
+from jubako.boxes.workflows.google_calls import GoogleCalls
 from jubako.boxes.workflows.handlers import Workflows
 from jubako.boxes.workflows.histories import Histories
 from jubako.boxes.workflows.instant import Instant
@@ -50,6 +51,7 @@ from jubako.boxes.workflows.step_entry_routes import StepEntryRoutes
 from jubako.identity.account_api import HOSTS as ACCOUNT_HOSTS
 from jubako.identity.acting import Admit
 from jubako.identity.environment import Environments
+from jubako.identity.google_credentials import GoogleCredentials
 from jubako.identity.locations import locations_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
@@ -61,11 +63,13 @@ from jubako.telemetry.outputs import Outputs
 from jubako.telemetry.stored_logs import StoredLogs
 from jubako.wire.dispatch import Access
 from jubako.wire.extras import Extra
+from jubako.wire.google_discovery import Discovery
 from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
 from jubako.wire.logging_api import LoggingApi
 from jubako.wire.method import Api
 from jubako.wire.operations import Describers
 from jubako.wire.operations_api import OperationsHandlers, operations_api, operations_methods
+from jubako.wire.outbound import Outbound
 
 WORKFLOWS_HOSTS = ("workflows.googleapis.com",)
 WORKFLOW_EXECUTIONS_HOSTS = ("workflowexecutions.googleapis.com",)
@@ -205,8 +209,20 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
     )
 
 
+def google_calls(ground: Ground, outbound: Outbound) -> GoogleCalls | None:
+    """Return who makes the calls of connectors that go to the real Google, None if none do."""
+    if ground.google is None:
+        return None
+    discovery = Discovery(outbound, ground.wall, ground.google.discovery)
+    return GoogleCalls(discovery, GoogleCredentials(ground.google.credentials, outbound, ground.wall))
+
+
 def workflow_apis(
-    ground: Ground, callable_apis: Sequence[Api], histories: Histories, admit: Admit
+    ground: Ground,
+    callable_apis: Sequence[Api],
+    histories: Histories,
+    admit: Admit,
+    google: GoogleCalls | None,
 ) -> tuple[Sequence[Api], Mapping[str, Connector]]:
     """Return the APIs of the Workflows box, and the connectors: the methods of these and of ``callable_apis``."""
     handlers = Executions(ground.store, ground.ids)
@@ -223,7 +239,7 @@ def workflow_apis(
     )
     workflows = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
     known = connectors([*callable_apis, executions, workflows, *_beside()])
-    handlers_of_workflows = Workflows(ground.store, ground.ids, frozenset(known), admit).handlers()
+    handlers_of_workflows = Workflows(ground.store, ground.ids, frozenset(known), admit, google).handlers()
     return [replace(workflows, handlers=handlers_of_workflows), executions], known
 
 
@@ -251,7 +267,11 @@ def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
 
 
 def workflows_engine(
-    ground: Ground, outgoing: Outgoing, known: Mapping[str, Connector], tokens: TokenSource
+    ground: Ground,
+    outgoing: Outgoing,
+    known: Mapping[str, Connector],
+    tokens: TokenSource,
+    google: GoogleCalls | None,
 ) -> WorkflowsEngine:
     """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
     return WorkflowsEngine(
@@ -266,7 +286,7 @@ def workflows_engine(
                 outgoing,
                 known,
                 ground.clock,
-                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens),
+                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens, google=google),
             ),
         )
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jubako.core.errors import InvalidArgument
 from jubako.core.limits import STOP_GRACE
+from jubako.wire.google_discovery import ADDRESS
 
 DEFAULT_PORT = 8123
 GRACE_S_MAX = 3_600
@@ -34,6 +35,11 @@ class Config:
     """``real``; ``virtual``: jumps over waits by itself; ``manual``: jumps when told."""
     offline: bool = False
     """Whether programs that come in by the CONNECT front are kept from names that are not served here."""
+    google_credentials: str | None = None
+    """File with which connectors of services that are not played here go to the real Google, or ``default``; None: they
+    do not."""
+    google_discovery: str = ADDRESS
+    """Where the discovery documents are, with ``{service}`` and ``{version}``."""
     grace_s: int = int(STOP_GRACE.total_seconds())
     """Between SIGTERM and SIGKILL, for tasks and instances."""
 
@@ -69,6 +75,8 @@ class Config:
             )
         if not 0 <= self.grace_s <= GRACE_S_MAX:
             problems.append(f"grace: {self.grace_s} s is not between 0 and {GRACE_S_MAX}")
+        if self.google_credentials is not None and self.offline:
+            problems.append("google_credentials: an offline server calls nobody; leave out one of the two")
         if problems:
             raise InvalidArgument("; ".join(problems) + ".")
         return self

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from jubako.core.clock import Clock
 from jubako.core.events import Events
@@ -12,6 +13,16 @@ from jubako.core.ids import IdSource
 from jubako.runtime.port import Runtime
 from jubako.server.state_dir import StateDirectory
 from jubako.store.port import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoogleAccess:
+    """With what calls go to the real Google."""
+
+    credentials: Mapping[str, Any]
+    """Of a credentials file."""
+    discovery: str
+    """Where the discovery documents are, with ``{service}`` and ``{version}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +48,5 @@ class Ground:
     grace: timedelta
     """Between SIGTERM and SIGKILL, for tasks and instances."""
     working_dir: str
+    google: GoogleAccess | None = None
+    """How connectors reach the real Google; None: they do not."""

@@ -55,16 +55,17 @@ class House:
         jobs_api, services_api, *policies = iam.with_policies(ground, access, jobs.api, services.api)
         histories = Histories(ground.store)
         callable_apis = [jobs_api, services_api, boxes.logging_api(ground)]
-        workflow_apis, connectors = boxes.workflow_apis(ground, callable_apis, histories, admit)
+        outbound = Outbound(loopback_allowed=True, outside_allowed=dial is not None)
+        google = boxes.google_calls(ground, outbound)
+        workflow_apis, connectors = boxes.workflow_apis(ground, callable_apis, histories, admit, google)
         apis = [*callable_apis, *workflow_apis]
         credentials = CredentialsHandlers(
             identities.tokens, ground.wall, identities.register, identities.account_keys
         ).api()
         served = [*apis, *policies, *boxes.operation_apis(ground, jobs.describers), credentials]
         router = Router(served, access, ground.events)
-        outbound = Outbound(loopback_allowed=True, outside_allowed=dial is not None)
         self._egress = Egress(router, services.gateway, boxes.API_HOSTS, outbound)
-        workflows = boxes.workflows_engine(ground, self._egress, connectors, identities.tokens)
+        workflows = boxes.workflows_engine(ground, self._egress, connectors, identities.tokens, google)
         self._attempts = AttemptStream(
             ground.store,
             ground.runtime,

@@ -12,6 +12,7 @@ from jubako.boxes.jobs import task_rows
 from jubako.boxes.services import instance_rows
 from jubako.core.clock import Clock
 from jubako.core.faults import NoFaults
+from jubako.identity.google_credentials import credentials_file, read_credentials
 from jubako.identity.invoker import Rules
 from jubako.runtime import loopback
 from jubako.runtime.port import Capabilities
@@ -23,7 +24,7 @@ from jubako.server import timekeeping
 from jubako.server.boxes import MIGRATED
 from jubako.server.config import DEFAULT_PORT, Config
 from jubako.server.environment import inherited
-from jubako.server.ground import Ground
+from jubako.server.ground import GoogleAccess, Ground
 from jubako.server.house import House, agreed_port
 from jubako.server.identities import dialer, identities
 from jubako.server.runtime_directory import runtime_directory
@@ -50,15 +51,21 @@ def main(config: Config, announce: Announce = print) -> int:
 
     """
     config = config.checked()
+    google = None
+    if config.google_credentials is not None:
+        path = credentials_file(config.google_credentials, os.environ)
+        google = GoogleAccess(credentials=read_credentials(path), discovery=config.google_discovery)
     with StateDirectory(config.state_dir) as state:
         division.make_way()
         try:
-            return asyncio.run(_serve(config, state, announce))
+            return asyncio.run(_serve(config, state, google, announce))
         finally:
             division.come_back()
 
 
-async def _serve(config: Config, state: StateDirectory, announce: Announce) -> int:
+async def _serve(
+    config: Config, state: StateDirectory, google: GoogleAccess | None, announce: Announce
+) -> int:
     stopping = _stop_signals()
     wall = SystemClock()
     clock: Clock = (
@@ -83,6 +90,7 @@ async def _serve(config: Config, state: StateDirectory, announce: Announce) -> i
         environment=inherited(os.environ),
         grace=timedelta(seconds=config.grace_s),
         working_dir=str(state.path.parent),
+        google=google,
     )
     rules = Rules(authenticates=config.auth, is_strict=config.strict_iam)
     known = identities(ground, os.environ, rules, config.names())

@@ -18,6 +18,7 @@ from typing import Any
 from jubako.boxes.workflows import children
 from jubako.boxes.workflows.connectors import RUN_DOCUMENT, Connector, ConnectorRequest, request_of
 from jubako.boxes.workflows.errands import Errand, Stage
+from jubako.boxes.workflows.google_calls import GoogleCalls
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed
 from jubako.boxes.workflows.language.library.retries import (
     default_retry_predicate,
@@ -29,8 +30,10 @@ from jubako.boxes.workflows.parameters import parameters_of
 from jubako.boxes.workflows.seat import Outcome
 from jubako.core.clock import Clock
 from jubako.core.errors import InvalidArgument
+from jubako.identity.google_credentials import NoGoogleToken
 from jubako.wire import operations
 from jubako.wire.egress import Call
+from jubako.wire.google_discovery import DiscoveryFailed
 from jubako.wire.http import HttpResponse
 from jubako.wire.method import Caller
 from jubako.wire.outbound import EgressError
@@ -57,8 +60,16 @@ class Missed(Refused):
 class ConnectorCalls:
     """See the module."""
 
-    def __init__(self, outgoing: Outgoing, connectors: Mapping[str, Connector], clock: Clock) -> None:
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        connectors: Mapping[str, Connector],
+        clock: Clock,
+        google: GoogleCalls | None = None,
+    ) -> None:
+        """``google`` makes the calls of services that ``connectors`` does not have; None: nobody does."""
         self._outgoing = outgoing
+        self._google = google
         self._connectors = connectors
         self._clock = clock
 
@@ -114,7 +125,7 @@ class ConnectorCalls:
     async def _call(self, errand: Errand) -> Any:
         connector = self._connectors.get(errand.function)
         if connector is None:
-            raise Refused(failure_map("SystemError", f"{errand.function} is not a connector of this server"))
+            return await self._call_google(errand)
         request = request_of(connector, errand.args)
         if isinstance(request, str):
             raise Refused(failure_map("ValueError", request))
@@ -129,20 +140,61 @@ class ConnectorCalls:
             return self._seen_operation(replace(waiting, topic=operations.topic(waiting.subjects[0])), answer)
         return answer
 
+    async def _call_google(self, errand: Errand) -> Any:
+        """Make the call of a connector that is not ours, and begin to wait if it began an operation."""
+        if self._google is None:
+            raise Refused(failure_map("SystemError", f"{errand.function} is not a connector of this server"))
+        try:
+            method = await self._google.method(errand.function)
+            request = self._google.request(method, errand.args, errand.key)
+        except DiscoveryFailed as failed:
+            tag = "ConnectionFailedError" if failed.is_passing else "SystemError"
+            raise (Missed if failed.is_passing else Refused)(failure_map(tag, str(failed))) from failed
+        except ValueError as wrong:
+            raise Refused(failure_map("ValueError", f"{errand.function}: {wrong}")) from wrong
+        answer = await self._answer(await self._authorized(request), errand.plain_caller, errand.deadline)
+        if errand.skip_polling:
+            return answer
+        try:
+            url = method.operation_url(answer)
+        except ValueError as wrong:
+            raise Refused(failure_map("OperationError", str(wrong), operation=answer)) from wrong
+        return (
+            answer
+            if url is None
+            else self._seen_operation(self._waiting(errand, Stage.OPERATION, [url]), answer)
+        )
+
+    async def _authorized(self, request: ConnectorRequest) -> ConnectorRequest:
+        assert self._google is not None
+        try:
+            return await self._google.authorized(request)
+        except NoGoogleToken as error:
+            raise Refused(failure_map("AuthError", str(error))) from error
+
     async def _look_at_operation(self, errand: Errand) -> Any:
-        host = self._connectors[errand.function].url.partition("{}")[0]
-        get = ConnectorRequest("GET", host + errand.subjects[0], None)
+        connector = self._connectors.get(errand.function)
+        get = ConnectorRequest("GET", errand.subjects[0], None)
+        if connector is not None:
+            get = replace(get, url=connector.url.partition("{}")[0] + get.url)
+        elif self._google is None:
+            raise Refused(
+                failure_map("SystemError", f"calls to Google are switched off; it goes on: {get.url}")
+            )
+        else:
+            get = await self._authorized(get)
         return self._seen_operation(self._later(errand), await self._answer(get, errand.plain_caller))
 
     def _seen_operation(self, errand: Errand, operation: Any) -> Any:
-        if not operation.get("done"):
+        is_compute = "operationType" in operation
+        if not (operation.get("done") or (is_compute and operation.get("status") == "DONE")):
             return self._in_time(errand, operation)
         if "error" in operation:
             message = operation["error"].get("message", "the operation failed")
             raise Refused(
                 failure_map("OperationError", message, operation=operation, error=operation["error"])
             )
-        return _without_type(operation.get("response"))
+        return operation if is_compute else _without_type(operation.get("response"))
 
     async def _look_at_document(self, errand: Errand) -> Any:
         get = ConnectorRequest("GET", errand.subjects[0], None)
@@ -247,7 +299,7 @@ class ConnectorCalls:
             body = b"" if request.body is None else json.dumps(request.body).encode()
         except TypeError:
             raise InvalidArgument("The body of a connector call must not hold bytes.") from None
-        headers = {"content-type": "application/json"} if body else {}
+        headers = {**request.headers, **({"content-type": "application/json"} if body else {})}
         call = Call(method=request.verb, url=request.url, headers=headers, body=body, timeout=limit)
         return await self._outgoing.send(call, caller)
 

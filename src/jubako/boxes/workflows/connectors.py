@@ -7,7 +7,7 @@ Source: cloud.google.com/workflows/docs/reference/googleapis, "Understand connec
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -54,6 +54,7 @@ class ConnectorRequest:
     verb: str
     url: str
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def connectors(apis: Sequence[Api]) -> Mapping[str, Connector]:

@@ -10,6 +10,7 @@ from functools import partial
 from jubako.boxes.workflows import cleaning, rows
 from jubako.boxes.workflows.cleaning import operation_metadata
 from jubako.boxes.workflows.execution_filters import filter_of_workflows, order_of_workflows
+from jubako.boxes.workflows.google_calls import GoogleCalls, check_foreign
 from jubako.boxes.workflows.language import compile_workflow
 from jubako.boxes.workflows.listing import behind, in_order
 from jubako.boxes.workflows.resources import (
@@ -43,11 +44,17 @@ _MAKES_REVISION = frozenset({"source_contents", "service_account"})
 
 
 class Workflows:
-    """Handlers of the Workflows API; ``connectors`` are the connector names a source may call."""
+    """Handlers of the Workflows API; a source may call ``connectors``, and what ``google`` can call."""
 
     def __init__(
-        self, store: Store, ids: IdSource, connectors: frozenset[str], admit: Admit = everybody
+        self,
+        store: Store,
+        ids: IdSource,
+        connectors: frozenset[str],
+        admit: Admit = everybody,
+        google: GoogleCalls | None = None,
     ) -> None:
+        self._google = google
         self._admit = admit
         self._store = store
         self._ids = ids
@@ -74,7 +81,7 @@ class Workflows:
                 "digit, and have at most 64 characters.",
             )
         workflow = request.workflow or Workflow()
-        self._check_source(workflow)
+        await self._check_source(workflow)
         email_of(workflow.service_account, "p", "workflow.serviceAccount")
         await self._admit(workflow.service_account, place["project"], caller)
         workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
@@ -123,7 +130,7 @@ class Workflows:
         if unknown := paths - _UPDATABLE:
             raise invalid("updateMask", f"{', '.join(sorted(unknown))} cannot be updated.")
         if "source_contents" in paths:
-            self._check_source(given)
+            await self._check_source(given)
         email_of(given.service_account, "p", "workflow.serviceAccount")
         if "service_account" in paths:
             await self._admit(given.service_account, WORKFLOW.parse(given.name)["project"], caller)
@@ -168,10 +175,14 @@ class Workflows:
         )
         return ListWorkflowRevisionsResponse(workflows=found)
 
-    def _check_source(self, workflow: Workflow) -> None:
+    async def _check_source(self, workflow: Workflow) -> None:
         if not workflow.source_contents:
             raise invalid("workflow.sourceContents", "must not be empty.")
-        compile_workflow(workflow.source_contents, connectors=self._connectors)
+        program = compile_workflow(
+            workflow.source_contents, connectors=self._connectors, admits_foreign=self._google is not None
+        )
+        if self._google is not None:
+            await check_foreign(program, self._connectors, self._google)
 
 
 def _id(workflow: Workflow) -> str:

@@ -18,6 +18,7 @@ from jubako.boxes.workflows.connector_stops import ConnectorStops
 from jubako.boxes.workflows.connector_stops import stop_message as connector_stop_message
 from jubako.boxes.workflows.connectors import Connector
 from jubako.boxes.workflows.errands import Errand
+from jubako.boxes.workflows.google_calls import GoogleCalls
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed, EffectKind
 from jubako.boxes.workflows.messages import body_of, error_of, failure_map, headers_of, result_of, url_of
 from jubako.boxes.workflows.outgoing import Outgoing
@@ -59,6 +60,8 @@ class Services:
     """Such as ``http://127.0.0.1:8123``: where callbacks are called."""
     tokens: TokenSource | None = None
     """Who makes the tokens of service accounts; None if nobody does."""
+    google: GoogleCalls | None = None
+    """Who makes the calls of services that are not played here; None if nobody does."""
 
 
 class Performer:
@@ -74,7 +77,7 @@ class Performer:
         self._outgoing = outgoing
         self._endpoints = CallbackEndpoints(services.store, services.base_url)
         self._tokens = services.tokens
-        self.calls = ConnectorCalls(outgoing, connectors, clock)
+        self.calls = ConnectorCalls(outgoing, connectors, clock, services.google)
         self._stops = ConnectorStops(self.calls, connectors)
 
     async def perform(self, effect: Effect, context: Context) -> Outcome | Errand:
