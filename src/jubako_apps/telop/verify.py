@@ -19,8 +19,23 @@ from jubako_apps.telop.telops import Word
 from jubako_apps.telop.voice import Sound
 
 AROUND: Final = 3
+_APART_S: Final = 5.0
+_LONGEST_S: Final = 60.0
 _MARGIN_S: Final = 0.15
 _FRAMES_PER_S: Final = 100
+
+
+def near(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
+    """Return the indices of the slot with the words around it, none of them beyond a long silence.
+
+    Where part of the speech is missing, the next word may be hours away.
+    """
+    low, high = first, last
+    while low > max(0, first - AROUND) and words[low].start - words[low - 1].end < _APART_S:
+        low -= 1
+    while high < min(len(words), last + AROUND) and words[high].start - words[high - 1].end < _APART_S:
+        high += 1
+    return low, high
 
 
 class Ear(Protocol):
@@ -55,13 +70,15 @@ class SphinxEar:
 
     def margin(self, words: Sequence[Word], first: int, last: int, shown: str, heard: str) -> float | None:
         """See Ear."""
-        before = [word.text for word in words[max(0, first - AROUND) : first]]
-        after = [word.text for word in words[last : last + AROUND]]
+        low, high = near(words, first, last)
+        before = [word.text for word in words[low:first]]
+        after = [word.text for word in words[last:high]]
         ours, theirs = self._sayable(shown), self._sayable(heard)
         if not ours or not theirs or self._sounds(ours) & self._sounds(theirs) or not before + after:
             return None
-        start = words[max(0, first - AROUND)].start - _MARGIN_S
-        end = words[min(len(words), last + AROUND) - 1].end + _MARGIN_S
+        start, end = words[low].start - _MARGIN_S, words[high - 1].end + _MARGIN_S
+        if end - start > _LONGEST_S:
+            return None
         sound = self._sound.between(start, end)
         fits = [max(self._score(sound, [*before, *way, *after]) for way in ways) for ways in (theirs, ours)]
         if max(fits) == float("-inf"):

@@ -19,7 +19,7 @@ from jubako_apps.telop.reconcile.hearing import CLEAR, weighed  # noqa: E402
 from jubako_apps.telop.speech import listen  # noqa: E402
 from jubako_apps.telop.spoken_en import wordings  # noqa: E402
 from jubako_apps.telop.telops import Telop, Utterance, Word  # noqa: E402
-from jubako_apps.telop.verify import SphinxEar  # noqa: E402
+from jubako_apps.telop.verify import SphinxEar, near  # noqa: E402
 from jubako_apps.telop.voice import Samples  # noqa: E402
 
 
@@ -97,6 +97,31 @@ def said(tmp_path_factory) -> Any:
     with wave.open(str(path)) as file:
         voice = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
     return np.concatenate([np.zeros(8000, dtype=np.int16), voice, np.zeros(8000, dtype=np.int16)])
+
+
+def test_no_word_beyond_a_long_silence_is_listened_to():
+    starts = [0.0, 0.5, 7000.0, 7000.5, 7001.0, 7009.0]
+    words = [Word(start=start, end=start + 0.4, text="word", confidence=1.0) for start in starts]
+    assert near(words, 3, 4) == (2, 5)
+    assert near(words, 0, 1) == (0, 2)
+    assert near(words, 5, 6) == (5, 6)
+
+
+class Deaf:
+    """A sound that nobody may listen to."""
+
+    duration = 9000.0
+
+    def between(self, start: float, end: float) -> Any:
+        raise AssertionError((start, end))
+
+
+def test_words_that_hours_lie_between_are_not_compared():
+    words = [
+        Word(start=start, end=start + 0.4, text=text, confidence=1.0)
+        for start, text in ((0.0, "the"), (0.5, "four"), (7000.0, "teen"), (7000.5, "jobs"))
+    ]
+    assert SphinxEar(Deaf()).margin(words, 1, 3, "40", "fourteen") is None
 
 
 def test_real_sound_tells_numbers_and_days_apart_and_not_what_sounds_the_same(said):
