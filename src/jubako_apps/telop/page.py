@@ -22,6 +22,8 @@ article.high{border-left-color:var(--bad)}article.medium{border-left-color:#e90}
 article[data-decision=dismissed]{opacity:.5}
 article[data-decision=accepted]{background:#2a42}
 article header{display:flex;flex-wrap:wrap;gap:.3rem .9rem;align-items:baseline;font-size:.9rem}
+article:focus{outline:2px solid;outline-offset:2px}article{scroll-margin-top:4rem}
+h2{font-size:inherit;margin:0}kbd{border:1px solid var(--line);border-radius:.2rem;padding:0 .3rem}
 article img{max-width:100%;height:auto;display:block;margin:.4rem 0;border-radius:.2rem}
 time{font-variant-numeric:tabular-nums;font-weight:600}
 .telop{font-size:1.2rem;margin:.3rem 0;overflow-wrap:anywhere}
@@ -73,6 +75,19 @@ SCRIPT: Final = r"""
       });
     });
     note(shown + " of " + cards.length + " shown");
+  }
+  function shownFrom(at, step) {
+    for (var n = at; n >= 0 && n < cards.length; n += step) { if (!cards[n].hidden) { return cards[n]; } }
+    return null;
+  }
+  function decide(card, value) {
+    var one = finding(card), at = cards.indexOf(card);
+    if (decided[one.id] === value) { delete decided[one.id]; } else { decided[one.id] = value; }
+    keep();
+    show();
+    // What is filtered away takes the keyboard's place with it: go on with what stands there now.
+    var next = card.hidden && (shownFrom(at, 1) || shownFrom(at, -1));
+    if (next) { next.focus(); }
   }
   function quoted(value) {
     var text = String(value === null || value === undefined ? "" : value);
@@ -128,10 +143,15 @@ SCRIPT: Final = r"""
       setTimeout(function () { URL.revokeObjectURL(link.href); }, 10000);
       return;
     }
-    var one = finding(button.closest("article"));
-    if (decided[one.id] === button.value) { delete decided[one.id]; } else { decided[one.id] = button.value; }
-    keep();
-    show();
+    decide(button.closest("article"), button.value);
+  });
+  document.addEventListener("keydown", function (event) {
+    var key = event.key.toLowerCase(), target = event.target, card = target.closest && target.closest("article");
+    if (event.ctrlKey || event.metaKey || event.altKey || target.tagName === "INPUT") { return; }
+    if (card && (key === "a" || key === "d")) { decide(card, key === "a" ? "accepted" : "dismissed"); return; }
+    if (key !== "j" && key !== "k") { return; }
+    var at = cards.indexOf(card), next = key === "j" ? shownFrom(at + 1, 1) : card && shownFrom(at - 1, -1);
+    if (next) { next.focus(); }
   });
   document.addEventListener("change", show);
   document.body.classList.add("live");

@@ -109,12 +109,13 @@ def report_html(check: Check) -> bytes:
         f"{SOURCES[check.transcript.source]}. Mode: {check.mode}.{_moved(check.script_offset)}"
     )
     rows = "\n".join(
-        f"<tr><td><time>{smpte(telop.start, check.fps)}</time></td><td>{_text(telop.text)}</td></tr>"
+        f"<tr><td><time>{smpte(telop.start, check.fps)}</time></td>"
+        f"<td{_in(check)}>{_text(telop.text)}</td></tr>"
         for telop in check.telops
     )
     articles = "".join(_article(number, one, check) for number, one in enumerate(check.findings))
     page = f"""<!doctype html>
-<html lang="{_text(check.language)}">
+<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">
@@ -179,7 +180,9 @@ def _tools(findings: Sequence[Finding]) -> str:
     )
     return (
         '<details id="tools"><summary>Filter and export <output id="note"></output></summary>\n'
-        f'{boxes}<div class="save">{saves}</div></details>\n'
+        f'{boxes}<div class="save">{saves}</div>\n'
+        "<p>Keys: <kbd>J</kbd> next, <kbd>K</kbd> previous; in a finding <kbd>A</kbd> accept, "
+        "<kbd>D</kbd> dismiss.</p></details>\n"
     )
 
 
@@ -219,12 +222,12 @@ def _article(number: int, finding: Finding, check: Check) -> str:
     second = check.opinions.get(finding.id)
     opinion = f"{second.verdict}: {second.reason}" if second else None
     rows = [
-        ("should be", finding.right),
-        ("said", finding.said),
-        ("second opinion", opinion),
-        ("second reading", check.rereadings.get(finding.telop_id)),
+        ("should be", finding.right, _in(check)),
+        ("said", finding.said, _in(check)),
+        ("second opinion", opinion, ""),
+        ("second reading", check.rereadings.get(finding.telop_id), _in(check)),
     ]
-    detail = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in rows if value)
+    detail = "".join(f"<dt>{name}</dt><dd{lang}>{_text(value)}</dd>" for name, value, lang in rows if value)
     crop = check.crops.get(finding.telop_id)
     start, end = (smpte(time, check.fps) for time in (finding.start, finding.end))
     picture = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(crop).decode()}">\n' if crop else ""
@@ -233,12 +236,18 @@ def _article(number: int, finding: Finding, check: Check) -> str:
         for value, word in (("accepted", "Accept"), ("dismissed", "Dismiss"))
     )
     return (
-        f'<article class="{finding.severity}" id="f{_text(finding.id)}" data-number="{number}">\n'
-        f"<header><time>{start} – {end}</time> <strong>{finding.kind}</strong> "
+        f'<article class="{finding.severity}" id="f{_text(finding.id)}" data-number="{number}" tabindex="-1" '
+        f'aria-labelledby="h{number}">\n'
+        f'<header><h2 id="h{number}"><time>{start} – {end}</time> {finding.kind}</h2> '
         f"<span>{finding.severity}, {finding.confidence:.0%} sure</span></header>\n"
-        f'{picture}<p class="telop">{_marked(finding)}</p>\n<dl>{detail}</dl>\n'
+        f'{picture}<p class="telop"{_in(check)}>{_marked(finding)}</p>\n<dl>{detail}</dl>\n'
         f'<div class="decide">{buttons}</div>\n</article>\n'
     )
+
+
+def _in(check: Check) -> str:
+    """Return the attribute that says in which language the video is: the page itself is in English."""
+    return f' lang="{_text(check.language)}"'
 
 
 def _marked(finding: Finding) -> str:

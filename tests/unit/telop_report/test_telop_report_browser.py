@@ -38,6 +38,18 @@ HARNESS = """
   got.without_dismissed = shown();
   all("button[data-save]").forEach(function (button) { button.click(); });
   got.files = await Promise.all(blobs.map(function (blob) { return blob.text(); }));
+  function press(key) {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: key, bubbles: true}));
+    return all("article").indexOf(document.activeElement);
+  }
+  got.keys = [press("j"), press("j"), press("k"), press("a"), press("d"), press("k")];
+  got.after_keys = shown();
+  press("d");
+  got.stored_by_key = localStorage.getItem(Object.keys(localStorage)[0]);
+  got.unnamed = all("button, input").filter(function (one) {
+    return !(one.textContent || one.labels[0].textContent).trim();
+  }).length;
+  got.headings = all("h2").map(function (one) { return one.textContent; });
   got.fits = document.documentElement.scrollWidth <= window.innerWidth;
   got.width = window.innerWidth;
   got.injected = Boolean(window.injected);
@@ -118,3 +130,13 @@ def test_an_editor_filters_decides_and_exports(got):
     )
     assert "002  AX       V     C        01:10:01;06" in edits
     assert got["name"] == "news.mp4.check.edl"
+
+
+@pytest.mark.slow
+def test_an_editor_needs_no_mouse_and_everything_has_a_name(got):
+    # 0 is dismissed and filtered away; 1 was accepted: A takes that back, D dismisses it, and 2 is gone on with.
+    assert got["keys"] == [1, 2, 1, 1, 2, 2]
+    assert got["after_keys"] == [False, False, True]
+    assert set(json.loads(got["stored_by_key"]).values()) == {"dismissed"}
+    assert got["unnamed"] == 0
+    assert got["headings"][0].startswith("00:00:01;05 – 00:00:01;29 homophone")
