@@ -24,7 +24,10 @@ from jubako_apps.telop.receptions import Reception, Stage
 from jubako_sdk import Sink
 
 LOOK_S: Final = 1.0
-REPORT_S: Final = 2.0
+REPORT_S: Final = 1.0
+REPORT_SHARE: Final = 0.08
+"""Until a report was made, its time is guessed: to start, and this part of what reading all captions takes."""
+
 SEEN_MIN: Final = 4
 """Of fewer shards those that are still under way would weigh too much."""
 
@@ -63,8 +66,9 @@ class Estimate:
         elapsed, worked, seen = now - self._work[0], done - self._work[1], shards_done - self._work[2]
         means = {stage: seconds[stage] / counts[stage]["done"] for stage in seconds if counts[stage]["done"]}
         left = {stage: count["total"] - count["done"] for stage, count in counts.items()}
-        # The report comes alone and last; until one was made its time is guessed.
-        last = left.pop("report") * means.get("report", REPORT_S)
+        reading = means.get("ocr", 0.0) * counts["ocr"]["total"]
+        # It comes alone and last.
+        last = left.pop("report") * means.get("report", REPORT_S + REPORT_SHARE * reading)
         unknown = [stage for stage, shards in left.items() if shards and stage not in means]
         if unknown or elapsed <= 0 or worked <= 0 or seen < SEEN_MIN:
             return None

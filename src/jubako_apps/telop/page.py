@@ -19,12 +19,14 @@ h1{font-size:1.4rem;margin:.2rem 0;overflow-wrap:anywhere}
 article{border:1px solid var(--line);border-left:.35rem solid #999;border-radius:.4rem}
 article{padding:.7rem 1rem;margin:.8rem 0}
 article.high{border-left-color:var(--bad)}article.medium{border-left-color:#e90}
-article[data-decision=dismissed]{opacity:.5}
+article[data-decision=dismissed]{border-style:dashed}
+article[data-decision=dismissed] .telop{text-decoration:line-through}
 article[data-decision=accepted]{background:#2a42}
 article header{display:flex;flex-wrap:wrap;gap:.3rem .9rem;align-items:baseline;font-size:.9rem}
 article:focus{outline:2px solid;outline-offset:2px}article{scroll-margin-top:4rem}
 h2{font-size:inherit;margin:0}kbd{border:1px solid var(--line);border-radius:.2rem;padding:0 .3rem}
 article img{max-width:100%;height:auto;display:block;margin:.4rem 0;border-radius:.2rem}
+article[data-decision=dismissed] img{opacity:.5}
 time{font-variant-numeric:tabular-nums;font-weight:600}
 .telop{font-size:1.2rem;margin:.3rem 0;overflow-wrap:anywhere}
 mark{background:var(--mark);color:#000;border-radius:.15rem;padding:0 .1rem}
@@ -35,10 +37,11 @@ dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
 .live .decide,.save{display:flex;flex-wrap:wrap;gap:.4rem .8rem;margin:.5rem 0}
 fieldset{border:0;padding:0;margin:.2rem 0;display:flex;flex-wrap:wrap;gap:0 .9rem}
 legend{float:left;width:5rem;opacity:.7;line-height:2.2rem}
+@media(max-width:30rem){legend{float:none;width:100%;line-height:1.5}}
 summary{min-height:2rem;cursor:pointer}#note{opacity:.7;margin-left:.6rem}
 #tools{position:sticky;top:0;background:Canvas;padding:.4rem 0;border-bottom:1px solid var(--line);z-index:1}
 button{font:inherit;min-height:2.6rem;padding:.2rem .9rem;border:1px solid var(--line);border-radius:.4rem}
-button{background:ButtonFace;color:ButtonText}button[aria-pressed=true]{outline:2px solid}
+button{background:ButtonFace;color:ButtonText}button[aria-pressed=true]{background:CanvasText;color:Canvas}
 label{display:inline-flex;align-items:center;gap:.3rem;min-height:2.2rem}
 [hidden]{display:none!important}
 table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);padding:.25rem .5rem;vertical-align:top}
