@@ -51,33 +51,41 @@ class TopicWatch:
     """See Watch."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self._is_woken = False
         self.news: object = None
 
     def set(self, news: object) -> None:
         """Mark the topic as woken."""
-        self.news = news
-        self._woken.set()
+        self._is_woken, self.news = True, news
+        self._stirred.set()
 
     async def wait(self) -> None:
         """See Watch."""
-        await self._woken.wait()
-        self._woken.clear()
+        await self._stirred.wait()
+        self._take()
 
     async def wait_until(self, clock: Clock, deadline: datetime | None) -> bool:
         """See Watch."""
         if deadline is None:
             await self.wait()
             return True
-        woken = asyncio.ensure_future(self._woken.wait())
         slept = asyncio.ensure_future(clock.sleep_until(deadline))
+        slept.add_done_callback(self._stir)
         try:
-            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+            await self._stirred.wait()
         finally:
-            woken.cancel()
+            slept.remove_done_callback(self._stir)
             slept.cancel()
-        was_woken = self._woken.is_set()
-        self._woken.clear()
+        return self._take()
+
+    def _stir(self, _: object) -> None:
+        self._stirred.set()
+
+    def _take(self) -> bool:
+        """Return whether the topic was woken since the last time."""
+        was_woken, self._is_woken = self._is_woken, False
+        self._stirred.clear()
         return was_woken
 
 

@@ -5,10 +5,12 @@ A service's address is ``https://NAME-NUMBER.LOCATION.run.app``; NUMBER stands f
 """
 
 import hashlib
+from functools import lru_cache
 
 _LEAST = 100_000_000_000
 
 
+@lru_cache(maxsize=1024)
 def project_number(project: str) -> int:
     """Return the number of a project: 12 digits, the same on every machine."""
     digest = hashlib.sha256(project.encode()).digest()

@@ -172,7 +172,7 @@ class Outbound:
 
         """
         try:
-            request = request_head(method, _target(url), _headers(method, url, headers, body)) + body
+            request = _head(method, url, tuple(headers.items()), len(body)) + body
             async with self._places:
                 reply = await self._exchange(method, url, request, limit)
             received = {
@@ -288,12 +288,18 @@ def _target(url: Url) -> str:
     return f"{url.path}?{url.query}" if url.query else url.path
 
 
-def _headers(method: str, url: Url, headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+@lru_cache(maxsize=64)  # loops ask the same again and again
+def _head(method: str, url: Url, headers: tuple[tuple[str, str], ...], length: int) -> bytes:
+    """Return the bytes in front of a body of this length."""
+    return request_head(method, _target(url), _headers(method, url, dict(headers), length))
+
+
+def _headers(method: str, url: Url, headers: Mapping[str, str], length: int) -> list[tuple[bytes, bytes]]:
     host = str(url).split("/", 3)[2]
     sent = {name: value for name, value in headers.items() if name.lower() not in _OWN_HEADERS}
     sent |= {"host": host, "accept-encoding": "gzip"}
-    if body or method in {"POST", "PUT", "PATCH"}:
-        sent["content-length"] = str(len(body))
+    if length or method in {"POST", "PUT", "PATCH"}:
+        sent["content-length"] = str(length)
     return [(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()]
 
 

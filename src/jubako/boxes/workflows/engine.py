@@ -103,29 +103,31 @@ class WorkflowsEngine:
             runner = self._runners[execution] = Runner(
                 execution, self._parts, partial(self._at_rest, execution), told
             )
-            self._tasks[execution] = asyncio.get_running_loop().create_task(
-                self._drive(execution, runner), name=execution
-            )
+            task = asyncio.get_running_loop().create_task(runner.run(), name=execution)
+            task.add_done_callback(partial(self._ran, execution, runner))
+            self._tasks[execution] = task
 
     def _at_rest(self, execution: str) -> None:
         if execution in self._busy:
             self._busy.discard(execution)
             self._begin()
 
-    async def _drive(self, execution: str, runner: Runner) -> None:
-        has_failed = False
-        try:
-            (outcome,) = await asyncio.gather(runner.run(), return_exceptions=True)
-            has_failed = isinstance(outcome, Exception)
-            if isinstance(outcome, Exception):
-                self._at_rest(execution)
-                await self._failed(execution, outcome)
-            else:
-                self._failures.pop(execution, None)
-        finally:
-            del self._runners[execution], self._tasks[execution]
-            self._busy.discard(execution)
-        if has_failed or runner.take_nudge():  # news may have come while the runner was leaving
+    def _ran(self, execution: str, runner: Runner, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._at_rest(execution)
+            failing = asyncio.get_running_loop().create_task(self._failed(execution, error), name=execution)
+            failing.add_done_callback(lambda done: self._left(execution, is_wanted=not done.cancelled()))
+            self._tasks[execution] = failing
+        else:
+            self._failures.pop(execution, None)
+            # News may have come while the runner was leaving.
+            self._left(execution, is_wanted=runner.take_nudge() and not task.cancelled())
+
+    def _left(self, execution: str, *, is_wanted: bool) -> None:
+        del self._runners[execution], self._tasks[execution]
+        self._busy.discard(execution)
+        if is_wanted:
             self._queue[execution] = None
         self._begin()
 
@@ -155,7 +157,9 @@ def _give_up(tx: Tx, execution: str) -> None:
         found.state = Execution.State[after(state, Event.RAISE, found.name)]
         payload = {"message": "SystemError: the execution cannot be continued", "tags": ["SystemError"]}
         found.error = Execution.Error(payload=json.dumps(payload), context=payload["message"])  # type: ignore[arg-type]
-        execution_rows.finish(tx, execution_rows.ended(found, tx.now), State.FAILED, needs_engine=False)
+        execution_rows.finish(
+            tx, execution_rows.ended(found, tx.now), State.FAILED, was=state, needs_engine=False
+        )
     callback_rows.drop_all(tx, execution)
     poll_rows.drop_all(tx, execution)
     idempotency.release(tx, execution)

@@ -97,7 +97,7 @@ class Executions:
         earlier = idempotency.find(tx, key)
         if earlier is not None:
             return execution_rows.find_execution(tx, earlier)
-        stored = rows.find_workflow(tx, parent)
+        workflow_uid, workflow = rows.find_newest(tx, parent)
         state = self._backlog.state_of_new(
             tx, may_wait=not given.disable_concurrency_quota_overflow_buffering
         )
@@ -107,13 +107,13 @@ class Executions:
             start_time=tx.now if state is State.ACTIVE else None,
             state=Execution.State[state],
             argument=given.argument or "null",
-            workflow_revision_id=stored.document.revision_id,
-            call_log_level=given.call_log_level or CallLogLevel(stored.document.call_log_level),
+            workflow_revision_id=workflow.revision_id,
+            call_log_level=given.call_log_level or CallLogLevel(workflow.call_log_level),
             execution_history_level=given.execution_history_level,
             disable_concurrency_quota_overflow_buffering=given.disable_concurrency_quota_overflow_buffering,
-            labels={**stored.document.labels, **given.labels},
+            labels={**workflow.labels, **given.labels},
         )
-        execution_rows.create_execution(tx, stored, execution)
+        execution_rows.create_execution(tx, workflow_uid, execution, workflow)
         idempotency.remember(tx, key, execution.name)
         return execution
 

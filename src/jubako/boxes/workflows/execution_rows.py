@@ -14,8 +14,8 @@ from datetime import datetime
 
 from jubako.boxes.workflows import backlog, poll_rows
 from jubako.boxes.workflows.loaded import Loaded
-from jubako.boxes.workflows.resources import Execution
-from jubako.boxes.workflows.rows import StoredWorkflow, find_revision
+from jubako.boxes.workflows.resources import Execution, Workflow
+from jubako.boxes.workflows.rows import find_revision
 from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.errors import NotFound
 from jubako.core.names import WORKFLOW, WORKFLOW_EXECUTION
@@ -37,15 +37,15 @@ def execution_topic(execution: str) -> str:
     return f"workflows/{execution}"
 
 
-def create_execution(tx: Tx, workflow: StoredWorkflow, execution: Execution) -> None:
-    """Add an execution of a workflow's newest revision that is ACTIVE or QUEUED; the engine is woken."""
+def create_execution(tx: Tx, workflow_uid: str, execution: Execution, revision: Workflow) -> None:
+    """Add an execution of a workflow's ``revision`` that is ACTIVE or QUEUED; the engine is woken."""
     state = State(execution.state.name)
     name = WORKFLOW_EXECUTION.parse(execution.name)
     tx.run(
         "INSERT INTO workflow_executions (project, location, workflow, execution, workflow_uid, state, needs_engine, "
         "start_time, document, current_steps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')",
         *name.values(),
-        workflow.uid,
+        workflow_uid,
         state,
         int(state is State.ACTIVE),
         to_micros(tx.now),
@@ -58,7 +58,7 @@ def create_execution(tx: Tx, workflow: StoredWorkflow, execution: Execution) -> 
     )
     if state is State.ACTIVE:
         backlog.count_active(tx, 1)
-        tx.wake(READY + name["execution"], Loaded.of_new(execution, workflow.document))
+        tx.wake(READY + name["execution"], Loaded.of_new(execution, revision))
 
 
 def find_execution(tx: Tx, name: str) -> Execution:
@@ -150,18 +150,15 @@ def load(tx: Tx, execution: str) -> Loaded | None:
         snapshot_seq,
     )
     return Loaded(
-        name=told.name,
         id=execution,
+        document=told,
         state=State(state),
         workflow=find_revision(tx, workflow_uid, told.workflow_revision_id),
-        argument=told.argument,
         snapshot=snapshot,
         seq=snapshot_seq + len(outcomes),
         outcomes=[outcome[0] for outcome in outcomes],
         arrivals=arrivals(tx, execution),
         current_steps=current_steps,
-        call_log_level=told.call_log_level,
-        start_time=told.start_time or tx.now,
     )
 
 
@@ -213,10 +210,10 @@ def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:
     )
 
 
-def finish(tx: Tx, execution: Execution, state: State, *, needs_engine: bool) -> None:
+def finish(tx: Tx, execution: Execution, state: State, *, was: State, needs_engine: bool) -> None:
     """Record a final state; ``needs_engine`` if it must still clean up behind it."""
     name = WORKFLOW_EXECUTION.parse(execution.name)
-    if state_of(tx, name["execution"]) is State.ACTIVE:
+    if was is State.ACTIVE:
         _make_room(tx)
     tx.run(
         "UPDATE workflow_executions SET state = ?, needs_engine = ?, document = ?, current_steps = '[]', "
@@ -267,7 +264,7 @@ def cancel(tx: Tx, name: str) -> Execution:
     before = State(execution.state.name)
     state = after(before, Event.CANCEL, name)
     execution.state = Execution.State[state]
-    finish(tx, ended(execution, tx.now), state, needs_engine=before is State.ACTIVE)
+    finish(tx, ended(execution, tx.now), state, was=before, needs_engine=before is State.ACTIVE)
     return execution
 
 
@@ -303,6 +300,11 @@ def ended_before(tx: Tx, instant: datetime, limit: int) -> list[str]:
 def close(tx: Tx, execution: str) -> None:
     """Record that the engine has nothing more to do for an execution that has ended."""
     tx.run("UPDATE workflow_executions SET needs_engine = 0 WHERE execution = ?", execution)
+    forget(tx, execution)
+
+
+def forget(tx: Tx, execution: str) -> None:
+    """Remove what only an execution that goes on needs."""
     tx.run("DELETE FROM workflow_snapshots WHERE execution = ?", execution)
     tx.run("DELETE FROM workflow_arrivals WHERE execution = ?", execution)
 

@@ -5,6 +5,7 @@ Source: cloud.google.com/workflows/docs/http-requests ("Make an HTTP request", "
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -134,6 +135,7 @@ def _json(value: Any, name: str) -> str:
         raise InvalidArgument(f"{name} must not hold bytes inside a map or list.") from None
 
 
+@lru_cache(maxsize=1024)
 def canonical(name: str) -> str:
     """Return a header name as Google shows it: ``Content-Type``."""
     return "-".join(part.capitalize() for part in name.split("-"))

@@ -1,6 +1,7 @@
 """Workflows and their revisions as stored, and the transaction functions that move them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jubako.boxes.workflows.resources import Workflow
 from jubako.core.errors import AlreadyExists, NotFound
@@ -94,7 +95,7 @@ def list_revisions(tx: Tx, uid: str) -> list[Workflow]:
 
 
 def find_revision(tx: Tx, uid: str, revision_id: str) -> Workflow:
-    """Return one revision.
+    """Return one revision, which is shared: nobody may change it.
 
     Raises:
         NotFound: There is none.
@@ -105,7 +106,29 @@ def find_revision(tx: Tx, uid: str, revision_id: str) -> Workflow:
     )
     if row is None:
         raise NotFound(f"Revision {revision_id!r} does not exist.")
-    return decode(Workflow, row[0])
+    return _revision(row[0])
+
+
+def find_newest(tx: Tx, name: str) -> tuple[str, Workflow]:
+    """Return the uid and the newest revision of a workflow, which is shared: nobody may change it.
+
+    Raises:
+        InvalidArgument: ``name`` is no workflow's name.
+        NotFound: There is none.
+
+    """
+    row = tx.one(
+        "SELECT uid, document FROM workflows WHERE project = ? AND location = ? AND workflow = ?",
+        *WORKFLOW.parse(name).values(),
+    )
+    if row is None:
+        raise NotFound(f"Workflow {name} does not exist.")
+    return row[0], _revision(row[1])
+
+
+@lru_cache(maxsize=64)
+def _revision(document: str) -> Workflow:
+    return decode(Workflow, document)
 
 
 def _add_revision(tx: Tx, uid: str, workflow: Workflow) -> None:

@@ -89,7 +89,7 @@ class Runner:
         if loaded is None:
             return
         program = self._parts.programs.of(loaded.workflow)
-        self._calls = recorder_of(program, loaded.call_log_level)
+        self._calls = recorder_of(program, loaded.document.call_log_level)
         is_new = loaded.seq == 0 and loaded.snapshot is None
         seat, context = self._restored(program, loaded), _context(loaded)
         if not is_new and self._calls is not None:
@@ -109,7 +109,9 @@ class Runner:
     def _restored(self, program: Program, loaded: Loaded) -> Seat:
         if self._calls is None:
             return Seat.restored(program, loaded)
-        self._calls.now = to_micros(loaded.start_time)  # the same after a crash: the first call is told once
+        assert loaded.document.start_time is not None
+        # The same after a crash: the first call is told once.
+        self._calls.now = to_micros(loaded.document.start_time)
         seat = Seat.restored(traced(program, self._calls), loaded)
         self._calls.settle(seat.state)
         self._calls.resume(seat.state)
@@ -315,7 +317,7 @@ def _items(arrivals: Sequence[tuple[str, str]]) -> list[Item]:
 
 
 def _context(loaded: Loaded) -> Context:
-    place = WORKFLOW_EXECUTION.parse(loaded.name)
+    place = WORKFLOW_EXECUTION.parse(loaded.document.name)
     account = email_of(loaded.workflow.service_account, place["project"])
     env = {
         **loaded.workflow.user_env_vars,
@@ -327,4 +329,4 @@ def _context(loaded: Loaded) -> Context:
         "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": place["execution"],
         "GOOGLE_CLOUD_SERVICE_ACCOUNT_NAME": account,
     }
-    return Context(loaded.name, loaded.id, account, env)
+    return Context(loaded.document.name, loaded.id, account, env)

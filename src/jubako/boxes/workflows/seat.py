@@ -30,8 +30,10 @@ from jubako.boxes.workflows.language import (
 )
 from jubako.boxes.workflows.language.values import from_data, to_data
 from jubako.boxes.workflows.loaded import Loaded
+from jubako.boxes.workflows.resources import Execution
 
 SLICE_STEPS = 5_000
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Outcome = EffectDone | EffectFailed
 
@@ -48,6 +50,8 @@ class Seat:
     """Outcomes contained in the newest snapshot; -1 if there is none."""
     under_way: dict[str, Effect]
     """Effects asked for and not answered, by name."""
+    document: Execution
+    """As it was when it was loaded, or created."""
     told_steps: str
     """What ``steps`` was when it was last asked for to be stored."""
 
@@ -57,13 +61,13 @@ class Seat:
         if loaded.snapshot is not None:
             state = load(program, json.loads(loaded.snapshot))
         else:
-            state = initial_state(program, json.loads(loaded.argument or "null"))
+            state = initial_state(program, json.loads(loaded.document.argument or "null"))
             advance(program, state, Start())
         for outcome in loaded.outcomes:
             advance(program, state, decode_outcome(outcome))
         pending = {effect.name: effect for effect in pending_effects(program, state)}
         snapshot_seq = -1 if loaded.snapshot is None else loaded.seq - len(loaded.outcomes)
-        return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.current_steps)
+        return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.document, loaded.current_steps)
 
     @property
     def is_over(self) -> bool:
@@ -83,14 +87,11 @@ class Seat:
     def snapshot(self) -> str:
         """Return the state as JSON text."""
         self.snapshot_seq = self.seq
-        return json.dumps(dump(self.state), ensure_ascii=False, separators=(",", ":"))
+        return _JSON(dump(self.state))
 
     def news_of_steps(self) -> str | None:
         """Return where the execution stands, a JSON list of ``{"routine", "step"}``; None if that is known."""
-        steps = json.dumps(
-            [{"routine": step.routine, "step": step.step} for step in current_steps(self.state)],
-            ensure_ascii=False,
-        )
+        steps = _JSON([{"routine": step.routine, "step": step.step} for step in current_steps(self.state)])
         if steps == self.told_steps:
             return None
         self.told_steps = steps
@@ -109,9 +110,9 @@ def encode_outcome(outcome: Outcome) -> str:
         told["value"] = to_data(outcome.value)
     else:
         told["error"] = to_data(outcome.error)
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    text = _JSON(told)
     # Half a surrogate pair (another server's JSON may hold one) has no UTF-8; escaped it can be stored.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def decode_outcome(text: str) -> Outcome:

@@ -1,6 +1,7 @@
 """One turn of an execution, and the transaction that makes it durable: outcomes, waits, steps, snapshot, the end."""
 
 import json
+from copy import copy
 from dataclasses import dataclass, field
 
 from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, log_entries, poll_rows, sleeping
@@ -61,7 +62,7 @@ class Commit:
     @classmethod
     def of(cls, context: Context, seat: Seat, turn: Turn, *, leaves: bool) -> "Commit":
         """Return the commit of what ``turn`` did to ``seat``."""
-        steps = seat.news_of_steps()
+        steps = None if seat.is_over else seat.news_of_steps()
         is_due = seat.seq - seat.snapshot_seq >= SNAPSHOT_EVERY or (leaves and seat.snapshot_seq != seat.seq)
         return cls(
             context=context,
@@ -108,21 +109,27 @@ class Commit:
             poll_rows.begin(tx, self.context.id, name, errand)
 
     def _finish(self, tx: Tx, seat: Seat) -> None:
-        name, machine = self.context.name, seat.state
-        execution = execution_rows.find_execution(tx, name)
+        machine, execution = seat.state, copy(seat.document)
         event = Event.RETURN if machine.status is Status.SUCCEEDED else Event.RAISE
-        state = after(State(execution.state.name), event, name)
+        state = after(State.ACTIVE, event, execution.name)
         execution.state = Execution.State[state]
-        execution.status = None
         if event is Event.RETURN:
             execution.result = json.dumps(machine.result, ensure_ascii=False, separators=(",", ":"))
         else:
             execution.error = _error(seat)
-        execution_rows.finish(tx, execution_rows.ended(execution, tx.now), state, needs_engine=False)
-        close(tx, seat, self.context)
+        ended = execution_rows.ended(execution, tx.now)
+        execution_rows.finish(tx, ended, state, was=State.ACTIVE, needs_engine=False)
+        _undo(tx, seat, self.context)
+        execution_rows.forget(tx, self.context.id)
 
 
 def close(tx: Tx, seat: Seat, context: Context) -> None:
+    """Do what is still to be done for an execution that was cancelled."""
+    _undo(tx, seat, context)
+    execution_rows.close(tx, context.id)
+
+
+def _undo(tx: Tx, seat: Seat, context: Context) -> None:
     """Undo what is under way for an execution that has ended: forget waits, have started jobs cancelled."""
     callback_rows.drop_all(tx, context.id)
     poll_rows.drop_all(tx, context.id)
@@ -132,7 +139,6 @@ def close(tx: Tx, seat: Seat, context: Context) -> None:
         elif effect.kind is EffectKind.CONNECTOR:
             outbox.put(tx, STOP_TOPIC, stop_message(context, effect))
     idempotency.release(tx, context.id)
-    execution_rows.close(tx, context.id)
 
 
 def _error(seat: Seat) -> Execution.Error:
