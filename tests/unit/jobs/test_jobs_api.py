@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from jubako.boxes.jobs import states
+from jubako.boxes.jobs import retention, states
 from jubako.boxes.jobs.launch import LaunchSettings, slots_for
+from jubako.core.errors import Unavailable
 from jubako.identity.secrets import SecretStore
 from jubako.testing.runtime import exited
 from jubako.wire.run_types import Container, ResourceRequirements
@@ -212,6 +213,37 @@ async def test_old_executions_go_when_there_are_too_many(box: Any) -> None:
         await box.settle()
     listed = [one["name"] for one in (await box.call("GET", f"/v2/{JOB}/executions"))["executions"]]
     assert listed == names[:1:-1]
+
+
+class NoRoomToCleanUp:
+    """A store whose disk breaks once something is committed and its leftovers are to go."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def write(self, fn: Any) -> Any:
+        if getattr(fn, "func", None) is retention._delete_tasks:
+            raise Unavailable("The disk gave an error.")
+        return await self._store.write(fn)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_what_is_committed_is_never_answered_with_an_error_that_clients_repeat(box: Any) -> None:
+    store, box.store = box.store, NoRoomToCleanUp(box.store)
+    await box.restart(executions_kept=1)
+    box.runtime.outcome = exited(0)
+    await box.create()
+    uids = []
+    for _ in range(3):
+        await box.clock.advance(timedelta(seconds=1))
+        uids.append((await box.run())["metadata"]["uid"])
+        await box.settle()
+    deleted = await box.call("DELETE", f"/v2/{JOB}")
+    assert deleted["done"]
+    box.store = store
+    assert set(await retention.sweep(store, box.outputs)) == set(uids)
 
 
 async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_running(box: Any) -> None:

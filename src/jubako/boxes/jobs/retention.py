@@ -6,11 +6,13 @@
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from jubako.core.clock import Clock
+from jubako.core.errors import JubakoError
 from jubako.store.port import Store, Tx
 
 SWEEP_EVERY = timedelta(days=1)
@@ -29,10 +31,15 @@ class Outputs(Protocol):
 
 
 async def forget(store: Store, outputs: Outputs, execution_uids: Iterable[str]) -> None:
-    """Remove what is left of these executions, whose rows are deleted."""
+    """Remove what is left of these executions, whose rows are deleted, as far as the disk lets it.
+
+    Never raises: what was asked for is committed by now, and an error would have clients ask for it again. What stays
+    is found by ``sweep``.
+    """
     uids = list(execution_uids)
-    for uid in uids:
-        await store.write(partial(_delete_tasks, uid))
+    with suppress(JubakoError):
+        for uid in uids:
+            await store.write(partial(_delete_tasks, uid))
     await outputs.remove(uids)
 
 
