@@ -4,8 +4,11 @@ Only what was given changes; an empty value (``--command ""``) takes the setting
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from jubako.cli.context import Context, basename
+from jubako.cli.errors import UsageError
 from jubako.cli.flags import EnvEdit, Merge, add_env_flags, pairs, words
 
 LOCAL_IMAGE = "local"
@@ -20,7 +23,10 @@ def add_container_flags(parser: argparse.ArgumentParser) -> None:
         "--image",
         metavar="NAME",
         type=_image,
-        help="container image; without one, or with local, the command is a local program",
+        help="a bundle that was built; without one, or with local, the command is a local program",
+    )
+    family.add_argument(
+        "--source", metavar="DIR", type=Path, help="build this directory first, and run what comes out of it"
     )
     family.add_argument(
         "--command", dest="entry", metavar="WORD,...", type=words, help="program and its first words"
@@ -63,6 +69,23 @@ def edit_container(container: Container, args: argparse.Namespace) -> Container:
         put(resources, "limits", limits)
         put(edited, "resources", resources)
     return edited
+
+
+def build_source(args: argparse.Namespace, context: Context) -> None:
+    """Build what ``--source`` names, under the name of what is deployed, and have ``--image`` be that.
+
+    Raises:
+        UsageError: Both are given.
+
+    """
+    if args.source is None:
+        return
+    if args.image:
+        raise UsageError("At most one of --source and --image can be given.")
+    from jubako.cli.building.command import bundled  # noqa: PLC0415 - most deploys build nothing
+
+    args.image = bundled(context, args.source, basename(args.name), args.entry)
+    args.entry = []  # the bundle has it
 
 
 def edit_labels(labels: dict[str, str], args: argparse.Namespace) -> dict[str, str]:

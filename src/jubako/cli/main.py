@@ -16,6 +16,7 @@ from jubako.cli.parsing import Group, Parser, add_common_flags, unknown_argument
 GROUPS: Mapping[str, tuple[str, str]] = {
     "up": ("jubako.cli.up", "Run the server until Ctrl-C."),
     "run": ("jubako.cli.run", "Deploy, execute and inspect jobs and services."),
+    "build": ("jubako.cli.building.command", "Make a bundle of a source, to be deployed by its name."),
     "workflows": ("jubako.cli.workflows", "Deploy, check and run workflows."),
     "clock": ("jubako.cli.clock", "Show and advance the time of a server with a virtual clock."),
     "logging": ("jubako.cli.log_entries", "Read log entries."),

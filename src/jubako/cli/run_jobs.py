@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jubako.cli import policies, run_executions, run_logs, run_replace
-from jubako.cli.containers import add_container_flags, edit_container, edit_labels
+from jubako.cli.containers import add_container_flags, build_source, edit_container, edit_labels
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, UsageError
 from jubako.cli.execution_waiting import add_waiting_flags, await_execution
@@ -87,6 +87,7 @@ def deploy_job(args: argparse.Namespace, context: Context) -> int:
     name = context.resource("jobs", args.name)
     if args.must_exist:
         context.client.get(f"/v2/{name}")
+    build_source(args, context)
     job, is_new = create_or_update(context.client, name, lambda before: edit_job(before, args))
     context.note(f"Job [{basename(name)}] has been {'deployed' if is_new else 'updated'}.")
     if args.execute_now or args.wait:
@@ -110,7 +111,7 @@ def edit_job(job: Job, args: argparse.Namespace) -> Job:
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The job has nothing to run.",
-            "Give --command PROGRAM (a local program) or --image NAME (a container).",
+            "Give --command PROGRAM (a local program), --source DIR, or --image NAME (what was built).",
         )
     task["containers"] = [first, *containers[1:]]
     for place, field, value in (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jubako.cli import policies, run_replace, service_logs
-from jubako.cli.containers import add_container_flags, edit_container, edit_labels
+from jubako.cli.containers import add_container_flags, build_source, edit_container, edit_labels
 from jubako.cli.context import Context, basename
 from jubako.cli.errors import OK, CliError, UsageError
 from jubako.cli.executions import FIRST_POLL_S, SLOWEST_POLL_S
@@ -71,6 +71,7 @@ def deploy_service(args: argparse.Namespace, context: Context) -> int:
     name = context.resource("services", args.name)
     if args.must_exist:
         context.client.get(f"/v2/{name}")
+    build_source(args, context)
     service, is_new = create_or_update(context.client, name, lambda before: edit_service(before, args))
     if not args.is_async:
         service = _taken_over(context, name, service)
@@ -112,7 +113,7 @@ def edit_service(service: Service, args: argparse.Namespace) -> Service:
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The service has nothing to run.",
-            "Give --command PROGRAM (a local program) or --image NAME (a container).",
+            "Give --command PROGRAM (a local program), --source DIR, or --image NAME (what was built).",
         )
     if args.port is not None:
         first["ports"] = [{"containerPort": args.port}]

@@ -56,6 +56,7 @@ from jubako.identity.locations import locations_methods
 from jubako.identity.projects import PROJECT_HOSTS, USAGE_HOSTS, Projects
 from jubako.identity.secret_routes import SecretRoutes
 from jubako.identity.secrets import SecretStore
+from jubako.runtime.bundles import Bundles
 from jubako.server.ground import Ground
 from jubako.server.iam import RUN_HOSTS
 from jubako.telemetry.log_entries import EntrySource
@@ -121,8 +122,10 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
     root = ground.state.attempts / "jobs"
     operations = ExecutionOperations(ground.base_url, ground.runtime.capabilities)
     vault = SecretStore(ground.state.path / "secrets")
+    bundles = Bundles(ground.state.bundles)
     settings = jobs_launch.LaunchSettings(
         vault=vault,
+        bundles=bundles,
         slots=os.cpu_count() or 1,
         output_root=str(root),
         environment=ground.environment,
@@ -137,6 +140,7 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
     outputs = Outputs(root)
     ports = JobPorts(
         store=ground.store,
+        bundles=bundles,
         ids=ground.ids,
         outputs=outputs,
         faults=ground.faults,
@@ -175,7 +179,9 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
 def services(ground: Ground, environments: Environments, admit: Admit, invoker: Invoker) -> Services:
     """Return the Services box."""
     vault = SecretStore(ground.state.path / "secrets")
+    bundles = Bundles(ground.state.bundles)
     settings = services_launch.LaunchSettings(
+        bundles=bundles,
         vault=vault,
         memory_bytes=ground.runtime.capabilities().memory_bytes,
         output_root=str(ground.state.attempts / "services"),
@@ -189,6 +195,7 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
     admission = Admission(ground.store, ground.clock, engine.leases, settings)
     ports = ServicePorts(
         store=ground.store,
+        bundles=bundles,
         ids=ground.ids,
         faults=ground.faults,
         secrets=vault,

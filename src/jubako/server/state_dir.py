@@ -1,7 +1,8 @@
 """The state directory: one server at a time, one format, private to its owner.
 
 ``state.db`` the store · ``supervisor/`` its journal · ``attempts/`` output of tasks and instances ·
-``server.json`` where the running server answers · ``lock`` · ``version``. Unknown files are left alone.
+``bundles/`` built sources · ``server.json`` where the running server answers · ``lock`` · ``version``.
+Unknown files are left alone.
 """
 
 import fcntl
@@ -32,6 +33,11 @@ class StateDirectory:
     def attempts(self) -> Path:
         """Where attempts write."""
         return self.path / "attempts"
+
+    @property
+    def bundles(self) -> Path:
+        """What was built from sources (runtime/bundles.py)."""
+        return self.path / "bundles"
 
     @property
     def address_file(self) -> Path:

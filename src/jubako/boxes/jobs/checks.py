@@ -3,8 +3,8 @@
 1. A field is honoured, or stored and returned because it means nothing on one machine (service account, execution
    environment, VPC access, binary authorization), or refused by name. None is ignored. Limits of cpu and memory
    decide how many tasks live at once if the job does not say (``launch.slots_for``).
-2. An ``image`` is stored; running it is refused until there is something that can run images. With an empty image,
-   ``command`` and ``args`` are a local program.
+2. An ``image`` is stored as it is; what it means is found out when the job is run (wire/images.py). With an empty
+   image, ``command`` and ``args`` are a local program.
 
 Sources of limits: core/limits; for variables Cloud Run, "Configure environment variables"; for sizes execve(2).
 """
@@ -129,7 +129,7 @@ def can_run(resource: Container, memory_bytes: int | None) -> None:
     """Check that the container can be run here, where tasks may ask for ``memory_bytes`` (None: nobody looks).
 
     Raises:
-        FailedPrecondition: It needs an image, or more memory than there is.
+        FailedPrecondition: It needs more memory than there is.
 
     """
     asked = memory_of(resource)
@@ -137,10 +137,4 @@ def can_run(resource: Container, memory_bytes: int | None) -> None:
         raise FailedPrecondition(
             f"job.template.template.containers[0].resources.limits['memory']: asks for {in_gib(asked)}, and this "
             f"machine has {in_gib(memory_bytes)} for tasks."
-        )
-    if resource.image:
-        raise FailedPrecondition(
-            f"The job's container has the image {resource.image!r}, and this version of Jubako cannot run images: "
-            "deploy it with `--image local --command PROGRAM` (in the API: an empty image and a command), which runs a "
-            "program of this machine."
         )

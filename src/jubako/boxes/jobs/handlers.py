@@ -37,10 +37,11 @@ from jubako.core.timestamps import to_micros
 from jubako.identity import secret_variables
 from jubako.identity.acting import Admit, AnyAccess, everybody
 from jubako.identity.secrets import SecretRef, SecretStore
+from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
-from jubako.wire import codec, idempotency
+from jubako.wire import codec, idempotency, images
 from jubako.wire.codec import invalid
 from jubako.wire.dispatch import Access
 from jubako.wire.google_types import Operation
@@ -73,6 +74,8 @@ class HandlerPorts:
     """For what a method needs beyond its own permission."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
+    bundles: Bundles = field(default_factory=Bundles)
+    """What images mean."""
     executions_kept: int = EXECUTIONS_KEPT
     """How many final executions of a job are kept; older ones go with their output."""
 
@@ -205,6 +208,7 @@ class JobHandlers:
             document = execution_of(
                 codec.decode(Job, job.document), request.overrides, account(caller), memory
             )
+            _pin(document, self._ports.bundles)
             row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
             pruned = []
@@ -235,6 +239,14 @@ class JobHandlers:
 
     def _operation(self, key: JobKey) -> str:
         return operation_name(key.project, key.location, self._ports.ids.uid())
+
+
+def _pin(document: Execution, bundles: Bundles) -> None:
+    """Have all tasks of an execution run what the job's image means now."""
+    template = document.template
+    assert template is not None, document.job
+    containers = [images.pinned(container, bundles) for container in template.containers]
+    document.template = msgspec.structs.replace(template, containers=containers)
 
 
 def _checked(job: Job | None) -> Job:

@@ -11,12 +11,14 @@ from jubako.boxes.jobs import states
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.task_rows import Attempt
+from jubako.core.errors import FailedPrecondition
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
 from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretRef, SecretStore
+from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import AttemptSpec
-from jubako.wire import codec
+from jubako.wire import codec, images
 from jubako.wire.codec import invalid
 from jubako.wire.quantities import cpus_of, memory_of
 from jubako.wire.run_types import Container
@@ -37,6 +39,8 @@ class LaunchSettings:
     """That tasks may ask for together; None = do not look at what they ask for."""
     output_root: str
     """Absolute directory; every attempt gets ``EXECUTION_UID/INDEX-ATTEMPT`` in it."""
+    bundles: Bundles = field(default_factory=Bundles)
+    """What images mean."""
     vault: SecretStore
     """Where variables get their values that come from secrets."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -109,7 +113,7 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
     """Return how to start attempts of ``execution``.
 
     Raises:
-        InvalidArgument: Its document cannot be read (it was checked when it was made).
+        InvalidArgument: Its document cannot be read (it was checked when it was made), or its bundle is gone.
         Unavailable: The environment of its service account cannot be had right now.
 
     """
@@ -122,16 +126,20 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
     own = {variable.name: variable.value or "" for variable in container.env}
     key = execution.key
     identity = await settings.environments.environment(key.project, key.location, template.service_account)
+    try:
+        program = images.program_of(container, settings.bundles, settings.environment.get("PATH", ""))
+    except FailedPrecondition as error:
+        raise invalid("template.containers[0].image", error.message) from None
     return Launch(
         uid=execution.uid,
-        argv=(*container.command, *container.args),
+        argv=program.argv,
         environment={
-            **under({**settings.environment, **identity}, own),
+            **under({**settings.environment, **identity, **program.variables}, own),
             "CLOUD_RUN_JOB": execution.key.job,
             "CLOUD_RUN_EXECUTION": execution.key.execution,
             "CLOUD_RUN_TASK_COUNT": str(execution.task_count),
         },
-        cwd=container.working_dir or settings.working_dir,
+        cwd=program.cwd or settings.working_dir,
         timeout=template.timeout or TASK_TIMEOUT_DEFAULT,
         parallelism=states.effective_parallelism(execution.parallelism, execution.task_count, slots),
         settings=settings,

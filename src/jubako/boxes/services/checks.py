@@ -3,7 +3,7 @@
 1. A field is honoured, or stored and returned because it means nothing on one machine (service account, execution
    environment, VPC access, ingress) or until there is more than one instance (scaling,
    concurrency, session affinity), or refused by name. None is ignored.
-2. An ``image`` is stored; starting it is refused until there is something that can run images. With an empty image,
+2. An ``image`` is pinned to the bundle that it names, or starting it is refused (wire/images.py). With an empty image,
    ``command`` and ``args`` are a local program.
 
 Sources of limits: core/limits; comments of google/cloud/run/v2/{service,revision_template,k8s.min}.proto; for

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jubako.boxes.services import deploying, instance_rows, rows, views
@@ -36,6 +36,7 @@ from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
 from jubako.identity import secret_variables
 from jubako.identity.acting import Admit, everybody
 from jubako.identity.secrets import SecretStore
+from jubako.runtime.bundles import Bundles
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
@@ -59,6 +60,8 @@ class HandlerPorts:
     secrets: SecretStore
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``urls``."""
+    bundles: Bundles = field(default_factory=Bundles)
+    """What images mean."""
 
 
 class ServiceHandlers:
@@ -216,6 +219,7 @@ class ServiceHandlers:
         if given is None:
             raise invalid("service", "is missing.")
         account = caller.principal.partition(":")[2] or caller.principal
+        _pin(given, self._ports.bundles)
         return Change(key=key, given=given, account=account, draw=deploying.draw(self._ports.ids))
 
     def _view(self, tx: Tx, row: ServiceRow) -> Service:
@@ -229,3 +233,9 @@ class ServiceHandlers:
         if not is_rehearsal:
             self._ports.faults.point("services.change.after_commit")
         return result
+
+
+def _pin(service: Service, bundles: Bundles) -> None:
+    """Have a revision run what its image means now; one that means nothing is refused when it is to start."""
+    for container in service.template.containers if service.template else ():
+        container.image = bundles.pinned(container.image) or container.image

@@ -15,8 +15,9 @@ from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretStore
 from jubako.runtime import loopback
+from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import AttemptSpec
-from jubako.wire import codec
+from jubako.wire import codec, images
 from jubako.wire.quantities import cpus_of, memory_of
 from jubako.wire.run_types import Container
 
@@ -32,6 +33,8 @@ class LaunchSettings:
 
     output_root: str
     """Absolute directory; every attempt gets ``SERVICE_UID/REVISION/INSTANCE-ATTEMPT`` in it."""
+    bundles: Bundles = field(default_factory=Bundles)
+    """What images mean."""
     vault: SecretStore
     """Where variables get their values that come from secrets."""
     memory_bytes: int | None = None
@@ -55,7 +58,7 @@ async def spec_of(
 
     Raises:
         InvalidArgument: Its service account has no account's name (it was checked when it was made).
-        FailedPrecondition: A secret that it names does not exist any more.
+        FailedPrecondition: A secret that it names, or its bundle, does not exist any more.
         Unavailable: The environment of its service account cannot be had right now.
 
     """
@@ -64,19 +67,20 @@ async def spec_of(
     identity = await settings.environments.environment(key.project, key.location, revision.service_account)
     place, attempt = resident.place, resident.instance.attempt
     secret = await secret_variables.values_of(settings.vault, container, key.project)
+    program = images.program_of(container, settings.bundles, settings.environment.get("PATH", ""))
     return AttemptSpec(
         id=resident.attempt_id,
         group=f"{place.service_uid}/{place.revision}",
         parallelism=PARALLELISM,
-        argv=(*container.command, *container.args),
+        argv=program.argv,
         env={
-            **under({**settings.environment, **identity}, {**_own(container), **secret}),
+            **under({**settings.environment, **identity, **program.variables}, {**_own(container), **secret}),
             "PORT": str(resident.instance.port),
             "K_SERVICE": revision.service,
             "K_REVISION": place.revision,
             "K_CONFIGURATION": revision.service,
         },
-        cwd=container.working_dir or settings.working_dir,
+        cwd=program.cwd or settings.working_dir,
         timeout=None,
         grace=settings.grace,
         output=output_directory(settings.output_root, place, attempt),

@@ -10,7 +10,7 @@ from jubako.boxes.services.rows import ServiceKey
 from jubako.core.errors import FailedPrecondition, Unavailable
 from jubako.identity import secret_variables
 from jubako.store.port import Store
-from jubako.wire import codec
+from jubako.wire import codec, images
 from jubako.wire.quantities import in_gib, memory_of
 from jubako.wire.run_types import Container
 
@@ -55,11 +55,7 @@ class Starter:
                 )
 
     async def _check(self, key: ServiceKey, revision: str, container: Container) -> None:
-        if container.image:
-            raise FailedPrecondition(
-                f"Revision {revision!r} has the image {container.image!r}, and this version of Jubako cannot run "
-                "images: deploy the service with an empty image and a command, which runs as a local process."
-            )
+        images.pinned(container, self._settings.bundles)
         asked, there = memory_of(container), self._settings.memory_bytes
         if asked is not None and there is not None and asked > there:
             raise FailedPrecondition(

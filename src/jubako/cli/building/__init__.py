@@ -1,0 +1,1 @@
+"""``jubako build`` and ``--source``: a directory becomes a bundle."""
