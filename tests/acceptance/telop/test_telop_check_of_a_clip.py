@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from jubako_apps.telop.pipeline import FileReader, RealStages
 from jubako_apps.telop.receptions import Reception, Stage
 from jubako_apps.telop.settings import Settings
 from jubako_apps.telop.tasks import EXIT_DATA, run
+from jubako_apps.telop.telops import Telop, telop_to_json
 from jubako_apps.telop.wishes import Refused, wish_from
-from jubako_sdk import Sink, get_json, sink
+from jubako_sdk import Sink, get_json, put_json, sink
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,54 @@ def test_a_clip_with_its_script_gives_its_errors_and_the_same_bytes_again(tmp_pa
     assert do(tmp_path, reception, "ocr", tasks=1, TELOP_AGAIN="1") == [0]
     assert do(tmp_path, reception, "report", TELOP_AGAIN="1") == [0]
     assert results(sink(str(tmp_path))) == before
+
+
+def read_already(place: Path, reception: Reception, clips: Path) -> None:
+    """Publish the clip's captions as they are, without reading them."""
+    truth = json.loads((clips / f"{reception.language}.truth.json").read_text("utf-8"))
+    read = [
+        Telop(
+            id=8 * number, segment=0, lane=0, start=one["start"], end=one["end"], open_end=False,
+            text=one["text"], confidence=1.0, box=tuple(one["box"]),
+        )
+        for number, one in enumerate(truth["telops"])
+    ]  # fmt: skip
+    for segment in range(reception.segments):
+        telops = [telop_to_json(one) for one in read] if segment == 0 else []
+        name = receptions.result_name(reception.id, "ocr", segment)
+        put_json(sink(str(place)), name, {"segment": segment, "telops": telops, "damaged": []})
+
+
+def shifted(script: str, seconds: float) -> str:
+    def later(time: re.Match[str]) -> str:
+        minutes, rest = divmod(int(time[2]) * 60 + float(time[3].replace(",", ".")) + seconds, 60)
+        return f"{time[1]}:{int(minutes):02d}:{rest:06.3f}".replace(".", ",")
+
+    return re.sub(r"(\d\d):(\d\d):(\d\d,\d{3})", later, script)
+
+
+@pytest.mark.parametrize("kind", ["as it is", "three seconds late", "plain text"])
+def test_a_script_in_an_old_encoding_with_wrong_times_or_none_finds_what_the_right_one_finds(
+    tmp_path, clips, kind
+):
+    text = (clips / "ja.srt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not re.match(r"\d+$|.* --> ", line)]
+    given = {
+        "as it is": ("a.srt", text),
+        "three seconds late": ("a.srt", shifted(text, 3.0)),
+        "plain text": ("a.txt", "\n".join(lines)),
+    }
+    name, told = given[kind]
+    (tmp_path / name).write_bytes(told.encode("cp932"))
+    reception = receive(tmp_path / "out", clips / "ja.mp4", language="ja", script=str(tmp_path / name))
+    read_already(tmp_path / "out", reception, clips)
+    assert do(tmp_path / "out", reception, "speech") == [0]
+    assert do(tmp_path / "out", reception, "report") == [0]
+    report = get_json(sink(str(tmp_path / "out")), f"receptions/{reception.id}/report.json")
+    truth = json.loads((clips / "ja.truth.json").read_text("utf-8"))
+    kinds = sorted({"doubled": "extra"}.get(error["kind"], error["kind"]) for error in truth["errors"])
+    assert sorted(finding["kind"] for finding in report["findings"]) == kinds
+    assert report["speech"]["offset"] == pytest.approx(-3.0 if kind == "three seconds late" else 0.0, abs=0.6)
 
 
 @pytest.mark.parametrize(
