@@ -29,7 +29,7 @@ from jubako.wire.discovery_routes import DiscoveryRoutes
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
-from jubako.wire.grpc_door import GrpcDoor
+from jubako.wire.grpc_door import Checks, GrpcDoor
 from jubako.wire.listener import Listener
 from jubako.wire.origins import Origins
 from jubako.wire.outbound import Outbound
@@ -114,7 +114,10 @@ class House:
             api_hosts=frozenset(host for api in served for host in api.hosts),
         )
         grpc = GrpcDoor(
-            served, access, access, ground.events, partial(socket_in, ground.sockets, "grpc.sock")
+            served,
+            Checks(access=access, callers=access, is_ours=doors.origins.answers_to),
+            ground.events,
+            partial(socket_in, ground.sockets, "grpc.sock"),
         )
         inside = Inside(http=self._accept_http, h2=grpc.accept)
         connect = connect_door(ground, identities, services.gateway, inside, dial)

@@ -6,6 +6,7 @@ only does not pay for it.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,21 @@ from jubako.core.errors import Unavailable
 from jubako.core.events import Events
 from jubako.wire.dispatch import Access
 from jubako.wire.front import Callers
+from jubako.wire.h2_calls import PREFACE, Calls, IsOurs, Unacceptable
 from jubako.wire.method import Api
-from jubako.wire.splice import Splice
+from jubako.wire.splice import Open, Splice
 
 if TYPE_CHECKING:
     from jubako.wire.grpc_server import GrpcServer
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""Source: RFC 9113, 3.4."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Who may call, by what name."""
+
+    access: Access
+    callers: Callers
+    is_ours: IsOurs
 
 
 class GrpcDoor:
@@ -32,15 +40,13 @@ class GrpcDoor:
     def __init__(
         self,
         apis: Sequence[Api],
-        access: Access,
-        callers: Callers,
+        checks: Checks,
         events: Events,
         socket: Callable[[], Path],
     ) -> None:
         """``socket()`` returns where to listen, in a directory of ours alone, or raises Unavailable."""
         self._apis = apis
-        self._access = access
-        self._callers = callers
+        self._checks = checks
         self._events = events
         self._socket = socket
         self._path = Path()
@@ -51,7 +57,7 @@ class GrpcDoor:
 
     def accept(self) -> asyncio.Protocol:
         """See listener.Door."""
-        return Splice(self._open, self._splices)
+        return _Checked(self._open, self._splices, Calls(self._checks.is_ours))
 
     async def close(self, grace: timedelta) -> None:
         """See listener.Door."""
@@ -86,7 +92,9 @@ class GrpcDoor:
             if self._server is not None:
                 return
             module = await asyncio.to_thread(_load)
-            ports = module.Ports(access=self._access, callers=self._callers, events=self._events)
+            ports = module.Ports(
+                access=self._checks.access, callers=self._checks.callers, events=self._events
+            )
             server = module.GrpcServer(self._apis, ports)
             try:
                 self._path = self._socket()
@@ -102,6 +110,24 @@ class GrpcDoor:
         if server is not None:
             await server.close(grace)
             self._path.unlink(missing_ok=True)
+
+
+class _Checked(Splice):
+    """A splice that looks at the calls before the server does."""
+
+    def __init__(self, open_peer: Open, splices: set[Splice], calls: Calls) -> None:
+        super().__init__(open_peer, splices)
+        self._calls = calls
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        try:
+            passed = self._calls.read(data)
+        except Unacceptable:
+            self.abort()
+            return
+        if passed:
+            super().data_received(passed)
 
 
 def _load() -> Any:  # noqa: ANN401 - a module

@@ -24,6 +24,7 @@ from jubako.wire.errors import CODE_NUMBER
 from jubako.wire.front import HEAD_MAX, Callers, idempotency_key
 from jubako.wire.google_types import ListOperationsRequest
 from jubako.wire.grpc_status import shortened, status_of
+from jubako.wire.h2_calls import REFUSED
 from jubako.wire.method import Api, Caller, Method
 from jubako.wire.resources import resource_of_request
 from jubako.wire.schema import Message
@@ -126,7 +127,7 @@ class GrpcServer:
     ) -> bytes | JubakoError:
         """Return the response's bytes or the error; this is the supervision point of gRPC, see wire/errors.py."""
         try:
-            _refuse_pages(headers)
+            _refuse_strangers(headers)
             caller = await self._ports.callers.caller(headers)
             caller = replace(caller, idempotency_key=idempotency_key(headers))
             request = await _decoded(methods[0], data)
@@ -193,16 +194,17 @@ async def _decoded(method: Method, data: bytes) -> Message:
     return await asyncio.to_thread(decode) if len(data) > BIG_BODY else decode()
 
 
-def _refuse_pages(headers: Mapping[str, str]) -> None:
-    """Refuse what a browser sends: it names the page's origin with every POST, and gRPC has no other verb.
+def _refuse_strangers(headers: Mapping[str, str]) -> None:
+    """Refuse a call by a name that is not ours, and what a browser sends: as over HTTP/1.1 (wire/origins.py).
 
-    The name by which a call reached us (``:authority``) cannot be checked as over HTTP/1.1 and need not be: see
-    docs/explanation/adr/0023-grpc-calls-have-no-name-to-check.md.
+    A browser names the page's origin with every POST, and gRPC has no other verb.
 
     Raises:
-        PermissionDenied: There are headers that browsers set; no gRPC client does.
+        PermissionDenied: The call was marked on its way in, or has headers that browsers set and no gRPC client does.
 
     """
+    if REFUSED in headers:
+        raise PermissionDenied("This server does not answer to the name in the call's :authority.")
     if any(name == "origin" or name.startswith("sec-fetch-") for name in headers):
         raise PermissionDenied("gRPC calls from web pages are refused (Origin or Sec-Fetch header).")
 

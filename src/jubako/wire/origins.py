@@ -43,6 +43,10 @@ class Origins:
                 raise PermissionDenied("Requests from pages of other sites are refused (Origin header).")
         return name
 
+    def answers_to(self, authority: str) -> bool:
+        """Return whether ``authority``, with or without a port, is a name by which this server may be asked."""
+        return self._is_ours(host_name(authority))
+
     def _is_ours(self, name: str) -> bool:
         return name in self._names or any(name.endswith(suffix) and name != suffix for suffix in SUFFIXES)
 

@@ -18,7 +18,7 @@ from jubako.testing.events import RecordedEvents
 from jubako.wire.connect import ConnectDoor, ConnectPorts, Inside
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
-from jubako.wire.grpc_door import PREFACE
+from jubako.wire.h2_calls import PREFACE
 from jubako.wire.logging_methods import LOGGING
 from jubako.wire.method import Api, Caller
 from jubako.wire.origins import Origins

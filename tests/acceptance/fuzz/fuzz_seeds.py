@@ -6,6 +6,7 @@ from pathlib import Path
 from jubako.boxes.jobs.resources import CreateJobRequest, Job
 from jubako.wire import protobuf_codec
 from jubako.wire.google_types import Operation
+from jubako.wire.h2_calls import PREFACE
 from jubako.wire.run_types import Container
 
 WORKFLOWS = Path(__file__).parents[2] / "crash" / "workflow_corpus"
@@ -55,6 +56,15 @@ SEEDS: dict[str, Sequence[bytes]] = {
         b"/computeMetadata/v1/instance/service-accounts/default/token?scopes=a,b",
         b"/computeMetadata/v1/instance/service-accounts/default/identity?audience=a&format=full",
         b"/computeMetadata/v1/?recursive=true",
+    ],
+    "frames": [
+        b"\x01"
+        + PREFACE
+        + bytes.fromhex("000000040000000000 000013010500000001 8386840f28076c6f63616c686f7374400161")
+        + b"\x01b",
+        b"\x01"
+        + PREFACE
+        + bytes.fromhex("000011010400000001 82868441 8cf1e3c2e5f23a6ba0ab90f4ff 0000000000000000 01"),
     ],
     "protobuf": [
         message(0, CreateJobRequest(parent="projects/p/locations/l", job_id="j", job=Job(name="j"))),
@@ -116,6 +126,13 @@ WORDS: dict[str, Sequence[str]] = {
         "101 ",
     ],
     "metadata": ["/computeMetadata/v1/", "recursive=true", "project/", "instance/", "%2F", "%ff", "alt=json"],
+    "frames": [
+        "\\x01\\x04\\x00\\x00\\x00\\x01",
+        "\\x09\\x04\\x00",
+        "\\x3f\\xe1\\x1f",
+        "\\xbe",
+        "\\x41\\x09localhost",
+    ],
     "protobuf": ["\\x0a\\xff", "\\xff\\xff\\xff\\xff\\x0f", "type.googleapis.com/", "\\x80"],
     "json": [
         "{",

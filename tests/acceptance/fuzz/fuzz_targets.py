@@ -31,6 +31,7 @@ with atheris.instrument_imports(include=["jubako", "uvicorn.protocols"]):
     from jubako.telemetry import log_filter
     from jubako.wire import codec, protobuf_codec
     from jubako.wire.connection import Broken, Connection, TooLarge
+    from jubako.wire.h2_calls import REFUSED, Calls, Unacceptable
     from jubako.wire.http import HttpRequest
 
 REQUESTS: list[Any] = [
@@ -136,6 +137,17 @@ def cli_filters(data: bytes) -> None:
         is_named(error)
 
 
+def frames(data: bytes) -> None:
+    """What a client of gRPC says."""
+    calls, passed = Calls(lambda name: name == "localhost"), b""
+    try:
+        for piece in pieces_of(data):
+            passed += calls.read(piece)
+    except Unacceptable as error:
+        is_named(error)
+    assert REFUSED.encode() in passed or data[1:].startswith(passed)
+
+
 class MetadataTarget:
     """Requests to the metadata server of a program."""
 
@@ -181,6 +193,7 @@ TARGETS: dict[str, Callable[[], Callable[[bytes], None]]] = {
     "port": PortTarget,
     "answer": AnswerTarget,
     "metadata": MetadataTarget,
+    "frames": lambda: frames,
     "protobuf": lambda: protobuf,
     "json": lambda: json,
     "workflow": lambda: workflow,

@@ -27,6 +27,7 @@ TARGETS = [
     "list-filter",
     "cli-filter",
     "metadata",
+    "frames",
 ]
 GROWTH_MAX_MB = 200
 """From the end of the seeds to the last run; the corpus that the fuzzer keeps is a part of it."""

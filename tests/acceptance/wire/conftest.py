@@ -28,7 +28,7 @@ from jubako.wire.extras import Extra, Extras
 from jubako.wire.front import Doors, Front
 from jubako.wire.gateway import ServiceCall, ServiceName
 from jubako.wire.google_types import LaunchStage, Operation
-from jubako.wire.grpc_door import GrpcDoor
+from jubako.wire.grpc_door import Checks, GrpcDoor
 from jubako.wire.http import HttpRequest, HttpResponse, StreamedResponse
 from jubako.wire.listener import Listener
 from jubako.wire.method import Api, Caller
@@ -164,8 +164,10 @@ class Place:
 
     def grpc(self, socket: Path, apis: list[Api] | None = None) -> GrpcDoor:
         """What serves the same jobs over gRPC."""
-        callers, access = self.doors.callers, OpenAccess()
-        return GrpcDoor(self.apis if apis is None else apis, access, callers, self.events, lambda: socket)
+        checks = Checks(
+            access=OpenAccess(), callers=self.doors.callers, is_ours=self.doors.origins.answers_to
+        )
+        return GrpcDoor(self.apis if apis is None else apis, checks, self.events, lambda: socket)
 
 
 async def whoami(request: HttpRequest, variables: Mapping[str, str], caller: Caller) -> HttpResponse:

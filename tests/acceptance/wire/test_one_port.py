@@ -12,7 +12,7 @@ from jubako.boxes.jobs.resources import CreateJobRequest, GetJobRequest, Job
 from jubako.wire import sniffer
 from jubako.wire.body import BODY_MAX
 from jubako.wire.front import Front
-from jubako.wire.grpc_door import PREFACE
+from jubako.wire.h2_calls import PREFACE
 from jubako.wire.listener import Listener
 from jubako.wire.method import Api
 from jubako.wire.protobuf_codec import encode
@@ -162,6 +162,37 @@ async def test_web_pages_may_not_call_grpc(port, place, header: tuple[str, str])
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert not place.jobs.jobs
         assert await create(request, timeout=20)
+
+
+AUTHORITIES = [
+    "evil.example",
+    "evil.example:8123",
+    "localhost.evil.example",
+    "googleapis.com.evil.example",
+    "127.0.0.2",
+]
+
+
+@pytest.mark.parametrize("authority", AUTHORITIES)
+async def test_a_call_by_a_foreign_name_is_refused(port, place, authority: str) -> None:
+    request = encode(CreateJobRequest(parent="projects/p/locations/l", job_id="j", job=Job()))
+    options = [("grpc.default_authority", authority)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        create = channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await create(request, timeout=20)
+            assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert ":authority" in (refused.value.details() or "")
+        assert not place.jobs.jobs
+
+
+@pytest.mark.parametrize("authority", ["localhost", "LOCALHOST:1", "[::1]:8123", "us-run.googleapis.com"])
+async def test_a_call_by_a_name_of_ours_is_answered(port, authority: str) -> None:
+    request = encode(CreateJobRequest(parent="projects/p/locations/l", job_id="j", job=Job()))
+    options = [("grpc.default_authority", authority)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        assert await channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")(request, timeout=20)
 
 
 LENGTH = f"content-length: {len(PREFACE + SETTINGS)}\r\n".encode()
