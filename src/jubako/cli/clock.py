@@ -52,12 +52,20 @@ def advance_clock(args: argparse.Namespace, context: Context) -> int:
     return OK
 
 
+def ahead(text: str) -> str:
+    """Return a duration such as ``31449600.5s`` as ``364 days``, ``1 day 2:03:04`` or ``0:00:07``."""
+    rest = timedelta(seconds=max(round(float(text.removesuffix("s"))), 0))
+    days, time = rest.days, str(rest - timedelta(days=rest.days))
+    told = [f"{days:,} day{'s' if days > 1 else ''}"] if days else []
+    return " ".join(told + ([] if days and time == "0:00:00" else [time]))
+
+
 def _told(clock: dict[str, Any], terminal: Terminal) -> Iterator[str]:
     yield terminal.paint(clock["now"], "bold")
     yield {
         "real": "  as the machine's clock",
-        "virtual": f"  {clock['ahead']} ahead; jumps by itself when nothing real is under way",
-        "manual": f"  {clock['ahead']} ahead; jumps when told: jubako clock advance 30d",
+        "virtual": f"  {ahead(clock['ahead'])} ahead; jumps by itself when nothing real is under way",
+        "manual": f"  {ahead(clock['ahead'])} ahead; jumps when told: jubako clock advance 30d",
     }[clock["mode"]]
     if "nextDue" in clock:
         yield f"  next due: {clock['nextDue']}"

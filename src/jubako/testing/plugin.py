@@ -33,6 +33,7 @@ def workflow(request: pytest.FixtureRequest) -> "LoadWorkflow":
     folder = request.path.parent
 
     def load(source: str | Path, *, env: Mapping[str, str] | None = None) -> WorkflowUnderTest:
+        __tracebackhide__ = True
         if isinstance(source, str) and "\n" in source:
             return WorkflowUnderTest(source, env=env)
         return WorkflowUnderTest.of_file(folder / source, env=env)

@@ -16,13 +16,23 @@ def alone(program: Program, name: str, given: Iterable[str]) -> Program:
 
     Raises:
         LookupError: There is none of this name.
+        TypeError: It needs other arguments.
 
     """
     unit = program.units.get(name)
     if unit is None or name == "main":
         known = ", ".join(sorted(set(program.units) - {"main"})) or "none"
         raise LookupError(f"there is no subworkflow {name}; there are: {known}")
-    call = {"call": name, "args": {one: f"${{args.{one}}}" for one in given}, "result": "result"}
+    names = list(given)
+    missing = [one for one, default in unit.params.items() if default is None and one not in names]
+    if missing or set(names) - set(unit.params):
+        takes = ", ".join(
+            one if default is None else f"{one} (optional)" for one, default in unit.params.items()
+        )
+        raise TypeError(
+            f"subworkflow {name} takes {takes or 'no arguments'}; given: {', '.join(names) or 'none'}"
+        )
+    call = {"call": name, "args": {one: f"${{args.{one}}}" for one in names}, "result": "result"}
     source = {
         "main": {"params": ["args"], "steps": [{CALL: call}, {"done": {"return": "${result}"}}]},
         name: {"params": [{one: None} for one in unit.params], "steps": [{"x": {"return": None}}]},

@@ -16,7 +16,7 @@
 import heapq
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -31,6 +31,7 @@ from jubako.boxes.workflows.language import (
     EffectFailed,
     EffectKind,
     Program,
+    SourceRefused,
     Start,
     State,
     Status,
@@ -41,7 +42,10 @@ from jubako.boxes.workflows.language import (
 from jubako.boxes.workflows.language.program import Operation, Unit, Where
 from jubako.boxes.workflows.messages import failure_map, url_of
 from jubako.core.timestamps import EPOCH
+from jubako.testing.stubs import Answer, Stub
 from jubako.testing.subworkflows import alone, inside
+
+__all__ = ["Answer", "Called", "MissingStub", "Run", "WorkflowFailed", "WorkflowUnderTest"]
 
 Outcome = EffectDone | EffectFailed
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,33 +59,6 @@ class MissingStub(AssertionError):
 
 class WorkflowFailed(AssertionError):
     """``run.result`` was asked for, but the execution failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a stub does."""
-
-    returns: Any = None
-    code: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    raises: str | None = None
-    """Tag of an error instead: ``ConnectionError``, ``TimeoutError``, ``OperationError``, ..."""
-    after: float = 0.0
-    """Virtual seconds until it answers."""
-
-
-@dataclass(slots=True)
-class Stub:
-    """Answers for the calls that match."""
-
-    function: str
-    """Pattern of a connector's name, or the method of an HTTP call."""
-    url: str
-    answers: list[Answer]
-
-    def next(self) -> Answer:
-        """Return the next answer."""
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +98,10 @@ class Run:
             WorkflowFailed: It returned none; the message says why.
 
         """
+        __tracebackhide__ = True
         if self.state != Status.SUCCEEDED:
-            raise WorkflowFailed(
-                f"{self.context} ({json.dumps(self.error, ensure_ascii=False, default=repr)})"
-            )
+            payload = json.dumps(self.error, ensure_ascii=False, default=repr, separators=(",", ":"))
+            raise WorkflowFailed(self.context if payload in self.context else f"{self.context} ({payload})")
         return self.value
 
     def calls(self, function: str) -> list[Called]:
@@ -154,8 +131,18 @@ class WorkflowUnderTest:
 
     @classmethod
     def of_file(cls, path: str | Path, *, env: Mapping[str, str] | None = None) -> Self:
-        """Return the workflow of a file."""
-        return cls(Path(path).read_text("utf-8"), env=env)
+        """Return the workflow of a file.
+
+        Raises:
+            SourceRefused: It is no workflow; its notes name the file.
+
+        """
+        __tracebackhide__ = True
+        try:
+            return cls(Path(path).read_text("utf-8"), env=env)
+        except SourceRefused as refused:
+            refused.add_note(f"in {path}")
+            raise
 
     def http(self, method: str, url: str, *answers: Answer, **answer: Any) -> Self:  # noqa: ANN401
         """Answer HTTP calls whose method and URL (query included) match; ``*`` stands for anything.
@@ -182,6 +169,7 @@ class WorkflowUnderTest:
             MissingStub: It called something without a stub.
 
         """
+        __tracebackhide__ = True
         return _Execution(self._program, argument, self._answer).run()
 
     def run_subworkflow(self, name: str, **given: Any) -> Run:  # noqa: ANN401 - any values of the language
@@ -189,14 +177,17 @@ class WorkflowUnderTest:
 
         Raises:
             LookupError: There is no such subworkflow.
+            TypeError: It takes other arguments.
             MissingStub: It called something without a stub.
 
         """
+        __tracebackhide__ = True
         run = _Execution(alone(self._program, name, given), given, self._answer).run()
         return replace(run, trace=[own for path in run.trace if (own := inside(path, name)) is not None])
 
     def _answer(self, effect: Effect, elapsed: float) -> tuple[float, Outcome]:
         """Return after how many seconds an effect has which outcome."""
+        __tracebackhide__ = True
         match effect.kind:
             case EffectKind.HTTP:
                 return self._answer_http(effect)
@@ -224,6 +215,7 @@ class WorkflowUnderTest:
         return None
 
     def _answer_http(self, effect: Effect) -> tuple[float, Outcome]:
+        __tracebackhide__ = True
         method, url = effect.args["method"], url_of(effect.args)
         for stub in self._http:
             if fnmatchcase(method, stub.function) and fnmatchcase(url, stub.url):
@@ -234,6 +226,7 @@ class WorkflowUnderTest:
         )
 
     def _answer_connector(self, effect: Effect) -> tuple[float, Outcome]:
+        __tracebackhide__ = True
         for stub in self._connectors:
             if fnmatchcase(effect.function, stub.function):
                 answer = stub.next()
@@ -320,6 +313,7 @@ class _Execution:
 
     def run(self) -> Run:
         """Return how it went."""
+        __tracebackhide__ = True
         self._take(advance(self._program, self._state, Start())[1])
         while self._state.status is Status.ACTIVE:
             assert self._queue, "the execution waits for nothing: a bug of the machine"
@@ -341,6 +335,7 @@ class _Execution:
         )
 
     def _take(self, effects: Sequence[Effect]) -> None:
+        __tracebackhide__ = True
         for effect in effects:
             if effect.kind is EffectKind.ABANDON:
                 continue

@@ -82,6 +82,8 @@ async def test_all_calls_are_told_with_arguments_and_answers(house: Any) -> None
     assert by["inner", "BEGUN"]["begun"] == {"namedArgs": {"n": 1}}
     assert by["inner", "SUCCEEDED"]["succeeded"]["response"] == "2"
     assert by["inner", "SUCCEEDED"]["callee"] == "sub"
+    assert by["upper", "BEGUN"]["begun"] == {"namedArgs": {"source": "a"}}
+    assert by["upper", "SUCCEEDED"]["succeeded"]["response"] == '"A"'
     assert by["careful", "BEGUN"]["begun"]["namedArgs"]["headers"] == {"Authorization": "REDACTED"}
     assert "503" in by["careful", "EXCEPTION_RAISED"]["exceptionRaised"]["exception"]
     assert by["nap", "SUCCEEDED"]["succeeded"]["callStartTime"] < by["nap", "SUCCEEDED"]["activityTime"]
@@ -113,3 +115,28 @@ async def test_the_workflows_level_holds_unless_the_execution_says_another(house
     assert begun.call_log_level is Level.LOG_ALL_CALLS
     await house.until_final(begun)
     assert told(await entries(house)) == [("a", "BEGUN"), ("a", "SUCCEEDED")]
+
+
+async def test_a_computed_call_that_waits_for_an_argument_or_fails_is_told_once(house: Any) -> None:
+    source = """
+    - soon: {call: text.substring, args: {source: "${uuid.generate()}", start: 0, end: 8}, result: a}
+    - bad:
+        try: {call: text.substring, args: {source: abc, start: 0, end: 8}}
+        except: {as: e, steps: [{mend: {assign: [{x: 1}]}}]}
+    - done: {return: "${len(a)}"}
+    """
+    await house.deploy(source)
+    given = Execution(call_log_level=Level.LOG_ALL_CALLS)
+    begun = await house.executions.create(CreateExecutionRequest(parent=PARENT, execution=given), LOCAL)
+    assert (await house.until_final(begun)).result == "8"
+    found = await entries(house)
+    assert told(found) == [
+        ("bad", "BEGUN"),
+        ("bad", "EXCEPTION_HANDLED"),
+        ("bad", "EXCEPTION_RAISED"),
+        ("soon", "BEGUN"),
+        ("soon", "SUCCEEDED"),
+    ]
+    by = {(entry["step"], entry["state"]): entry for entry in found}
+    assert len(by["soon", "BEGUN"]["begun"]["namedArgs"]["source"]) == 36
+    assert by["bad", "BEGUN"]["begun"] == {"namedArgs": {"source": "abc", "start": 0, "end": 8}}

@@ -1,7 +1,7 @@
 """Call logging: which calls a traced program makes, and how they end.
 
-1. Only call steps are told, not calls inside of expressions. Of a library function that is computed on the spot begin
-   and end are told, not its values.
+1. Only call steps are told, not calls inside of expressions. A library function that is computed on the spot is
+   computed twice then: its values are nowhere else.
 2. The entries of a turn are committed with it. After a restart the calls under way are known again from the state;
    their beginnings were told before.
 
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
-from jubako.boxes.workflows.language.operations import CALL_KEY
+from jubako.boxes.workflows.language.errors import Raised
+from jubako.boxes.workflows.language.operations import CALL_KEY, WORK
 from jubako.boxes.workflows.language.program import Program, Suspend
 from jubako.boxes.workflows.language.state import Frame, State
 from jubako.boxes.workflows.language.values import to_data
@@ -52,6 +52,7 @@ class CallRecorder(StepRecorder):
     def __init__(self, program: Program, level: Level) -> None:
         """Only exceptions are told at LOG_ERRORS_ONLY."""
         super().__init__(program)
+        self._units = program.units
         self._tells_all = level is Level.LOG_ALL_CALLS
         self._events: list[CallEvent] = []
         self._callees: dict[int, str] = {}
@@ -87,10 +88,28 @@ class CallRecorder(StepRecorder):
         super().before(machine, frame, pc)
         top = self._open[machine.thread.name]
         if top and top[-1].entry.type in _CALLS and top[-1].entry.id not in self._callees:
-            callee = self._callees[top[-1].entry.id] = frame.unit.wheres[pc].callee
-            known = FUNCTIONS.get(callee)
-            if callee not in self._routines and known is not None and known.kind is Kind.PURE:
-                self._tell("BEGUN", top[-1].entry, {"begun": {}})
+            self._callees[top[-1].entry.id] = frame.unit.wheres[pc].callee
+            self._compute(machine, frame, pc, top[-1].entry)
+
+    def _compute(self, machine: "Machine", frame: Frame, pc: int, entry: Entry) -> None:
+        """Tell the beginning of a call that is computed on the spot; nothing of the machine changes by it."""
+        work = getattr(self._units[frame.unit.name].code[pc], WORK, None)
+        if work is None or not self._tells_all:
+            return
+        spent = machine.state.work
+        given: dict[str, Any] = {}
+        arguments, answer = work
+        try:
+            given = arguments(frame)
+            self._answers[entry.id] = answer(given)
+        except Suspend:  # an argument waits for an answer; the operation comes again with it
+            del self._callees[entry.id]
+            return
+        except Raised:  # the operation itself will raise it
+            pass
+        finally:
+            machine.state.work = spent
+        self._tell("BEGUN", entry, {"begun": {"namedArgs": _arguments(given)}})
 
     def asked(self, machine: "Machine", frame: Frame, pc: int, question: Suspend) -> None:
         """See Tracer."""

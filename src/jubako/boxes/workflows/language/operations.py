@@ -75,6 +75,10 @@ def call(function: str, args: dict[str, Value], result: Store | None, after: int
     return run
 
 
+WORK = "work"
+"""Attribute of an operation that computes: how it gets its arguments and their value, for whoever logs calls."""
+
+
 def compute(function: str, args: dict[str, Value], result: Store | None, after: int) -> Operation:
     """Run a pure library function as a step."""
     known = FUNCTIONS[function]
@@ -83,16 +87,23 @@ def compute(function: str, args: dict[str, Value], result: Store | None, after: 
     assert run_function is not None
     parameters = known.parameters
 
+    def arguments(frame: Frame) -> dict[str, Data]:
+        return {name: value(frame) for name, value in args.items()}
+
+    def answer(given: dict[str, Data]) -> Data:
+        return run_function(*[given.get(name, default) for name, default in parameters.items()])
+
     def run(machine: "Machine", frame: Frame) -> int:
         machine.state.steps += not frame.memo
-        given = {name: value(frame) for name, value in args.items()}
-        value = run_function(*[given.get(name, default) for name, default in parameters.items()])
+        given = arguments(frame)
+        value = answer(given)
         machine.state.spend(sum(map(extent, given.values())) + extent(value))
         if result is not None:
             result(machine.state, frame, value)
         frame.memo.clear()
         return after
 
+    run.__dict__[WORK] = arguments, answer
     return run
 
 
