@@ -1,10 +1,14 @@
-"""One clip checked with OCR and speech in parallel, beside the same work one after another; with the critical path.
+"""One video checked three ways on one server in one run, with the critical path and what bounds it.
 
-Both runs are the deployed application on one server, with the same shards; the sequential run executes the jobs one
-after another with one task at a time. The reception service is up when the clock starts: it waits for videos, and the
-sequential run does not need it.
+1. sequential: captions, speech, report one after another, one task each: what a person would run without a workflow.
+   Every task uses one thread for recognition and one for decoding.
+2. parallel: the workflow with one task for captions beside one for speech.
+3. sharded: the workflow as the reception service starts it, each of the two with as many tasks as there are cores.
 
-Usage: python benchmarks/telop_demo.py [--lang en] [--segment-seconds 10] [--repeat 2] [--cold] [--tasks N]
+The reception service is up when the clock starts: it waits for videos, and the sequential run does not need it.
+Processor seconds are those of the whole machine, so it must be quiet.
+
+Usage: python benchmarks/telop_demo.py [--lang en] [--times 1] [--segment-seconds 10] [--repeat 1] [--cold] [--parts]
 """
 
 import argparse
@@ -12,43 +16,90 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jubako.testing.server import PARENT, ServerProcess
 from jubako.testing.telop import JOBS, TelopOnServer
+from jubako_apps.telop import media
+from telop_hour import repeated
+from telop_parts import parts_of
 
 LOOK_S = 0.2
 """Asking more often would itself take from the two cores."""
 
 CLIPS = Path(__file__).parents[1] / "src/jubako_apps/telop/clips"
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def parallel(telop: TelopOnServer, video: Path, **fields: object) -> tuple[float, dict[str, Any], float]:
-    """Return the seconds of a reception from request to result, the reception, and when it was asked for."""
-    telop.wake()
-    asked, began = time.time(), time.perf_counter()
+@dataclass(frozen=True)
+class Spent:
+    """Wall time and processor time, both in seconds."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s ({self.cpu:.1f} CPU s)"
+
+
+def spent(work: Callable[[], Any]) -> Spent:
+    """Do ``work`` and return what it took."""
+    began, busy = time.perf_counter(), machine_s()
+    work()
+    return Spent(time.perf_counter() - began, machine_s() - busy)
+
+
+def machine_s() -> float:
+    """Return the processor seconds of the whole machine since it was started."""
+    user, nice, system = Path("/proc/stat").read_text("ascii").split()[1:4]
+    return (int(user) + int(nice) + int(system)) / TICKS
+
+
+def sharded(telop: TelopOnServer, video: Path, **fields: object) -> dict[str, Any]:
+    """Hand in the video and return the reception when it is done."""
     view = telop.submit(video, **fields)
     while view["state"] not in {"SUCCEEDED", "FAILED"}:
         threading.Event().wait(LOOK_S)
         view = telop.look(view["id"])
     assert view["state"] == "SUCCEEDED", view
-    return time.perf_counter() - began, view, asked
+    return view
+
+
+def parallel(telop: TelopOnServer, view: dict[str, Any]) -> None:
+    """Run the same workflow with one task for each branch."""
+    telop.forget_results(view["id"])
+    argument = {
+        "reception": view["id"],
+        "segments": view["segments"],
+        "ocr_tasks": 1,
+        "speech_tasks": 1,
+        "output_uri": f"file://{telop.output}",
+    }
+    telop.run_workflow(argument)
+
+
+def sequential(telop: TelopOnServer, view: dict[str, Any]) -> dict[str, Spent]:
+    """Return what each job takes, run alone as one task."""
+    telop.forget_results(view["id"])
+    return {
+        stage: spent(lambda name=name: telop.run_job(name, view["id"], taskCount=1))  # type: ignore[misc]
+        for name, stage in JOBS.items()
+    }
 
 
 def critical_path(telop: TelopOnServer, asked: float, seconds: float) -> str:
-    """Name what the parallel run waited for, from the executions' own times."""
-    spans = {job: span(telop, job) for job in JOBS}
-    last = max(("telop-ocr", "telop-speech"), key=lambda job: spans[job][1])
-    start, end = spans[last]
-    report = spans["telop-report"]
-    other = next(job for job in ("telop-ocr", "telop-speech") if job != last)
+    """Name what the newest run of the workflow waited for, from the executions' own times."""
+    spans = {stage: span(telop, job) for job, stage in JOBS.items()}
+    last, other = sorted(("ocr", "speech"), key=lambda stage: -spans[stage][1])
+    (start, end), report = spans[last], spans["report"]
     return (
-        f"critical path: start {start - asked:.2f} s, {last} {end - start:.2f} s "
-        f"({other} was ready {end - spans[other][1]:.2f} s before), between {report[0] - end:.2f} s, "
-        f"report {report[1] - report[0]:.2f} s, end {asked + seconds - report[1]:.2f} s"
+        f"start {start - asked:.2f} s, {last} {end - start:.2f} s ({other} was ready {end - spans[other][1]:.2f} s "
+        f"before), between {report[0] - end:.2f} s, report {report[1] - report[0]:.2f} s, "
+        f"end {asked + seconds - report[1]:.2f} s"
     )
 
 
@@ -62,52 +113,57 @@ def instant(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def sequential(telop: TelopOnServer, view: dict[str, Any], tasks: int) -> dict[str, float]:
-    """Return the seconds of each job, run alone, one task at a time."""
-    telop.forget_results(view["id"])
-    seconds = {}
-    for name, stage in JOBS.items():
-        job = f"/v2/{PARENT}/jobs/{name}"
-        template = telop.server.get(job)["template"]
-        telop.server.call("PATCH", job, {"template": {**template, "parallelism": 1}})
-        began = time.perf_counter()
-        telop.run_job(name, view["id"], taskCount=min(tasks, view["branches"][stage]["total"]))
-        seconds[name] = time.perf_counter() - began
-        telop.server.call("PATCH", job, {"template": template})
-    return seconds
-
-
-def told(view: dict[str, Any], together: float, parts: dict[str, float]) -> Iterator[str]:
-    """Yield the lines of one repetition."""
-    alone = sum(parts.values())
-    each = ", ".join(f"{name.removeprefix('telop-')} {part:.1f}" for name, part in parts.items())
-    yield (
-        f"{view['language']} {view['duration']:.0f} s of video, {view['segments']} segments, {os.cpu_count()} cores: "
-        f"parallel {together:.1f} s, one after another {alone:.1f} s ({each}), ratio {together / alone:.2f}"
+def compared(
+    server: ServerProcess, video: Path, given: argparse.Namespace, fields: dict[str, object]
+) -> None:
+    """Run all three and print what they took."""
+    cores = os.cpu_count() or 1
+    telop = TelopOnServer(server, is_warm=not given.cold, tasks_max=cores)
+    telop.wake()
+    views: list[dict[str, Any]] = []
+    asked = time.time()
+    split = spent(lambda: views.append(sharded(telop, video, **fields)))
+    split_path, view = critical_path(telop, asked, split.wall), views[0]
+    asked = time.time()
+    beside = spent(lambda: parallel(telop, view))
+    beside_path = critical_path(telop, asked, beside.wall)
+    alone = sequential(telop, view)
+    total = Spent(sum(one.wall for one in alone.values()), sum(one.cpu for one in alone.values()))
+    each = ", ".join(f"{stage} {one}" for stage, one in alone.items())
+    factors = ", ".join(f"{stage} {one.wall / view['duration']:.3f}" for stage, one in alone.items())
+    report = alone["report"].wall
+    bound = ((total.wall - report) / cores + report) / total.wall
+    print(
+        f"{view['language']}, {view['duration']:.0f} s of video, {view['segments']} segments, {cores} cores\n"
+        f"sequential {total}: {each}\n"
+        f"  real-time factor: {factors}\n"
+        f"parallel   {beside}, ratio {beside.wall / total.wall:.2f}; {beside_path}\n"
+        f"sharded    {split}, ratio {split.wall / total.wall:.2f}; {split_path}\n"
+        f"  bound: captions and speech on {cores} cores without loss, then the report: {bound:.2f}",
+        flush=True,
     )
-    factors = (f"{name.removeprefix('telop-')} {part / view['duration']:.2f}" for name, part in parts.items())
-    yield f"real-time factor, alone on one task: {', '.join(factors)}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lang", choices=("en", "ja"), default="en")
+    parser.add_argument("--times", type=int, default=1, help="how often the clip is repeated in the video")
     parser.add_argument("--segment-seconds", type=int, default=10)
-    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--cold", action="store_true", help="start every task from nothing")
-    parser.add_argument("--tasks", type=int, default=os.cpu_count(), help="tasks of one job; default: cores")
+    parser.add_argument("--parts", action="store_true", help="also what reading the captions consists of")
     given = parser.parse_args()
     fields: dict[str, object] = {"language": given.lang, "segment_seconds": given.segment_seconds}
     if given.lang == "ja":
         fields["script"] = str(CLIPS / "ja.srt")
     with tempfile.TemporaryDirectory() as folder:
+        video, clip = Path(folder) / f"{given.lang}.mp4", CLIPS / f"{given.lang}.mp4"
+        repeated(clip, video, given.times, media.probe(clip).duration)
         for _ in range(given.repeat):
             with ServerProcess(Path(tempfile.mkdtemp(dir=folder)) / "state") as server:
-                telop = TelopOnServer(server, is_warm=not given.cold, tasks_max=given.tasks)
-                together, view, asked = parallel(telop, CLIPS / f"{given.lang}.mp4", **fields)
-                path = critical_path(telop, asked, together)
-                for line in [*told(view, together, sequential(telop, view, given.tasks)), path]:
-                    print(line, flush=True)
+                compared(server, video, given, fields)
+        if given.parts:
+            print(parts_of(clip))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def minute(path: Path) -> None:
         container.mux(sound.encode(None))
 
 
-def repeated(source: Path, target: Path, times: int) -> None:
-    """Write the packets of ``source`` one after another ``times`` times, without encoding again."""
+def repeated(source: Path, target: Path, times: int, seconds: float = MINUTE) -> None:
+    """Write the packets of ``source``, so many seconds long, ``times`` times without encoding again."""
     with av.open(str(target), "w") as whole:
         streams = None
         for turn in range(times):
@@ -73,9 +73,9 @@ def repeated(source: Path, target: Path, times: int) -> None:
                         stream.index: whole.add_stream_from_template(stream) for stream in part.streams
                     }
                 for packet in part.demux():
-                    if packet.dts is None or not 0 <= packet.pts * packet.time_base < MINUTE:
+                    if packet.dts is None or not 0 <= packet.pts * packet.time_base < seconds:
                         continue
-                    shift = round(turn * MINUTE / packet.time_base)
+                    shift = round(turn * seconds / packet.time_base)
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
                     packet.stream = streams[packet.stream.index]
                     whole.mux(packet)

@@ -1,6 +1,8 @@
 """The telop application on a test's server: deployed by the public API, reached through its reception API."""
 
+import json
 import sys
+import threading
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,15 @@ class TelopOnServer:
             operation = self.server.post(f"/v2/{operation['name']}:wait", {"timeout": "60s"})
         execution: dict[str, Any] = operation["metadata"]
         return execution
+
+    def run_workflow(self, argument: dict[str, Any]) -> None:
+        """Run its workflow by hand, with the argument that `workflow.yaml` names, and wait for its end."""
+        workflow = f"/v1/{PARENT}/workflows/telop-check/executions"
+        execution = self.server.post(workflow, {"argument": json.dumps(argument)})
+        while execution["state"] in {"ACTIVE", "QUEUED"}:
+            threading.Event().wait(0.2)
+            execution = self.server.get(f"/v1/{execution['name']}")
+        assert execution["state"] == "SUCCEEDED", execution
 
 
 def first_seconds(source: Path, target: Path, seconds: float) -> Path:

@@ -52,12 +52,12 @@ def decode_from(
 ) -> Iterator[tuple[float, VideoFrame]]:
     """Yield (time, picture) from the last key frame not after ``t0``, in order of time.
 
-    Pictures that are on screen at no sample ``k / fps`` may be missing.
+    Pictures that are on screen at no sample ``k / fps`` from ``t0`` on may be missing.
     """
     for margin in _SEEK_MARGINS_S:
         # Transport streams are searched by decoding times, which lie before second 0 for what is shown first.
         seek(container, stream, max(0.0, t0 - margin) if margin < math.inf else _BEFORE_ALL_S)
-        timed = in_order(_sampled(container, stream, fps, damage))
+        timed = in_order(_sampled(container, stream, fps, t0, damage))
         first = next(timed, None)
         # Some indexes are built on decoding order and land behind the wish: then start earlier.
         if first is not None and (first[0] <= t0 + TOLERANCE_S or margin == math.inf):
@@ -67,9 +67,9 @@ def decode_from(
 
 
 def _sampled(
-    container: InputContainer, stream: VideoStream, fps: float, damage: Damage | None
+    container: InputContainer, stream: VideoStream, fps: float, t0: float, damage: Damage | None
 ) -> Iterator[tuple[float, VideoFrame]]:
-    sparing = Sparing(container, stream, fps)
+    sparing = Sparing(container, stream, fps, t0)
     source = sparing.packets(packets(container, stream))
     for picture in decoded(container, stream, damage, source):
         sparing.note(picture)

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jubako_apps.telop import ttml
+from jubako_apps.telop.blocks import Span
 from jubako_apps.telop.laying import laid
 from jubako_apps.telop.telops import Transcript, Utterance, Word
 
 KINDS = (".srt", ".vtt", ".ttml", ".xml", ".txt")
-
-Span = tuple[float, float]
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}")

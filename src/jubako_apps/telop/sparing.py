@@ -32,13 +32,14 @@ class Sparing:
         container: The open file.
         stream: Its pictures; their decoder is told what to leave out.
         fps: How many samples a second are looked at, on the grid ``k / fps``.
+        t0: Since when.
 
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, fps: float) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, fps: float, t0: float) -> None:
         self._container = container
         self._decoder = stream.codec_context
-        self._fps = fps
+        self._fps, self._first = fps, ceil(t0 * fps - TOLERANCE_S)
         self._is_safe: bool | None = None if self._decoder.name == "h264" else False
 
     def note(self, picture: VideoFrame) -> None:
@@ -69,5 +70,5 @@ class Sparing:
         """Tell whether a sample falls into the time for which the picture of ``start`` is on screen."""
         later = bisect_right(times, start)
         end = times[later] if later < len(times) else inf
-        sample = ceil((start - TOLERANCE_S) * self._fps - _EPSILON) / self._fps
-        return sample < end - TOLERANCE_S + _EPSILON
+        sample = max(self._first, ceil((start - TOLERANCE_S) * self._fps - _EPSILON))
+        return sample / self._fps < end - TOLERANCE_S + _EPSILON

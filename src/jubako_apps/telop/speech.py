@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jubako_apps.telop import media, voice
-from jubako_apps.telop.blocks import own
+from jubako_apps.telop.blocks import around, span
 from jubako_apps.telop.media import Pcm
 from jubako_apps.telop.recognisers import BUILT_IN, BUILT_IN_LANGUAGES, Recogniser, recogniser
 from jubako_apps.telop.script import parse
@@ -77,16 +77,18 @@ def listen(
 ) -> Transcript:
     """Recognise the sound, or one task's part of it, block by block."""
     utterances: list[Utterance] = []
-    mine = own(part.index, part.count, sound.duration)
+    mine = span(part.index, part.count, sound.duration)
+    near = around(mine, sound.duration)
     between = "" if language in _NO_SPACES else " "
-    for done, block in enumerate(voice.by_block(sound, mine), start=1):
-        for words in filter(None, (recognise(piece, heard, heard_by) for piece, heard in block)):
+    for done, block in enumerate(voice.by_block(sound, near), start=1):
+        own = ((piece, heard) for piece, heard in block if mine[0] <= sum(piece.owned) / 2 < mine[1])
+        for words in filter(None, (recognise(piece, heard, heard_by) for piece, heard in own)):
             text = between.join(word.text for word in words)
             start, end = words[0].start, words[-1].end
             number = len(utterances)
             utterances.append(Utterance(id=number, start=start, end=end, text=text, words=tuple(words)))
         if progress is not None:
-            progress(done / len(mine))
+            progress(done / len(near))
     return Transcript(source="asr", language=language, utterances=tuple(utterances))
 
 

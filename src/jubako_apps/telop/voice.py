@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jubako_apps.telop import media
-from jubako_apps.telop.blocks import BLOCK_S, blocks
+from jubako_apps.telop.blocks import BLOCK_S, NEAR_S, Span, blocks
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
-from jubako_apps.telop.script import Span
 
 OVERLAP_S: Final = 0.5
 
 _AROUND_S: Final = 10.0
-_NEAR_S: Final = 4.0
 _HUSH_S: Final = 0.2
 _STEP_S: Final = 0.02
 _PAUSE_S: Final = 0.3
@@ -177,14 +175,14 @@ def _cut(sound: Sound, number: int) -> float:
         return 0.0
     if number >= blocks(sound.duration):
         return sound.duration
-    first = number * BLOCK_S - _NEAR_S
-    level = levels(sound.between(first, first + 2 * _NEAR_S))
+    first = number * BLOCK_S - NEAR_S
+    level = levels(sound.between(first, first + 2 * NEAR_S))
     width = round(_HUSH_S / _STEP_S)
     if len(level) <= width:
         return math.floor(number * BLOCK_S)
     hush = np.convolve(level, np.ones(width), "valid")
     # Of moments equally quiet the one nearest to the nominal beginning: then silence is cut evenly.
-    away = np.abs(np.arange(len(hush)) + width / 2 - _NEAR_S / _STEP_S)
+    away = np.abs(np.arange(len(hush)) + width / 2 - NEAR_S / _STEP_S)
     best = int(np.lexsort((away, np.round(hush, 3)))[0])
     return round(first + (best + width / 2) * _STEP_S, 3)
 

@@ -180,10 +180,15 @@ def test_listening_is_divided_like_the_pictures_but_no_task_is_idle():
 
 
 @pytest.mark.parametrize(("duration", "count"), [(47.0, 3), (3600.0, 60), (100.0, 4), (5.0, 1)])
-def test_every_block_belongs_to_one_task_and_their_times_cover_the_sound(duration, count):
-    owned = [blocks.own(part, count, duration) for part in range(count)]
-    assert [block for mine in owned for block in mine] == list(range(blocks.blocks(duration)))
+def test_the_times_of_all_tasks_cover_the_sound_once_and_each_looks_at_all_blocks_near_its_own(
+    duration, count
+):
     spans = [blocks.span(part, count, duration) for part in range(count)]
+    for mine in spans:
+        near = blocks.around(mine, duration)
+        assert near.start == 0 or near.start * blocks.BLOCK_S <= mine[0] - blocks.NEAR_S
+        is_last = near.stop == blocks.blocks(duration)
+        assert is_last or near.stop * blocks.BLOCK_S >= mine[1] + blocks.NEAR_S
     assert spans[0][0] == 0.0
     assert spans[-1][1] == duration
     assert all(one[1] == other[0] for one, other in pairwise(spans))
