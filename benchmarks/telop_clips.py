@@ -2,8 +2,8 @@
 
 import io
 import json
-import time
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +17,33 @@ from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.score import score
 from jubako_apps.telop.telops import Telop, Transcript, telop_from_json
 
-CLIPS = Path(jubako_apps.telop.__file__).parent / "clips"
+APP = Path(jubako_apps.telop.__file__).parent
+CLIPS = APP / "clips"
 CASES = (("en", "asr"), ("en", "script"), ("ja", "script"))
 SEGMENT_SECONDS = 15.0
 
 
-def measure(head: str) -> None:
-    """Print the clips' rows under the table's head."""
-    telops = {language: read(language) for language in ("en", "ja")}
-    print(head)
-    for language, source in CASES:
-        truth = json.loads((CLIPS / f"{language}.truth.json").read_text("utf-8"))
-        said = heard(language, source)
-        for mode in THRESHOLDS:
-            result = score(reconcile(telops[language], said, mode), truth)
-            row = f"{result.precision:>10.3f}{result.recall:>8.3f}{result.right_kind:>6}/{result.found}"
-            counts = f"{result.found:>7}{result.missed:>8}{result.wrong:>9}"
-            print(f"{f'{language} clip {source}':17}{mode:11}{row:27}{counts}")
+def files() -> list[Path]:
+    """Return what the rows depend on."""
+    return [*APP.rglob("*.py"), *CLIPS.iterdir(), Path(__file__)]
+
+
+def checked(language: str, source: str) -> dict[str, Any]:
+    """Return the counts of each operating point: of one clip, with its script or with what is recognised."""
+    truth = json.loads((CLIPS / f"{language}.truth.json").read_text("utf-8"))
+    telops, said = read(language), heard(language, source)
+    return {mode: asdict(score(reconcile(telops, said, mode), truth)) for mode in THRESHOLDS}
 
 
 def read(language: str) -> list[Telop]:
     """Read a clip's telops, segment by segment."""
-    truth: dict[str, Any] = json.loads((CLIPS / f"{language}.truth.json").read_text("utf-8"))
-    clip, stages, begun = CLIPS / f"{language}.mp4", RealStages(), time.process_time()
+    clip, stages = CLIPS / f"{language}.mp4", RealStages()
     reception = reception_of(clip, language)
     with redirect_stdout(io.StringIO()):  # the progress lines
         parts: list[Any] = [
             stages.ocr(reception, clip, range(n, reception.segments)) for n in range(reception.segments)
         ]
-    telops = merge([telop_from_json(telop) for telop in part["telops"]] for part in parts)
-    true, found = [t["text"] for t in truth["telops"]], [t.text for t in telops]
-    exact = len({"".join(text.split()) for text in true} & {"".join(text.split()) for text in found})
-    seconds = time.process_time() - begun
-    print(
-        f"{language} clip: {exact} of {len(true)} telops read exactly, {len(found)} read, {seconds:.1f} CPU s"
-    )
-    return telops
+    return merge([telop_from_json(telop) for telop in part["telops"]] for part in parts)
 
 
 def heard(language: str, source: str) -> Transcript:

@@ -1,119 +1,151 @@
-"""Quality of the telop check, as one table: reading, detecting, comparing, and how far its confidence can be trusted.
+"""Quality of the telop check, as one table: comparing, detecting, reading, and how far its confidence can be trusted.
 
-python benchmarks/telop_quality.py                 the reported half: figures only
-python benchmarks/telop_quality.py --half tuned    the half that rules are changed by; ``--remarks`` tells all
-python benchmarks/telop_quality.py --rows text     without the pictures (``pictures``: only them; ``clips``: bundled)
+python benchmarks/telop_quality.py                  the reported half: figures only
+python benchmarks/telop_quality.py --half fresh     the set that no rule has ever met
+python benchmarks/telop_quality.py --half tuned     the half that rules are changed by; ``--remarks`` tells all
+python benchmarks/telop_quality.py --rows text      without the pictures (``pictures``: only them; ``clips``: bundled)
+python benchmarks/telop_quality.py --whisper DIR    Japanese spoken and recognised too, with that faster-whisper model
 
 What is planted, said and shown comes from `telop_sentences` and its neighbours; the same arguments give the same table.
+What was worked out once is kept (`telop_kept`): an interrupted run goes on, a second one is quick.
 """
 
 import argparse
 import shutil
-from collections.abc import Iterator
-from itertools import pairwise
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import telop_clips
 import telop_programmes
+import telop_reading
+import telop_table as table
 from jubako_apps.telop.findings import THRESHOLDS
-from jubako_apps.telop.score import Score
-from jubako_apps.telop.verify import SphinxEar
+from telop_kept import Bar, comparing_files, kept, key
+from telop_pictures import INTERLACED, PROGRESSIVE
 from telop_runs import Material, Outcome, run
 from telop_sentences import Half
-from telop_spoken import spoken
+from telop_spoken import spoken, verifying
 
 NOISES = (("script", 0.0), ("asr", 0.05), ("asr", 0.10))
-BINS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.01)
-HEAD = f"{'transcript':17}{'mode':11}{'precision':>10}{'recall':>8}{'kind':>9}{'found':>7}{'missed':>8}{'made up':>9}"
+ROWS = ("all", "text", "pictures", "clips")
+SLOWEST = 8.0
+"""How much longer a set of pictures takes than one transcript."""
+
+Work = tuple[str, float, Callable[[Callable[[str], None]], Any]]
+"""What it is, its share of the time, and what works it out; told what to say while it does."""
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--half", choices=["tuned", "reported"], default="reported")
-    parser.add_argument("--rows", choices=["all", "text", "pictures", "clips"], default="all")
-    parser.add_argument(
-        "--remarks", action="store_true", help="say what was missed and made up; tuned half only"
-    )
-    arguments = parser.parse_args()
-    if arguments.remarks and arguments.half == "reported":
-        parser.error("what went wrong in the reported half is not looked at: rules would be fitted to it")
-    print(f"{arguments.half} half")
-    if arguments.rows in {"all", "pictures"}:
-        import telop_reading  # noqa: PLC0415 - draws, encodes and reads: only when asked for
-
-        telop_reading.measure(arguments.half, remarks=arguments.remarks)
-    if arguments.rows in {"all", "text"}:
-        print(HEAD)
-        for material in materials(arguments.half):
-            table(material, remarks=arguments.remarks)
-        telop_programmes.measure(arguments.half)
-    if arguments.rows in {"all", "clips"}:
-        telop_clips.measure(HEAD)
-
-
-def materials(half: Half) -> Iterator[Material]:
-    """Yield the rows."""
-    yield from (Material(language="en", source=s, noise=noise, half=half) for s, noise in NOISES)
-    if shutil.which("flite"):
-        said = spoken(half)
-        yield Material(language="en", source="spoken", spoken=said, half=half)
-        yield Material(language="en", source="verified", spoken=said, ear=SphinxEar(said.sound), half=half)
-    yield from (Material(language="ja", source=s, noise=noise, half=half) for s, noise in NOISES)
+    parser.add_argument("--half", choices=get_args(Half), default="reported")
+    parser.add_argument("--rows", choices=ROWS, default="all")
+    parser.add_argument("--whisper", type=Path, help="directory of a faster-whisper model")
+    parser.add_argument("--remarks", action="store_true", help="say what went wrong; tuned half only")
+    given = parser.parse_args()
+    if given.remarks and given.half != "tuned":
+        parser.error("only of the tuned half is it said what went wrong: rules would be fitted to the others")
+    works = {
+        "text": list(texts(given.half, given.whisper)) if given.rows in {"all", "text"} else [],
+        "pictures": list(pictures(given.half)) if given.rows in {"all", "pictures"} else [],
+        "clips": list(clips()) if given.rows in {"all", "clips"} else [],
+    }
+    bar = Bar(sum(share for part in works.values() for _, share, _ in part))
+    done: dict[str, list[tuple[str, Any]]] = {name: [] for name in works}
+    for name, part in works.items():
+        for title, share, make in part:
+            bar.step(title, share)
+            done[name].append((title, make(bar.say)))
+    bar.end()
+    for line in table.lines(given.half, done):
+        print(line)
+    if given.remarks:
+        sys.stdout.writelines(f"    {text}\n" for text in table.remarks(done))
 
 
-def table(material: Material, *, remarks: bool) -> None:
-    """Print one transcript's lines: three operating points, classes, calibration."""
-    for mode in THRESHOLDS:
-        runs = [run(material, seed, mode) for seed in material.seeds]
-        print(f"{material.name:17}{mode:11}{line(summed([one.score for one in runs]))}", flush=True)
-        if mode == "balanced":
-            print(f"    {by_class(runs)}")
-        if mode == "balanced" and remarks:
-            print(
-                "".join(f"    {text}\n" for text in sorted({text for one in runs for text in one.remarks})),
-                end="",
-            )
-        if mode == "sensitive":
-            print(f"    {calibration([(sure, real) for one in runs for _, sure, real in one.sure])}")
-
-
-def line(result: Score) -> str:
-    """Return the columns of one score."""
-    kinds = f"{result.right_kind}/{result.found}"
-    numbers = f"{result.found:>7}{result.missed:>8}{result.wrong:>9}"
-    return f"{result.precision:>10.3f}{result.recall:>8.3f}{kinds:>9}{numbers}"
-
-
-def summed(scores: list[Score]) -> Score:
-    """Return the counts of all runs together."""
-    return Score(
-        found=sum(one.found for one in scores),
-        missed=sum(one.missed for one in scores),
-        wrong=sum(one.wrong for one in scores),
-        right_kind=sum(one.right_kind for one in scores),
+def texts(half: Half, whisper: Path | None) -> Iterator[Work]:
+    """Yield the transcripts of both languages, and the errors that no sentence shows alone."""
+    files = key(comparing_files())
+    for language in ("en", "ja"):
+        for source, noise in NOISES:
+            material = Material(language=language, source=source, noise=noise, half=half)
+            yield _text(material.name, files, half, lambda material=material: material)
+        listener = "pocketsphinx" if shutil.which("flite") else None
+        listener = listener if language == "en" else whisper and f"faster-whisper:{whisper}"
+        if listener is None:
+            continue
+        for source in ("spoken", "verified"):
+            yield _text(
+                f"{language} {source}", files, half,
+                lambda language=language, source=source, listener=listener: _spoken(language, source, half, listener),
+            )  # fmt: skip
+    yield (
+        "across telops",
+        0.3,
+        lambda _: kept(f"programmes-{half}-{files}", lambda: telop_programmes.counted(half)),
     )
 
 
-def by_class(runs: list[Outcome]) -> str:
-    """Say which part of each class of planted errors was found."""
-    counts: dict[str, list[bool]] = {}
+def _spoken(language: str, source: str, half: Half, listener: str) -> Material:
+    said = spoken(language, half, listener)
+    ear = verifying(said, language, listener) if source == "verified" else None
+    return Material(language=language, source=source, spoken=said, ear=ear, half=half)
+
+
+def _text(name: str, files: str, half: Half, material: Callable[[], Material]) -> Work:
+    def make() -> dict[str, Any]:
+        made = material()
+        return {mode: told([run(made, seed, mode) for seed in made.seeds]) for mode in THRESHOLDS}
+
+    return name, 1.0, lambda _: kept(f"text-{half}-{name.replace(' ', '-')}-{files}", make)
+
+
+def told(runs: list[Outcome]) -> dict[str, Any]:
+    """Return all runs of one operating point together, as JSON values."""
+    classes: dict[str, list[int]] = {}
+    findings: dict[str, list[int]] = {}
     for one in runs:
         for kind, hits in one.classes.items():
-            counts.setdefault(kind, []).extend(hits)
-    return "recall: " + ", ".join(f"{kind} {sum(hits)}/{len(hits)}" for kind, hits in sorted(counts.items()))
+            counts = classes.setdefault(kind, [0, 0])
+            counts[0], counts[1] = counts[0] + sum(hits), counts[1] + len(hits)
+        for kind, _, is_real in one.sure:
+            counts = findings.setdefault(kind, [0, 0])
+            counts[0], counts[1] = counts[0] + is_real, counts[1] + 1
+    return {
+        "found": sum(one.score.found for one in runs),
+        "missed": sum(one.score.missed for one in runs),
+        "wrong": sum(one.score.wrong for one in runs),
+        "right_kind": sum(one.score.right_kind for one in runs),
+        "classes": classes,
+        "findings": findings,
+        "sure": [[sure, is_real] for one in runs for _, sure, is_real in one.sure],
+        "remarks": sorted({text for one in runs for text in one.remarks}),
+    }
 
 
-def calibration(sure: list[tuple[float, bool]]) -> str:
-    """Say, for each range of confidence, which part was right, and the expected calibration error."""
-    parts, error = [], 0.0
-    for low, high in pairwise(BINS):
-        inside = [(confidence, right) for confidence, right in sure if low <= confidence < high]
-        if inside:
-            claimed = sum(confidence for confidence, _ in inside) / len(inside)
-            true = sum(right for _, right in inside) / len(inside)
-            error += abs(claimed - true) * len(inside) / len(sure)
-            parts.append(f"{low:.2f}-{min(high, 1.0):.2f}: {true:.2f} of {len(inside)}")
-    return f"right by confidence: {', '.join(parts)}; expected calibration error {error:.3f}"
+def pictures(half: Half) -> Iterator[Work]:
+    """Yield the sets of pictures."""
+    for language in ("en", "ja"):
+        for how in (PROGRESSIVE, INTERLACED):
+            share = SLOWEST if how is PROGRESSIVE else SLOWEST / 2
+            yield (
+                f"{language} {how.name}", share,
+                lambda say, language=language, how=how: telop_reading.read(language, half, how, say),
+            )  # fmt: skip
+
+
+def clips() -> Iterator[Work]:
+    """Yield the bundled clips."""
+    files = key(telop_clips.files())
+    for language, source in telop_clips.CASES:
+        yield (
+            f"{language} clip {source}", 2.0,
+            lambda _, language=language, source=source: kept(
+                f"clip-{language}-{source}-{files}", lambda: telop_clips.checked(language, source)
+            ),
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

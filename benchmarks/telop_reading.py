@@ -7,34 +7,37 @@ telop that appears twice because of such an end is a duplicate. Errors of readin
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import gettempdir
+from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
 from jubako_apps.telop import media
 from jubako_apps.telop.extract import extract
+from jubako_apps.telop.media import Segment
 from jubako_apps.telop.merge import merge
-from jubako_apps.telop.ocr import Line, RapidEngine, Rgb
-from jubako_apps.telop.telops import Telop
-from telop_pictures import INTERLACED, PROGRESSIVE, Film, Shown, film, schedule
+from jubako_apps.telop.ocr import Line, Rgb, packaged_engine
+from jubako_apps.telop.telops import Telop, telop_from_json, telop_to_json
+from telop_kept import FOLDER, kept, key, reading_files
+from telop_pictures import Film, Shown, film, schedule
 from telop_sentences import Half, cases
 
-FOLDER = Path(gettempdir()) / "telop-quality"
 SEED = 1
 SEGMENT_S = 17.0
 _ALIKE = 0.5
 _SLACK_S = 0.6
 INTERLACED_TELOPS = 36
+MOST = {("fresh", "25p"): 60}
+"""How many telops of a set are drawn, where it is not all of them."""
 
 
 class Counting:
     """An engine that counts how often it is asked."""
 
     def __init__(self) -> None:
-        self._engine = RapidEngine()
+        self._engine = packaged_engine()
         self.calls = 0
 
     def read(self, image: Rgb) -> list[Line]:
@@ -61,47 +64,36 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
 
 
-def measure(half: Half, *, remarks: bool = False) -> None:
-    """Print the rows."""
-    print(
-        f"{'pictures':14}{'telops':>7}{'recall':>8}{'CER':>8}{'exact':>7}{'doubled':>9}{'made up':>9}"
-        f"{'calls/telop':>13}{'CPU s':>7}"
-    )
-    for language in ("en", "ja"):
-        for how in (PROGRESSIVE, INTERLACED):
-            result = read(language, half, how)
-            print(
-                f"{f'{language} {how.name}':14}{result.telops:>7}{result.detected / result.telops:>8.3f}"
-                f"{result.wrong_signs / max(1, result.signs):>8.4f}{result.exact:>7}{result.doubled:>9}"
-                f"{result.made_up:>9}{result.calls / result.telops:>13.2f}{result.seconds:>7.0f}",
-                flush=True,
-            )
-            lost = ", ".join(
-                f"{name} {n} of {result.manners[name]}" for name, n in sorted(result.missed.items())
-            )
-            print(f"    missed by manner: {lost or 'none'}")
-            if remarks:
-                print("".join(f"    {text}\n" for text in result.remarks), end="")
-
-
-def read(language: str, half: Half, how: Film) -> Reading:
-    """Draw one set if it is not there yet, read it, and compare."""
+def read(language: str, half: Half, how: Film, telling: Callable[[str], None] | None = None) -> Reading:
+    """Draw one set if it is not there yet, read it, and compare; segments that were read already are not read again."""
     made = cases(language, SEED, half)
-    if how.interlaced:
-        made = made[:INTERLACED_TELOPS]
-    shown = schedule(made, language, how, SEED)
+    most = MOST.get((half, how.name), INTERLACED_TELOPS if how.interlaced else len(made))
+    shown = schedule(made[:most], language, how, SEED)
     path = FOLDER / f"{language}.{half}.{how.name}.{'ts' if how.interlaced else 'mp4'}"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         draft = path.with_stem("draft." + path.stem)
         film(draft, shown, how, SEED)
         draft.rename(path)
-    engine, begun = Counting(), time.process_time()
+    name = key([*reading_files(), path], SEGMENT_S)
+    shards, calls, seconds = [], 0, 0.0
     parts = media.segments(media.probe(path).duration, SEGMENT_S)
-    telops = merge([extract(path, part, engine) for part in parts])
-    result = compared(shown, telops)
-    result.calls, result.seconds = engine.calls, time.process_time() - begun
+    for part in parts:
+        if telling is not None:
+            telling(f"{language} {how.name}: segment {part.index + 1} of {len(parts)}")
+        done = kept(f"reading-{name}-{part.index}", lambda part=part: _read(path, part))
+        shards.append([telop_from_json(telop) for telop in done["telops"]])
+        calls, seconds = calls + done["calls"], seconds + done["seconds"]
+    result = compared(shown, merge(shards))
+    result.calls, result.seconds = calls, seconds
     return result
+
+
+def _read(path: Path, part: Segment) -> dict[str, Any]:
+    engine, begun = Counting(), time.process_time()
+    telops = extract(path, part, engine)
+    seconds = round(time.process_time() - begun, 3)
+    return {"telops": [telop_to_json(telop) for telop in telops], "calls": engine.calls, "seconds": seconds}
 
 
 def compared(shown: Sequence[Shown], telops: Sequence[Telop]) -> Reading:

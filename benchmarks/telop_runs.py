@@ -9,7 +9,7 @@ from jubako_apps.telop.findings import Finding
 from jubako_apps.telop.reconcile import reconcile
 from jubako_apps.telop.score import SAME_KIND, Score, score
 from jubako_apps.telop.telops import Source, Telop, Transcript, Utterance
-from jubako_apps.telop.verify import SphinxEar
+from jubako_apps.telop.verify import Ear
 from telop_noise import noisy
 from telop_sentences import Case, Half, cases, sentences
 from telop_spoken import Spoken
@@ -28,12 +28,13 @@ class Material:
     half: Half
     noise: float = 0.0
     spoken: Spoken | None = None
-    ear: SphinxEar | None = None
+    ear: Ear | None = None
 
     @property
     def seeds(self) -> range:
         """Seeds over which errors are planted."""
-        return SPOKEN_SEEDS if self.spoken else SEEDS
+        # Whisper takes seconds for each wording that it is asked about.
+        return (SPOKEN_SEEDS if self.language == "en" else SPOKEN_SEEDS[:1]) if self.spoken else SEEDS
 
     @property
     def name(self) -> str:

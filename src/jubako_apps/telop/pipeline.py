@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from jubako_apps.telop import blocks, sources
 from jubako_apps.telop.intake import Facts, Unusable
 from jubako_apps.telop.receptions import Missing, Reception
-from jubako_apps.telop.recognisers import BUILT_IN
 from jubako_apps.telop.tasks import Objects, Results
 from jubako_apps.telop.telops import (
     Telop,
@@ -20,7 +19,7 @@ from jubako_apps.telop.telops import (
     transcript_from_json,
     transcript_to_json,
 )
-from jubako_sdk import encode_json, progress
+from jubako_sdk import encode_json, log, progress
 
 if TYPE_CHECKING:
     from jubako_apps.telop.findings import Finding
@@ -191,10 +190,15 @@ def _lists_of(reception: Reception, results: Results) -> "Lists":
 def _ear(video: Path, reception: Reception, said: Transcript) -> "Ear | None":
     """Return what listens again; only where a recogniser has listened is there anything to doubt."""
     from jubako_apps.telop import verify, voice  # noqa: PLC0415
+    from jubako_apps.telop.recognisers import RecogniserMissing  # noqa: PLC0415
 
-    if said.source != "asr" or reception.speech != BUILT_IN:
+    if said.source != "asr":
         return None
-    return verify.SphinxEar(voice.FileSound(video, reception.duration))
+    try:
+        return verify.ear_of(voice.FileSound(video, reception.duration), reception.speech, reception.language)
+    except RecogniserMissing as error:
+        log("WARNING", f"what was heard is not verified: {error}")
+        return None
 
 
 def publication(reception: Reception, video: Path, said: Transcript, found: "Found") -> Objects:

@@ -11,9 +11,10 @@ A recogniser's free transcript is a poor witness, but its acoustic model tells a
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
+from jubako_apps.telop.recognisers import BUILT_IN, recogniser
 from jubako_apps.telop.spoken_en import wordings
 from jubako_apps.telop.telops import Word
 from jubako_apps.telop.voice import Sound
@@ -22,7 +23,10 @@ AROUND: Final = 3
 _APART_S: Final = 5.0
 _LONGEST_S: Final = 60.0
 _MARGIN_S: Final = 0.15
-_FRAMES_PER_S: Final = 100
+CLOSE: Final = 1.5
+"""Within so many nats two sentences are equally likely to a recogniser that judges its own."""
+
+_LONGEST_S: Final = 28.0
 
 
 def near(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
@@ -39,7 +43,14 @@ def near(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
 
 
 class Ear(Protocol):
-    """Decides between two wordings by the sound."""
+    """Decides between two wordings by the sound.
+
+    Attributes:
+        clear: From which `margin` on the sound is clearly for what was heard.
+
+    """
+
+    clear: float
 
     def margin(self, words: Sequence[Word], first: int, last: int, shown: str, heard: str) -> float | None:
         """Say how much better the sound fits ``heard`` than ``shown``; below 0 it fits ``shown`` better.
@@ -52,14 +63,29 @@ class Ear(Protocol):
             heard: What was recognised there.
 
         Returns:
-            The difference of the acoustic scores for each second of the slot, or None: the sound cannot tell.
+            How much better, on the ear's own scale, or None: the sound cannot tell.
 
         """
         ...
 
 
+def ear_of(sound: Sound, listener: str, language: str) -> "Ear | None":
+    """Return what listens again to what ``listener`` has recognised; None if it cannot judge given sentences.
+
+    Raises:
+        RecogniserMissing: Its model is not there.
+
+    """
+    if listener == BUILT_IN:
+        return SphinxEar(sound)
+    found = recogniser(listener, language)
+    return SentenceEar(sound, found, language) if isinstance(found, Fitting) else None
+
+
 class SphinxEar:
-    """English, with pocketsphinx's models, over the sound of a video."""
+    """English, with pocketsphinx's models, over the sound of a video; scores for each second of the slot."""
+
+    clear = 0.02
 
     def __init__(self, sound: Sound) -> None:
         from pocketsphinx import Decoder  # noqa: PLC0415 - loads its models; only tasks that listen pay it
@@ -113,3 +139,58 @@ class SphinxEar:
         if found is None or len(found.hypstr.split()) != len(wording):
             return float("-inf")
         return float(found.score)
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """Says how well whole sentences fit a sound; `jubako_apps.telop.recognisers.whisper` does."""
+
+    def fits(self, sound: Pcm, texts: Sequence[str]) -> list[float]:
+        """Return the logarithm of each text's probability."""
+        ...
+
+
+class SentenceEar:
+    """Any language, with a recogniser that can say how likely a given sentence is.
+
+    It has written what was heard itself, so that is nearly always the likelier one. What counts is by how much: a
+    mishearing leaves what was really said close behind.
+    """
+
+    clear = 4.0
+
+    def __init__(self, sound: Sound, recogniser: Fitting, language: str) -> None:
+        self._sound = sound
+        self._recogniser = recogniser
+        self._language = language
+        self._known: dict[tuple[float, float, str, str], float] = {}
+
+    def margin(self, words: Sequence[Word], first: int, last: int, shown: str, heard: str) -> float | None:
+        """See Ear; in nats, less `CLOSE`."""
+        if _sounds(shown, self._language) & _sounds(heard, self._language):
+            return None
+        low, high = max(0, first - 2 * AROUND), min(len(words), last + 2 * AROUND)
+        start, end = words[low].start - _MARGIN_S, words[high - 1].end + _MARGIN_S
+        if end - start > _LONGEST_S:
+            return None
+        between = "" if self._language == "ja" else " "
+        before, after = (
+            between.join(word.text for word in part) for part in (words[low:first], words[last:high])
+        )
+        wanted, other = (between.join(filter(None, (before, slot, after))) for slot in (heard, shown))
+        place = (start, end, wanted, other)
+        if place not in self._known:
+            fits = self._recogniser.fits(self._sound.between(start, end), [wanted, other])
+            self._known[place] = fits[0] - fits[1] - CLOSE
+        return self._known[place]
+
+
+def _sounds(text: str, language: str) -> set[str]:
+    """Return how the text is said, as far as its language's dictionary knows."""
+    if language == "ja":
+        from jubako_apps.telop.text_ja import reading  # noqa: PLC0415 - loaded with the language
+
+        return {reading(text)}
+    from jubako_apps.telop.lexicon_en import lexicon  # noqa: PLC0415
+
+    return set(lexicon().sounds(text.lower()))

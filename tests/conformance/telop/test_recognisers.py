@@ -94,3 +94,13 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(tmp_path: Path)
         if kind != BUILT_IN and find_spec(package) is None:
             with pytest.raises(RecogniserMissing, match="pip install"):
                 recogniser(f"{kind}:{tmp_path}", "en")
+
+
+def test_a_recogniser_that_judges_wordings_prefers_what_was_said(sentence: Any) -> None:
+    listener: Any = recogniser(name_of("faster-whisper"), "en")
+    said = "The city council approved a budget of {} million dollars on {}."
+    right, number, day = listener.fits(
+        sentence,
+        [said.format(*slots) for slots in (("45", "Tuesday"), ("54", "Tuesday"), ("45", "Thursday"))],
+    )
+    assert right > max(number, day)

@@ -15,7 +15,7 @@ from jubako_apps.telop.findings import Suspicion  # noqa: E402
 from jubako_apps.telop.recognisers.sphinx import PocketSphinx  # noqa: E402
 from jubako_apps.telop.reconcile import reconcile  # noqa: E402
 from jubako_apps.telop.reconcile.english import suspicions  # noqa: E402
-from jubako_apps.telop.reconcile.hearing import CLEAR, weighed  # noqa: E402
+from jubako_apps.telop.reconcile.hearing import weighed  # noqa: E402
 from jubako_apps.telop.speech import listen  # noqa: E402
 from jubako_apps.telop.spoken_en import wordings  # noqa: E402
 from jubako_apps.telop.telops import Telop, Utterance, Word  # noqa: E402
@@ -25,6 +25,8 @@ from jubako_apps.telop.voice import Samples  # noqa: E402
 
 class Told:
     """An ear that is told what to hear, and remembers what it was asked."""
+
+    clear = 0.02
 
     def __init__(self, margins: dict[str, float | None]) -> None:
         self.margins = margins
@@ -134,7 +136,7 @@ def test_real_sound_tells_numbers_and_days_apart_and_not_what_sounds_the_same(sa
         margin = ear.margin(words, place, place + 1, false, true)
         back = ear.margin(words, place, place + 1, true, false)
         assert margin is not None
-        assert margin > CLEAR
+        assert margin > ear.clear
         assert back == pytest.approx(-margin)
     place = texts.index("its")
     assert ear.margin(words, place, place + 1, "it's", "its") is None

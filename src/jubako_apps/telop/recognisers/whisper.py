@@ -1,6 +1,7 @@
 """faster-whisper with a model directory (CTranslate2 format: model.bin, config.json, tokenizer.json, vocabulary)."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import ctranslate2
 from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
 
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
 from jubako_apps.telop.recognisers import RecogniserMissing
 from jubako_apps.telop.telops import Word
 
 _SHORTEST_S = 0.1
+_FRAMES = 3000
+"""What the model hears at once: 30 seconds."""
+
+_LEAST = 1e-9
 
 
 class FasterWhisper:
@@ -50,6 +57,25 @@ class FasterWhisper:
             for word in segment.words or ()
             if word.word.strip()
         ]
+
+    def fits(self, sound: Pcm, texts: Sequence[str]) -> list[float]:
+        """Return how well each text fits the sound (30 seconds at most): the logarithm of its probability."""
+        tokenizer = Tokenizer(
+            self._model.hf_tokenizer,
+            self._model.model.is_multilingual,
+            task="transcribe",
+            language=self._language,
+        )
+        features = self._model.feature_extractor(sound.astype(np.float32) / 32768)
+        frames = min(features.shape[-1], _FRAMES)
+        encoded = self._model.encode(pad_or_trim(features[:, :frames], _FRAMES))
+        tokens = [tokenizer.encode(text) for text in texts]
+        # One after the other: it takes one piece of sound for each text.
+        found = [
+            self._model.model.align(encoded, tokenizer.sot_sequence, [each], frames)[0].text_token_probs
+            for each in tokens
+        ]
+        return [float(np.log(np.maximum(chances, _LEAST)).sum()) for chances in found]
 
 
 def load(directory: Path, language: str) -> FasterWhisper:

@@ -98,8 +98,16 @@ def _classify(scene: Scene, position: int, shown: Word, heard: Word) -> tuple[Ki
     if _is_name(scene, position, heard):
         return ("name", (0.9 if anchors else 0.65) - sure)
     if sounds_same:
-        return ("homophone", 0.92 - sure)
+        return (_of_one_sound(scene, position), 0.92 - sure)
     return _word(scene, shown.key, heard.key, anchors, sure)
+
+
+def _of_one_sound(scene: Scene, position: int) -> Kind:
+    """Say what two words of one sound are; a recogniser writes names small."""
+    t = scene.pairs[position][0]
+    assert t is not None, position
+    is_name = scene.source == "asr" and t > 0 and scene.telop[t].is_capitalised and not scene.is_title
+    return "name" if is_name else "homophone"
 
 
 def _fact(scene: Scene, position: int, shown: Word) -> tuple[Kind, float] | None:
@@ -186,7 +194,7 @@ def _arbitrated(scene: Scene, position: int, heard: Word, kind: Kind, confidence
     if kind == "misspelling" and not scene.words.has(scene.telop[position].key):
         return confidence * (0.95 if gain > 0 else 0.6)
     if gain < GAIN_NATS:
-        return confidence * 0.4
+        return confidence * (0.45 if kind == "name" else 0.4)
     return confidence * min(0.95, 0.7 + 0.03 * gain)
 
 

@@ -16,11 +16,11 @@ from jubako_apps.telop.text_en import MONTHS, WEEKDAYS
 if TYPE_CHECKING:
     from jubako_apps.telop.verify import Ear
 
-CLEAR: Final = 0.02
-"""From which `Ear.margin` on the sound is clearly for what was heard."""
-
 CLOSED: Final = (WEEKDAYS, MONTHS)
 """Sets of which one member is said where another is shown."""
+
+_WORTH: Final = 0.35
+"""Below this nothing but facts and names can still be worth reporting; listening costs time."""
 
 _CONTRADICTED: Final = 0.35
 _UNDECIDED: Final = 0.8
@@ -38,8 +38,9 @@ def weighed(suspicion: Suspicion, speech: Sequence[Utterance], ear: "Ear") -> Su
 
     """
     words = [word for utterance in speech for word in utterance.words]
-    slot = _slot(words, suspicion.heard_at) if suspicion.heard_at else None
-    if slot is None:
+    slot = _slot(speech, suspicion.heard_at) if suspicion.heard_at else None
+    is_hopeless = suspicion.confidence < _WORTH and suspicion.right and suspicion.kind not in _SUPPORTED
+    if slot is None or is_hopeless:
         return suspicion
     if not suspicion.right:
         return _chosen(suspicion, words, slot, ear)
@@ -49,7 +50,7 @@ def weighed(suspicion: Suspicion, speech: Sequence[Utterance], ear: "Ear") -> Su
     confidence = suspicion.confidence
     if margin < 0:
         confidence *= _CONTRADICTED
-    elif margin >= CLEAR:
+    elif margin >= ear.clear:
         confidence = max(confidence, _SUPPORTED.get(suspicion.kind, 0.0))
     elif suspicion.kind in {"number", "date"}:
         confidence *= _UNDECIDED
@@ -65,16 +66,20 @@ def _chosen(suspicion: Suspicion, words: Sequence[Word], slot: tuple[int, int], 
         if (margin := ear.margin(words, *slot, suspicion.wrong, other)) is not None
     ]
     margin, right = max(margins, default=(0.0, ""))
-    if margin < CLEAR:
+    if margin < ear.clear:
         return suspicion
     return replace(suspicion, right=right.capitalize(), confidence=0.75)
 
 
-def _slot(words: Sequence[Word], span: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the indices of the words that stand at ``span`` of the words' texts joined by spaces."""
-    place, inside = 0, []
-    for index, word in enumerate(words):
-        if place < span[1] and place + len(word.text) > span[0]:
-            inside.append(index)
-        place += len(word.text) + 1
+def _slot(speech: Sequence[Utterance], span: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the indices of the words that stand at ``span`` of the utterances' texts joined by spaces."""
+    inside, index, begin = [], 0, 0
+    for utterance in speech:
+        place = 0
+        for word in utterance.words:
+            place = max(place, utterance.text.find(word.text, place))
+            if begin + place < span[1] and begin + place + len(word.text) > span[0]:
+                inside.append(index)
+            place, index = place + len(word.text), index + 1
+        begin += len(utterance.text) + 1
     return (inside[0], inside[-1] + 1) if inside else None

@@ -92,7 +92,14 @@ def _judge(scene: Scene, block: Block) -> Suspicion | None:
         wrong=scene.telop.shown(g0, g1),
         right=as_shown(scene, block),
         confidence=round(confidence, 3),
+        heard_at=_heard_at(scene, block),
     )
+
+
+def _heard_at(scene: Scene, block: Block) -> tuple[int, int] | None:
+    _, _, h0, h1 = block.grown
+    parts = scene.speech.parts
+    return (parts[h0].start, parts[h1 - 1].end) if h0 < h1 else None
 
 
 def _classify(scene: Scene, block: Block) -> tuple[Kind, float] | None:
