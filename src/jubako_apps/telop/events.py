@@ -4,8 +4,8 @@
     data: {"state": "RUNNING", "progress": 0.42, "branches": {...}, "secondsLeft": 31.0}
 
 1. ``progress`` never goes back: what a stream has told it does not take back, and it counts results that exist.
-2. ``secondsLeft`` is the work that is left, by what a shard of its kind has taken so far, divided by how much work is
-   done at once; both as seen since somebody first looked. Null until there is something to tell it from.
+2. ``secondsLeft`` is what is left of the longest branch at the pace of its own results, and then of the report; seen
+   since somebody first looked. Null until there is something to tell it from.
 3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew:
    the next one goes on with the `Estimate` of the one before.
 
@@ -28,8 +28,8 @@ REPORT_S: Final = 1.0
 REPORT_SHARE: Final = 0.08
 """Until a report was made, its time is guessed: to start, and this part of what reading all captions takes."""
 
-SEEN_MIN: Final = 4
-"""Of fewer shards those that are still under way would weigh too much."""
+SEEN_MIN: Final = 2
+"""Of fewer results since the first nobody can tell a pace."""
 
 IDLE_LOOKS: Final = 15
 """After so many looks without news a comment is sent."""
@@ -44,7 +44,7 @@ class Estimate:
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
-        self._work: tuple[float, float, int] | None = None
+        self._begun: dict[Stage, tuple[float, int]] = {}
         self._told = 0.0
 
     def monotone(self, progress: float) -> float:
@@ -52,8 +52,8 @@ class Estimate:
         self._told = max(self._told, progress)
         return self._told
 
-    def by_work(self, now: float, counts: Counts, seconds: Mapping[Stage, float]) -> float | None:
-        """Return what is left by the time that shards have taken; None until every kind of shard is known.
+    def by_branch(self, now: float, counts: Counts, seconds: Mapping[Stage, float]) -> float | None:
+        """Return what is left of the longest branch, by its own pace, and of the report; None until that is known.
 
         Args:
             now: The time.
@@ -61,21 +61,25 @@ class Estimate:
             seconds: What the done ones of each stage took together.
 
         """
-        done, shards_done = sum(seconds.values()), sum(count["done"] for count in counts.values())
-        self._work = self._work or (now, done, shards_done)
-        elapsed, worked, seen = now - self._work[0], done - self._work[1], shards_done - self._work[2]
+        last = self._report(counts, seconds)
+        branches = [last]
+        for stage, count in counts.items():
+            done, left = count["done"], count["total"] - count["done"]
+            if stage == "report" or not left:
+                continue
+            # From its first result on: starting up is no pace.
+            since, first = self._begun.setdefault(stage, (now, done)) if done else (now, done)
+            if done - first < SEEN_MIN or now <= since:
+                return None
+            branches.append(left * (now - since) / (done - first) + last)
+        return round(max(branches), 1)
+
+    def _report(self, counts: Counts, seconds: Mapping[Stage, float]) -> float:
+        """Return how long the report will take, which comes alone and last; until one was made that is a guess."""
         means = {stage: seconds[stage] / counts[stage]["done"] for stage in seconds if counts[stage]["done"]}
-        left = {stage: count["total"] - count["done"] for stage, count in counts.items()}
         reading = means.get("ocr", 0.0) * counts["ocr"]["total"]
-        # It comes alone and last.
-        last = left.pop("report") * means.get("report", REPORT_S + REPORT_SHARE * reading)
-        unknown = [stage for stage, shards in left.items() if shards and stage not in means]
-        if unknown or elapsed <= 0 or worked <= 0 or seen < SEEN_MIN:
-            return None
-        at_once = worked / elapsed
-        return round(
-            sum(shards * means[stage] for stage, shards in left.items() if shards) / at_once + last, 1
-        )
+        left = counts["report"]["total"] - counts["report"]["done"]
+        return left * means.get("report", REPORT_S + REPORT_SHARE * reading)
 
     def seconds_left(self, now: float, progress: float) -> float | None:
         """Return what is left at the pace so far, for want of times; None until there is a pace."""
@@ -104,8 +108,8 @@ async def telling(
         counts = await asyncio.to_thread(receptions.branches, place, reception)
         progress = estimate.monotone(receptions.progress(counts))
         seconds = await asyncio.to_thread(receptions.seconds, place, reception.id)
-        paced, worked = estimate.seconds_left(clock(), progress), estimate.by_work(clock(), counts, seconds)
-        left = paced if worked is None or progress >= 1 else worked
+        paced, branch = estimate.seconds_left(clock(), progress), estimate.by_branch(clock(), counts, seconds)
+        left = paced if branch is None or progress >= 1 else branch
         seen = {"state": status.state, "progress": progress, "branches": counts}
         key = json.dumps(seen)
         if key != before:

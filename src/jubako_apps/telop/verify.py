@@ -21,12 +21,12 @@ from jubako_apps.telop.voice import Sound
 
 AROUND: Final = 3
 _APART_S: Final = 5.0
-_LONGEST_S: Final = 60.0
 _MARGIN_S: Final = 0.15
 CLOSE: Final = 1.5
 """Within so many nats two sentences are equally likely to a recogniser that judges its own."""
 
 _LONGEST_S: Final = 28.0
+"""No longer stretch of sound is asked."""
 
 
 def near(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
