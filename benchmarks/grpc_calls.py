@@ -26,7 +26,7 @@ from jubako.core.events import NoEvents
 from jubako.wire import codec, protobuf_codec
 from jubako.wire.extras import Extras
 from jubako.wire.front import Doors, Front
-from jubako.wire.grpc_door import GrpcDoor
+from jubako.wire.grpc_door import Checks, GrpcDoor
 from jubako.wire.listener import Listener
 from jubako.wire.method import Api, Caller
 from jubako.wire.origins import Origins
@@ -86,7 +86,8 @@ def table() -> Api:
 async def compare(seconds: float, rounds: int) -> None:
     access: Any = OpenAccess()
     with tempfile.TemporaryDirectory(prefix="jubako-grpc-") as folder:
-        door = GrpcDoor([table()], access, access, NoEvents(), lambda: Path(folder) / "g.sock")
+        checks = Checks(access=access, callers=access, is_ours=Origins().answers_to)
+        door = GrpcDoor([table()], checks, NoEvents(), lambda: Path(folder) / "g.sock")
         doors = Doors(
             router=Router([table()], access, NoEvents()),
             extras=Extras([], access),

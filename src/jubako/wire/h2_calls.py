@@ -6,9 +6,9 @@
 Only header blocks are held until they are whole; all else goes through as it comes. Source: RFC 9113; gRPC over HTTP2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from jubako.wire.hpack import Decoder, Header, HpackError
+from jubako.wire.hpack import Decoder, HpackError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """Source: RFC 9113, 3.4."""
@@ -19,6 +19,7 @@ _FRAME_BYTES_MAX = 16_384
 _HEAD = 9
 _HEADERS, _PUSH_PROMISE, _CONTINUATION = 1, 5, 9
 _END_STREAM, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x4, 0x8, 0x20
+_ASKED = (b":path", b":authority", b"host")
 _MARK = b"\x10" + bytes([len(REFUSED)]) + REFUSED.encode() + b"\x04name"
 """A header that nobody keeps in a table. Source: RFC 7541, 6.2.3."""
 
@@ -109,19 +110,19 @@ class Calls:
 
         """
         try:
-            headers = list(self._decoder.headers(block))
+            headers = self._decoder.headers(block)
         except (HpackError, IndexError) as error:
             raise Unacceptable(str(error)) from error
-        if not all(name.isascii() and (value.isascii() or name.endswith(b"-bin")) for name, value in headers):
-            raise Unacceptable("a header is no text")
-        if not _all(headers, b":path"):  # of a stream that has begun: trailers
+        said: dict[bytes, list[bytes]] = {name: [] for name in _ASKED}
+        for name, value in headers:
+            if not name.isascii() or not (value.isascii() or name.endswith(b"-bin")):
+                raise Unacceptable("a header is no text")
+            if name in said:
+                said[name].append(value)
+        if not said[b":path"]:  # of a stream that has begun: trailers
             return True
-        names = _all(headers, b":authority") or _all(headers, b"host")
+        names = said[b":authority"] or said[b"host"]
         return len(names) == 1 and self._is_ours(names[0].decode("ascii"))
-
-
-def _all(headers: Sequence[Header], wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name == wanted]
 
 
 def _fragment(payload: bytes, flags: int) -> bytes:

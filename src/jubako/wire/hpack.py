@@ -4,7 +4,7 @@ Source: RFC 7541; section numbers below are its.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 TABLE_BYTES_MAX = 4_096
 """What a client may keep in the dynamic table unless the server's settings say otherwise, and gRPC's do not."""
@@ -81,29 +81,30 @@ class Decoder:
         self._size = 0
         self._size_max = TABLE_BYTES_MAX
 
-    def headers(self, block: bytes) -> Iterator[Header]:
-        """Yield the headers of a block; it must be read to the end.
+    def headers(self, block: bytes) -> list[Header]:
+        """Return the headers of a block.
 
         Raises:
             HpackError: It is none.
 
         """
-        at = 0
+        found, at = [], 0
         while at < len(block):
             first = block[at]
             if first & 0x80:  # 6.1
                 index, at = _integer(block, at, 7)
-                yield self._entry(index)
+                found.append(self._entry(index))
             elif first & 0xC0 == 0x40:  # 6.2.1
                 header, at = self._literal(block, at, 6)
                 self._add(header)
-                yield header
+                found.append(header)
             elif first & 0xE0 == 0x20:  # 6.3
                 size, at = _integer(block, at, 5)
                 self._resize(size)
             else:  # 6.2.2, 6.2.3
                 header, at = self._literal(block, at, 4)
-                yield header
+                found.append(header)
+        return found
 
     def _literal(self, block: bytes, at: int, bits: int) -> tuple[Header, int]:
         index, at = _integer(block, at, bits)

@@ -77,7 +77,7 @@ def test_a_call_by_another_name_is_marked(what: str) -> None:
     size = int.from_bytes(passed[:3], "big")
     assert len(passed) == 9 + size
     assert (passed[3], passed[4]) == (HEADERS, WHOLE)
-    assert (REFUSED.encode(), b"name") in list(Decoder().headers(passed[9:]))
+    assert (REFUSED.encode(), b"name") in Decoder().headers(passed[9:])
 
 
 def test_a_call_after_a_foreign_one_is_read_with_the_same_table() -> None:
