@@ -109,8 +109,8 @@ SOURCES = {
     "alias-bomb": ALIASES + "main: {steps: [{x: {return: 1}}]}",
     "brackets": "- a: {return: " + "[" * 10_000 + "]" * 10_000 + "}",
     "brackets-in-expression": "- a: {return: '${" + "(" * 150 + "1" + ")" * 150 + "}'}",
-    "long-source": "- a: {return: 1}\n#" + "x" * (128 * 1024),
-    "long-expression": "- a: {return: '${" + "1" + "+1" * 200 + "}'}",
+    "long-source": "- a: {return: 1}\n#" + "x" * (128 * 1024 + 1 - 18),
+    "long-expression": "- a: {return: '${" + "1" + "+1" * 198 + " }'}",
     "no-step": "- a: {next: nowhere}",
     "not-yaml": "\t- a: {",
     "big-number": "- a: {return: 123456789012345678901234567890}",
@@ -129,6 +129,31 @@ def test_a_hostile_source_is_refused_by_name_and_soon(server: ServerProcess, nam
     assert refused.value.http_status == 400
     assert len(str(refused.value)) < 10_000
     assert time.monotonic() - begun < 5
+
+
+def test_a_source_and_an_expression_as_long_as_allowed_are_taken(server: ServerProcess) -> None:
+    source, expression = SOURCES["long-source"], SOURCES["long-expression"]
+    assert len(source.encode()) == 128 * 1024 + 1
+    deploy(server, "longest-source", source[:-1])
+    assert len(expression.removeprefix("- a: {return: '").removesuffix("'}")) == 401
+    deploy(server, "longest-expression", expression.replace(" }'", "}'"))
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"sourceContents": "- a: {return: \xff}"}', b"\xff\xfe", b'{"sourceContents": "\xed\xa0\x80"}']
+)
+def test_a_request_that_is_not_utf_8_is_refused_by_name(server: ServerProcess, body: bytes) -> None:
+    request = urllib.request.Request(
+        f"{server.address}{PLACE}/workflows?workflowId=bytes",
+        data=body,
+        headers={"content-type": "application/json"},
+        method="POST",
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    with refused.value as answer:
+        assert answer.code == 400
+        assert json.loads(answer.read())["error"]["status"] == "INVALID_ARGUMENT"
 
 
 DOUBLING = """

@@ -21,7 +21,8 @@ PORTION = 200
 """Executions in one transaction."""
 OUTCOMES_PORTION = 10_000
 RETENTION = timedelta(days=90)
-"""How long an execution can be read after its end. Source: Workflows, "Quotas and limits", execution retention."""
+"""How long an execution can be read after its end. That it can for a limited time only is Google's
+(cloud.google.com/workflows/docs/executing-workflow); how long is ours."""
 SWEEP_EVERY = timedelta(days=1)
 _OF_EXECUTION = (
     "workflow_journal",

@@ -21,13 +21,13 @@ _ALGORITHMS = {name: name.lower() for name in ("MD5", "SHA1", "SHA256", "SHA384"
 
 
 @pure("json.encode", "data", ("indent", None))
-def encode(data: Data, indent: Data) -> bytes:
+def json_encode(data: Data, indent: Data) -> bytes:
     """Return JSON as bytes."""
     return _written(data, indent).encode("utf-8", "surrogatepass")
 
 
 @pure("json.encode_to_string", "data", ("indent", None))
-def encode_to_string(data: Data, indent: Data) -> str:
+def json_encode_to_string(data: Data, indent: Data) -> str:
     """Return JSON as a string; ``indent`` is a boolean or a map of ``prefix`` and ``indent`` (four spaces)."""
     return _written(data, indent)
 
@@ -64,7 +64,7 @@ def _refuse(value: Data) -> Data:
 
 
 @pure("json.decode", "data")
-def decode(data: Data) -> Data:
+def json_decode(data: Data) -> Data:
     """Return the value of a JSON text given as a string, or as bytes in UTF-8."""
     try:
         return admitted(json.loads(octets(data, "data").decode(), parse_constant=_refuse_constant))
