@@ -4,8 +4,8 @@
     data: {"state": "RUNNING", "progress": 0.42, "branches": {...}, "secondsLeft": 31.0}
 
 1. ``progress`` never goes back: what a stream has told it does not take back, and it counts results that exist.
-2. ``secondsLeft`` is what is left of the longest branch at the pace of its own results, and then of the report; seen
-   since somebody first looked. Null until there is something to tell it from.
+2. ``secondsLeft`` lies between what is left of the longest branch at its own pace and what is left of all at the pace
+   of all; then comes the report. Paces are seen since somebody first looked. Null until there is one.
 3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew:
    the next one goes on with the `Estimate` of the one before.
 
@@ -53,7 +53,10 @@ class Estimate:
         return self._told
 
     def by_branch(self, now: float, counts: Counts, seconds: Mapping[Stage, float]) -> float | None:
-        """Return what is left of the longest branch, by its own pace, and of the report; None until that is known.
+        """Return what is left; None until every branch has a pace.
+
+        At most it is what is left of the longest branch at the pace it has beside the others; at least what is left of
+        all at the pace of all, if whoever is done first makes room for the others. The middle is told.
 
         Args:
             now: The time.
@@ -61,18 +64,22 @@ class Estimate:
             seconds: What the done ones of each stage took together.
 
         """
-        last = self._report(counts, seconds)
-        branches = [last]
+        slow, busy, work = 0.0, 0.0, 0.0
         for stage, count in counts.items():
             done, left = count["done"], count["total"] - count["done"]
-            if stage == "report" or not left:
-                continue
             # From its first result on: starting up is no pace.
             since, first = self._begun.setdefault(stage, (now, done)) if done else (now, done)
-            if done - first < SEEN_MIN or now <= since:
+            if stage == "report":
+                continue
+            if left and (done - first < SEEN_MIN or now <= since):
                 return None
-            branches.append(left * (now - since) / (done - first) + last)
-        return round(max(branches), 1)
+            mean = seconds.get(stage, 0.0) / done if done else 0.0
+            work += left * mean
+            if left:
+                slow = max(slow, left * (now - since) / (done - first))
+            busy += mean * (done - first) / (now - since) if now > since else 0.0
+        together = work / busy if busy else slow
+        return round((slow + min(slow, together)) / 2 + self._report(counts, seconds), 1)
 
     def _report(self, counts: Counts, seconds: Mapping[Stage, float]) -> float:
         """Return how long the report will take, which comes alone and last; until one was made that is a guess."""

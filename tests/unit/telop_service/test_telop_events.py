@@ -165,7 +165,7 @@ def test_the_time_that_is_left_is_told_truly(ocr_s, speech_s, workers):
     assert len(known) >= len(looks) / 2
     for now, left in known:
         # A shard that is under way counts as not begun, so it is never less than one round of shards off.
-        assert left == pytest.approx(end - now, rel=0.5, abs=1.5 * max(ocr_s, speech_s))
+        assert left == pytest.approx(end - now, rel=0.3, abs=1.5 * max(ocr_s, speech_s))
 
 
 def test_a_stream_joined_late_tells_from_what_it_has_seen_itself():
