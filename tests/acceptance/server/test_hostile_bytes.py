@@ -35,9 +35,23 @@ def get(path: str, headers: bytes = b"") -> bytes:
 
 REFUSED: dict[str, tuple[bytes, int, str]] = {
     "a body of a gibibyte": (post(b"", length=GIBIBYTE), 413, "INVALID_ARGUMENT"),
+    "a body that grows too large in chunks": (
+        get("/v2/entries:list", b"transfer-encoding: chunked\r\n").replace(b"GET", b"POST")
+        + b"100000\r\n%b\r\n" % bytes(1 << 20) * 6,
+        413,
+        "INVALID_ARGUMENT",
+    ),
     "a hundred thousand headers": (get("/healthz", b"a: b\r\n" * 100_000), 431, ""),
     "JSON that is no UTF-8": (post(b'{"labels":{"a":"\xff"}}'), 400, "INVALID_ARGUMENT"),
     "JSON ten thousand levels deep": (post(DEEP), 400, "INVALID_ARGUMENT"),
+    "JSON as deep without a schema": (
+        post(DEEP, "/apis/run.googleapis.com/v1/namespaces/local/jobs"),
+        400,
+        "INVALID_ARGUMENT",
+    ),
+    "a number of a million digits": (post(b'{"etag":' + b"1" * 10**6 + b"}"), 400, "INVALID_ARGUMENT"),
+    "a surrogate without its other half": (post(b'{"etag":"\\ud800"}'), 400, "INVALID_ARGUMENT"),
+    "a query that is no UTF-8": (get(f"{JOBS}?pageToken=%ff"), 400, "INVALID_ARGUMENT"),
     "JSON that is cut": (post(b'{"template":'), 400, "INVALID_ARGUMENT"),
     "an unknown field": (post(b'{"tempalte":{}}'), 400, "INVALID_ARGUMENT"),
     "a wrong enum": (
@@ -130,20 +144,65 @@ def test_it_is_closed_and_the_next_one_is_served(server: ServerProcess, what: st
     assert server.get("/healthz") == {"status": "ok"}
 
 
+def field(number: int, wire_type: int, payload: bytes) -> bytes:
+    """One field whose payload is shorter than 128 bytes. Source: protobuf.dev, "Encoding"."""
+    length = bytes([len(payload)]) if wire_type == 2 else b""
+    return bytes([number << 3 | wire_type]) + length + payload
+
+
+def deep(levels: int) -> bytes:
+    """A google.protobuf.ListValue in a Value in a ListValue..., with the longest lengths that protobuf takes."""
+    message = b""
+    for _ in range(levels):
+        message = b"\x0a" + varint(len(message)) + message  # ListValue.values
+        message = b"\x32" + varint(len(message)) + message  # Value.list_value
+    return message
+
+
+def varint(number: int) -> bytes:
+    octets = bytearray()
+    while number > 0x7F:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*octets, number])
+
+
+NO_MESSAGE = "not a valid google.cloud.run.v2.CreateJobRequest"
 GARBAGE = {
-    "wrong wire types": b"\x0d\x01\x02",
-    "a length beyond the end": b"\x0a\xff\xff\x03a",
-    "zeros": bytes(64),
+    "a text that is no UTF-8": (field(1, 2, b"\xff\xfe"), NO_MESSAGE),
+    "a number where a message is": (field(2, 0, b"\x05"), "job: has another type"),
+    "a number where a text is": (field(2, 2, field(11, 0, b"\x05")), "job.lastModifier: has another type"),
+    "a wrong enum": (field(2, 2, field(14, 0, b"\x63")), "job.launchStage: 99 is not one of"),
+    "a group that nobody closes": (b"\x0b" * 1_000, NO_MESSAGE),
+    "wrong wire types": (b"\x0d\x01\x02", NO_MESSAGE),
+    "a length beyond the end": (b"\x0a\xff\xff\x03a", NO_MESSAGE),
+    "zeros": (bytes(64), NO_MESSAGE),
 }
 
 
 @pytest.mark.parametrize("what", GARBAGE)
 def test_messages_that_are_none_are_refused_over_grpc(server: ServerProcess, what: str) -> None:
+    message, why = GARBAGE[what]
     with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
         call = channel.unary_unary("/google.cloud.run.v2.Jobs/CreateJob")
         with pytest.raises(grpc.RpcError) as refused:
-            call(GARBAGE[what], timeout=30)
-    assert refused.value.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL}
+            call(message, timeout=30)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert why in refused.value.details()
+
+
+@pytest.mark.parametrize("levels", [200, 10_000])
+def test_messages_that_are_too_deep_are_refused_over_grpc(server: ServerProcess, levels: int) -> None:
+    value = deep(levels)
+    json_payload = b"\x0a" + varint(len(value) + 5) + b"\x0a\x01a\x12" + varint(len(value)) + value
+    entry = b"\x32" + varint(len(json_payload)) + json_payload
+    request = b"\x22" + varint(len(entry)) + entry
+    with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
+        call = channel.unary_unary("/google.logging.v2.LoggingServiceV2/WriteLogEntries")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, timeout=30)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "not a valid google.logging.v2.WriteLogEntriesRequest" in refused.value.details()
 
 
 def test_a_method_that_is_none_is_unimplemented_over_grpc(server: ServerProcess) -> None:
