@@ -246,7 +246,9 @@ def workflow_apis(
     )
     workflows = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})
     known = connectors([*callable_apis, executions, workflows, *_beside()])
-    handlers_of_workflows = Workflows(ground.store, ground.ids, frozenset(known), admit, google).handlers()
+    handlers_of_workflows = Workflows(
+        ground.store, ground.ids, frozenset(known), admit, google, ground.events
+    ).handlers()
     return [replace(workflows, handlers=handlers_of_workflows), executions], known
 
 

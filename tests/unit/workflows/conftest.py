@@ -145,7 +145,7 @@ class House:
         )
         self.known = connectors([RUN, api])
         cloud.router = Router([api], Everybody(), self.events)
-        self.workflows = Workflows(store, self.ids, frozenset(self.known))
+        self.workflows = Workflows(store, self.ids, frozenset(self.known), events=self.events)
         self.tasks: list[asyncio.Task[None]] = []
         self.start()
 

@@ -24,6 +24,7 @@ from jubako.boxes.workflows.resources import (
     UpdateWorkflowRequest,
     Workflow,
 )
+from jubako.core.events import Events, NoEvents
 from jubako.core.ids import IdSource
 from jubako.core.names import LOCATION, WORKFLOW
 from jubako.identity.accounts import email_of
@@ -40,6 +41,8 @@ _ID = re.compile(r"[A-Za-z]([-_A-Za-z0-9]{0,62}[A-Za-z0-9])?\Z")
 _UPDATABLE = frozenset({"description", "labels", "service_account", "source_contents", "call_log_level",
                         "user_env_vars", "execution_history_level", "crypto_key_name", "tags"})  # fmt: skip
 ALL = 2**31
+WARNINGS_MAX = 10
+"""How many warnings of one source the operator is told."""
 _MAKES_REVISION = frozenset({"source_contents", "service_account"})
 
 
@@ -53,8 +56,10 @@ class Workflows:
         connectors: frozenset[str],
         admit: Admit = everybody,
         google: GoogleCalls | None = None,
+        events: Events | None = None,
     ) -> None:
         self._google = google
+        self._events = events or NoEvents()
         self._admit = admit
         self._store = store
         self._ids = ids
@@ -81,10 +86,10 @@ class Workflows:
                 "digit, and have at most 64 characters.",
             )
         workflow = request.workflow or Workflow()
+        workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
         await self._check_source(workflow)
         email_of(workflow.service_account, "p", "workflow.serviceAccount")
         await self._admit(workflow.service_account, place["project"], caller)
-        workflow.name = f"{request.parent}/workflows/{request.workflow_id}"
         return await self._store.write(
             partial(self._create, workflow=workflow, uid=self._ids.uid(), suffix=self._ids.suffix(3))
         )
@@ -183,6 +188,10 @@ class Workflows:
         )
         if self._google is not None:
             await check_foreign(program, self._connectors, self._google)
+        for doubt in program.warnings[:WARNINGS_MAX]:
+            self._events.emit(
+                "workflow.source_doubted", "WARNING", workflow=workflow.name, problem=doubt.told("warning: ")
+            )
 
 
 def _id(workflow: Workflow) -> str:
