@@ -8,6 +8,7 @@ Source: ``gcloud topic filters``.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -151,9 +152,10 @@ def _compare_any(compare: Callable[[str, str], bool], value: object, wanted: str
 
 def _checked_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"--filter: {pattern!r} is not a regular expression: {error}.") from None
+        with warnings.catch_warnings(action="ignore"):  # of what Python may one day read in another way
+            re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"--filter: {pattern[:100]!r} is not a regular expression: {error}.") from None
 
 
 def _order(value: str, wanted: str) -> int:

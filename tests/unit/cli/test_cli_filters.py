@@ -109,3 +109,13 @@ def test_documents_are_sorted_by_paths_and_tilde_turns_one_round() -> None:
     documents = [{"n": 10, "s": "b"}, {"n": 9, "s": "a"}, {"n": 10, "s": "a"}, {"s": "c"}]
     assert sort(documents, parse_keys("n")) == [documents[3], documents[1], documents[0], documents[2]]
     assert sort(documents, parse_keys("~n,s")) == [documents[2], documents[0], documents[1], documents[3]]
+
+
+@pytest.mark.parametrize("pattern", ["(", "(" * 5_000, "a{99999999999}", "[z-a]", "*"])
+def test_a_pattern_that_is_none_is_refused_by_name(pattern: str) -> None:
+    with pytest.raises(UsageError, match="is not a regular expression"):
+        parse_filter(f'name~"{pattern}"')
+
+
+def test_a_pattern_that_python_wonders_about_is_taken_without_a_word() -> None:
+    assert parse_filter('name~"[[a]"')({"name": "a"})
