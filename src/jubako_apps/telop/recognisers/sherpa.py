@@ -21,6 +21,7 @@ CONFIDENCE = 0.5
 
 _SHORTEST_S = 0.1
 _LAST_TOKEN_S = 0.2
+_LONGEST_TOKEN_S = 0.4
 _WORD_BEGINS = ("▁", " ")
 
 
@@ -51,7 +52,11 @@ class Sherpa:
 def joined(tokens: Sequence[str], times: Sequence[float], length: float) -> list[Word]:
     """Join tokens into words: a token that begins with a space begins a word; without any, each is its own."""
     has_spaces = any(token.startswith(_WORD_BEGINS) for token in tokens)
-    ends = [*times[1:], min(length, times[-1] + _LAST_TOKEN_S)]
+    # The library tells only where a token begins; what follows may be a long pause.
+    ends = [
+        min(start + _LONGEST_TOKEN_S, following)
+        for start, following in zip(times, [*times[1:], times[-1] + _LAST_TOKEN_S], strict=True)
+    ]
     words: list[Word] = []
     for token, start, end in zip(tokens, times, ends, strict=True):
         text = token.lstrip("▁ ").strip()

@@ -46,10 +46,13 @@ def _word(found: dict[str, Any]) -> Word:
 
 def load(directory: Path, language: str) -> Vosk:  # noqa: ARG001 - a model knows its language
     """Load the model; raise RecogniserMissing if the directory holds none."""
-    # The library says only "Failed to create a model", as a plain Exception: look first.
+    # The library does not say what it misses: look first.
     if not any((directory / name).is_file() for name in _ACOUSTIC_MODELS):
         raise RecogniserMissing(
             f"{directory} holds no model of vosk: there is no {_ACOUSTIC_MODELS[0]} in it."
         )
     SetLogLevel(-1)
-    return Vosk(Model(str(directory)))
+    try:
+        return Vosk(Model(str(directory)))
+    except Exception as error:  # it raises nothing narrower
+        raise RecogniserMissing(f"{directory} holds no model that vosk can load: {error}") from error

@@ -17,6 +17,7 @@ from faster_whisper.tokenizer import Tokenizer
 from jubako_apps.telop.media import SAMPLE_RATE, Pcm
 from jubako_apps.telop.recognisers import RecogniserMissing
 from jubako_apps.telop.telops import Word
+from jubako_sdk import log
 
 _SHORTEST_S = 0.1
 _FRAMES = 3000
@@ -80,18 +81,24 @@ class FasterWhisper:
 
 def load(directory: Path, language: str) -> FasterWhisper:
     """Load the model; raise RecogniserMissing if the directory holds none."""
-    has_gpu = ctranslate2.get_cuda_device_count() > 0
+    if ctranslate2.get_cuda_device_count() > 0:
+        try:
+            model = _model(directory, "cuda", "float16")
+            # That its libraries are missing, or its memory is full, is only found out by using it.
+            list(model.transcribe(np.zeros(SAMPLE_RATE, np.float32), language=language)[0])
+            return FasterWhisper(model, language)
+        except (RuntimeError, ValueError) as error:
+            log("WARNING", f"there is a GPU, but it cannot be used: {error}")
     try:
-        model = WhisperModel(
-            str(directory),
-            device="cuda" if has_gpu else "cpu",
-            compute_type="float16" if has_gpu else "int8",
-            # Tasks are the parallelism.
-            cpu_threads=1,
-            local_files_only=True,
-        )
+        return FasterWhisper(_model(directory, "cpu", "int8"), language)
     except (RuntimeError, ValueError, OSError) as error:
         raise RecogniserMissing(
             f"{directory} holds no model that faster-whisper can load: {error}"
         ) from error
-    return FasterWhisper(model, language)
+
+
+def _model(directory: Path, device: str, numbers: str) -> WhisperModel:
+    # One thread: tasks are the parallelism.
+    return WhisperModel(
+        str(directory), device=device, compute_type=numbers, cpu_threads=1, local_files_only=True
+    )
