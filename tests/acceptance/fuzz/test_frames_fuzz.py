@@ -120,7 +120,7 @@ def rounds(seconds: float, one: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    "seconds", [3.0, pytest.param(SECONDS, marks=[pytest.mark.nightly, pytest.mark.timeout(SECONDS + 120)])]
+    "seconds", [1.0, pytest.param(SECONDS, marks=[pytest.mark.nightly, pytest.mark.timeout(SECONDS + 120)])]
 )
 @pytest.mark.parametrize("seed", SEEDS)
 def test_changed_frames_are_answered_or_closed(
@@ -135,7 +135,7 @@ def test_changed_frames_are_answered_or_closed(
 
 
 @pytest.mark.parametrize(
-    "seconds", [3.0, pytest.param(SECONDS, marks=[pytest.mark.nightly, pytest.mark.timeout(SECONDS + 120)])]
+    "seconds", [1.0, pytest.param(SECONDS, marks=[pytest.mark.nightly, pytest.mark.timeout(SECONDS + 120)])]
 )
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_tunnel_without_tls_is_closed(

@@ -45,5 +45,5 @@ def test_no_request_of_the_document_breaks_its_promises(
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2_000:]
     cases = int(re.findall(r"([0-9]+) generated", ran.stdout)[-1])
     sys.stdout.write(f"seed {seed}: {cases} cases\n")
-    assert cases > 10 * SECONDS
+    assert cases > SECONDS
     unharmed(cases)
