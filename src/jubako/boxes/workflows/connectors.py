@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from jubako.boxes.workflows.language.values import scalar_text
 from jubako.wire.method import Api
 
 _VARIABLE = re.compile(r"\{([\w.]+)=([^}]*)\}")
@@ -84,13 +85,19 @@ def request_of(connector: Connector, args: Mapping[str, Any]) -> ConnectorReques
     if location is not None and not (isinstance(location, str) and _LOCATION.match(location)):
         return f"{connector.name}: location must be the name of a region."
     taken = {connector.resource, "body", _PARAMETERS} | ({"location"} if connector.is_document else set())
-    query = {key: value for key, value in args.items() if key not in taken and value is not None}
+    query: list[tuple[str, str]] = []
+    for key, value in args.items():
+        if key in taken or value is None:
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            text = scalar_text(item)
+            if text is None:
+                return f"{connector.name}: {key} must be a string, a number, a boolean, or a list of these."
+            query.append((key, text))
     url = connector.url.format(quote(resource, safe="/-_.~"))
     if location is not None:
         url = url.replace("https://", f"https://{location}-", 1)
-    return ConnectorRequest(
-        connector.verb, url + (f"?{urlencode(query, doseq=True)}" if query else ""), args.get("body")
-    )
+    return ConnectorRequest(connector.verb, url + (f"?{urlencode(query)}" if query else ""), args.get("body"))
 
 
 def _connector(api: Api, verb: str, path: str, *, is_long_running: bool = False) -> Connector | None:
