@@ -16,7 +16,7 @@ from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
-from jubako.boxes.jobs.retention import keep_swept
+from jubako.boxes.jobs.retention import keep_clean
 from jubako.boxes.jobs.task_progress import ProgressRoutes
 from jubako.boxes.services import launch as services_launch
 from jubako.boxes.services.admission import Admission
@@ -172,7 +172,7 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
             *RerunRoutes(ports).routes(),
             *SecretRoutes(vault).routes(),
         ],
-        sweeping=partial(keep_swept, ground.store, outputs, ground.clock),
+        sweeping=partial(keep_clean, ground.store, outputs, ground.clock, ports.leftovers),
     )
 
 

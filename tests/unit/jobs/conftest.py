@@ -57,7 +57,7 @@ class Box:
         self.access = LoopbackAccess()
         self.start()
 
-    def start(self, executions_kept: int = 1_000) -> None:
+    def start(self, **changes: Any) -> None:
         """Make everything that a new process makes; the store and the runtime are what outlives it."""
         ports = HandlerPorts(
             store=self.store,
@@ -67,7 +67,7 @@ class Box:
             secrets=self.vault,
             capabilities=self.runtime.capabilities,
             base_url=BASE_URL,
-            executions_kept=executions_kept,
+            **changes,
         )
         handlers = {
             **JobHandlers(ports).methods(),
@@ -100,10 +100,10 @@ class Box:
         self.engine = JobsEngine(self.store, self.runtime, settings, finish, self.events, NoFaults())
         self.stream = AttemptStream(self.store, self.runtime, self.clock, {"jobs": self.engine}, self.events)
 
-    async def restart(self, executions_kept: int = 1_000) -> None:
+    async def restart(self, **changes: Any) -> None:
         """Crash and come back."""
         await self.runtime.disconnect()
-        self.start(executions_kept)
+        self.start(**changes)
         await self.stream.connect()
 
     async def settle(self) -> None:

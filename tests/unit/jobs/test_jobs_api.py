@@ -1,5 +1,6 @@
 """The methods on jobs, executions and tasks, through the router."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,28 @@ async def test_what_is_committed_is_never_answered_with_an_error_that_clients_re
     assert deleted["done"]
     box.store = store
     assert set(await retention.sweep(store, box.outputs)) == set(uids)
+
+
+async def test_what_a_run_makes_superfluous_is_removed_behind_its_reply(box: Any) -> None:
+    leftovers = retention.Leftovers()
+    cleaning = asyncio.create_task(retention.keep_clean(box.store, box.outputs, box.clock, leftovers))
+    await box.restart(executions_kept=1, leftovers=leftovers)
+    box.runtime.outcome = exited(0)
+    await box.create()
+    uids = []
+    for _ in range(4):
+        await box.clock.advance(timedelta(seconds=1))
+        uids.append((await box.run())["metadata"]["uid"])
+        await box.settle()
+
+    async def with_tasks() -> set[str]:
+        found = await box.store.read(lambda tx: tx.all("SELECT DISTINCT execution_uid FROM job_tasks"))
+        return {uid for (uid,) in found}
+
+    async with asyncio.timeout(10):
+        while not await with_tasks() <= set(uids[2:]):
+            pass
+    cleaning.cancel()
 
 
 async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_running(box: Any) -> None:

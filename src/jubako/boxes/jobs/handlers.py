@@ -76,6 +76,8 @@ class HandlerPorts:
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
     bundles: Bundles = field(default_factory=Bundles)
     """What images mean."""
+    leftovers: retention.Leftovers = field(default_factory=retention.Leftovers)
+    """Takes what a run makes superfluous."""
     executions_kept: int = EXECUTIONS_KEPT
     """How many final executions of a job are kept; older ones go with their output."""
 
@@ -219,7 +221,7 @@ class JobHandlers:
         result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
         if not request.validate_only:
             self._ports.faults.point("jobs.run.after_commit")
-            await retention.forget(self._store, self._ports.outputs, pruned)
+            self._ports.leftovers.leave(pruned)
         return result
 
     async def _require_secrets(

@@ -5,6 +5,7 @@
 2. A crash in between leaves orphans, which ``sweep`` finds after the next start.
 """
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -43,11 +44,46 @@ async def forget(store: Store, outputs: Outputs, execution_uids: Iterable[str]) 
     await outputs.remove(uids)
 
 
-async def keep_swept(store: Store, outputs: Outputs, clock: Clock) -> None:
-    """Sweep now and once a day, until cancelled."""
+class Leftovers:
+    """Executions whose rows went beside a request, and whose rest is to go behind its reply.
+
+    They are known to this process only; after a crash ``sweep`` finds them.
+    """
+
+    def __init__(self) -> None:
+        self._uids: list[str] = []
+        self._woken = asyncio.Event()
+
+    def leave(self, execution_uids: Iterable[str]) -> None:
+        """Have them removed soon."""
+        self._uids += execution_uids
+        if self._uids:
+            self._woken.set()
+
+    async def take(self) -> list[str]:
+        """Return what was left since the last time, waiting for the first."""
+        await self._woken.wait()
+        self._woken.clear()
+        uids, self._uids = self._uids, []
+        return uids
+
+
+async def keep_clean(store: Store, outputs: Outputs, clock: Clock, leftovers: Leftovers) -> None:
+    """Sweep now and once a day, and remove leftovers as they come, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_keep_swept(store, outputs, clock))
+        group.create_task(_keep_removing(store, outputs, leftovers))
+
+
+async def _keep_swept(store: Store, outputs: Outputs, clock: Clock) -> None:
     while True:
         await sweep(store, outputs)
         await clock.sleep_until(clock.now() + SWEEP_EVERY)
+
+
+async def _keep_removing(store: Store, outputs: Outputs, leftovers: Leftovers) -> None:
+    while True:
+        await forget(store, outputs, await leftovers.take())
 
 
 async def sweep(store: Store, outputs: Outputs) -> list[str]:
