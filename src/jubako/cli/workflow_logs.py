@@ -11,10 +11,11 @@ from jubako.cli.formats import Text
 from jubako.cli.log_entries import Entry, found
 from jubako.cli.run_logs import payload_text
 from jubako.cli.terminal import Terminal, clean
-from jubako.cli.times import local_time
+from jubako.cli.times import instant, local_time
 from jubako.cli.workflow_names import execution_name
 
 LIMIT = 1_000
+_SYSTEM = "ExecutionsSystemLog"
 _DETAILS = ("begun", "succeeded", "exceptionRaised", "exceptionHandled", "start", "success", "failure")
 
 
@@ -32,9 +33,21 @@ def read_logs(args: argparse.Namespace, context: Context) -> int:
         'resource.type = "workflows.googleapis.com/Workflow" AND '
         f'labels."workflows.googleapis.com/execution_id" = "{basename(name)}"'
     )
-    entries = list(found(context, wanted, "desc", args.limit))[::-1]
+    entries = list(found(context, wanted, "desc", args.limit))
+    entries.reverse()
+    entries.sort(key=place)
     context.show(entries, Text(lambda value, out: (line(entry, out) for entry in value)))
     return OK
+
+
+def place(entry: Entry) -> tuple[float, int]:
+    """Return by what entries are sorted: what happens in one instant is between the begin and the end of it."""
+    payload: dict[str, Any] = entry.get("jsonPayload", {})
+    rank = 0 if "start" in payload else 2 if "success" in payload or "failure" in payload else 1
+    at = instant(entry, "timestamp")
+    return at.timestamp() if at is not None else 0.0, rank if payload.get("@type", "").endswith(
+        _SYSTEM
+    ) else 1
 
 
 def line(entry: Entry, out: Terminal) -> str:
