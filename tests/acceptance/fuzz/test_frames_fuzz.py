@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -112,10 +113,12 @@ def call_well(server: ServerProcess) -> None:
 
 
 def rounds(seconds: float, one: Callable[[], object]) -> int:
+    """Do it again and again; return how often."""
     end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         one()
         count += 1
+    sys.stdout.write(f"{count} connections\n")
     return count
 
 
