@@ -80,6 +80,22 @@ def test_who_knocks_is_heard_between_starts_and_everything_starts_all_the_same(t
     bench.journal.close()
 
 
+def test_nothing_starts_in_the_moment_after_a_server_came_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.keeper.hold()  # the first server has nothing to catch up with
+    bench.submit("a", "/bin/true")
+    bench.keeper.round()
+    assert [record["k"] for record in bench.records()] == ["try", "start"]
+    monkeypatch.setattr(keeper, "_HOLD_S", 0.2)
+    bench.submit("b", "/bin/true")
+    bench.keeper.hold()
+    bench.keeper.round()
+    assert not any(record["id"] == "b" for record in bench.records())
+    assert 0 < (bench.keeper.wait_s() or 0) <= 0.2
+    assert {record["id"] for record in bench.run()} == {"a", "b"}
+
+
 def test_nothing_starts_while_its_announcement_cannot_be_written(bench: Bench) -> None:
     ran = bench.folder / "ran"
     with FullDisk(bench.journal):

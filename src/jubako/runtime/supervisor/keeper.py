@@ -25,8 +25,8 @@ from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
 _STARTS_PER_ROUND_MAX = 64
 """Then the socket and the dead are looked after again."""
-_STARTS_BETWEEN_LOOKS = 8
-"""After so many it is looked whether somebody knocks: a server that comes back asks several questions in turn."""
+_HOLD_S = 1.0
+"""For so long nothing is started after a server has come back: it has questions first, and then it answers people."""
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
 _STALLED_S = 0.2
 """How often a full disk is tried again."""
@@ -69,8 +69,14 @@ class Keeper:
         self._ticket = itertools.count()
         self._indexer = output.Indexer()
         self._is_closing = False
+        self._held_until = 0.0
 
     # What the server asks for
+
+    def hold(self) -> None:
+        """Start nothing for a moment, if anything is under way: a server has come back."""
+        if not self.is_idle:
+            self._held_until = time.monotonic() + _HOLD_S
 
     def submit(self, specs: Iterable[Mapping[str, Any]]) -> None:
         """Queue the attempts whose ids are new."""
@@ -144,14 +150,16 @@ class Keeper:
         """Return for how long there is nothing to do unless something happens; None = for ever."""
         if not self._journal.is_clean():
             return _STALLED_S
-        if self._announced:
-            return 0
         instants = [self._deadlines[0][0]] if self._deadlines else []
         if self._zygotes.pids:
             instants.append(time.monotonic() + LINGER_S)
         if self._live:
             instants.append(self._indexer.next_at)
-        if self._groups.has_ready and not self._is_closing:
+        if self._is_held():
+            instants.append(self._held_until)
+        elif self._announced:
+            return 0
+        elif self._groups.has_ready and not self._is_closing:
             return _SHORT_S if self._live and self._free_memory.is_short() else 0
         return max(0.0, min(instants) - time.monotonic()) if instants else None
 
@@ -239,7 +247,7 @@ class Keeper:
     def _announce(self) -> None:
         if self._announced or self._is_closing:  # those of the last round still wait for the disk
             return
-        if self._live and self._free_memory.is_short():
+        if self._is_held() or (self._live and self._free_memory.is_short()):
             return
         for attempt in self._groups.take(_STARTS_PER_ROUND_MAX):
             attempt.move(Move.ANNOUNCE)
@@ -248,12 +256,19 @@ class Keeper:
             self._journal.append(line.encode("ascii"))
             self._announced.append(attempt)
 
+    def _is_held(self) -> bool:
+        return time.monotonic() < self._held_until
+
     def _start(self) -> None:
+        if self._is_held():
+            return
         announced, self._announced = self._announced, []
         for number, attempt in enumerate(announced, start=1):
             if attempt.phase is Phase.STARTING:
                 self._start_one(attempt)
-            if number % _STARTS_BETWEEN_LOOKS == 0 and self._is_wanted():
+            if (
+                self._is_wanted()
+            ):  # a server that comes back asks several questions in turn, and a start takes long
                 self._announced += announced[number:]
                 return
 

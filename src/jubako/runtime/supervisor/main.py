@@ -82,6 +82,7 @@ class Supervisor:
             "enforced": list(self._trees.enforced),
             "missing": self._trees.missing,
         }
+        self._keeper.hold()
         return Connection(sock, self._journal, self._operate, hello)
 
     def _operate(self, name: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
