@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -143,9 +144,22 @@ def command(module: str, *words: str) -> list[str]:
     return [sys.executable, "-c", WITHOUT_PLATFORM, module, *words]
 
 
+@dataclass(frozen=True)
+class Service:
+    """A service that runs: where it answers, and its process."""
+
+    url: str
+    pid: int
+
+    def memory_peak(self) -> int:
+        """Return how many bytes of memory it has had at most."""
+        status = Path(f"/proc/{self.pid}/status").read_text("utf-8")
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+
+
 @pytest.fixture
-def service(contract: dict[str, str], video: Path) -> Iterator[str]:
-    """Start the service as its container does; return its address."""
+def service(contract: dict[str, str], video: Path) -> Iterator[Service]:
+    """Start the service as its container does."""
     [words] = re.findall(r"--command=python --args=-m,(jubako_apps\.telop\.service)\n", HOWTO)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -162,7 +176,7 @@ def service(contract: dict[str, str], video: Path) -> Iterator[str]:
     }
     process = subprocess.Popen(command(words), env=contract | given | more)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield Service(url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()
         process.wait(10)
@@ -210,7 +224,7 @@ def test_service_and_jobs_run_with_the_variables_of_cloud_run_and_nothing_of_the
 ):
     wish = {"bucket": "b", "object": "news.mp4", "language": "ja", "segment_seconds": 5}
     wish["script"] = contract["HOME"] + "/in/news.srt"
-    reception = call(f"{service}/videos", wish)
+    reception = call(f"{service.url}/videos", wish)
     assert reception["state"] == "RUNNING"
     [started] = google.started
     given = json.loads(started["argument"])
@@ -218,9 +232,9 @@ def test_service_and_jobs_run_with_the_variables_of_cloud_run_and_nothing_of_the
     for job, count in (("ocr", given["ocr_tasks"]), ("speech", given["speech_tasks"]), ("report", 1)):
         execute(job, count, contract, reception["id"])
     google.state = "SUCCEEDED"
-    ended = call(f"{service}/receptions/{reception['id']}")
+    ended = call(f"{service.url}/receptions/{reception['id']}")
     assert (ended["state"], ended["missing"], ended["progress"]) == ("SUCCEEDED", [], 1.0)
-    report = call(f"{service}/receptions/{reception['id']}/report.json")
+    report = call(f"{service.url}/receptions/{reception['id']}/report.json")
     assert "45億" in [finding["right"] for finding in report["findings"]]
     assert google.refused == []
 
@@ -237,3 +251,23 @@ def test_a_job_that_is_told_nothing_says_what_it_misses(contract, job):
     )
     assert done.returncode == 64
     assert "OUTPUT_URI" in done.stdout.decode()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.slow
+def test_an_upload_is_never_held_in_memory_and_what_is_refused_leaves_nothing(contract, service):
+    assert call(f"{service.url}/healthz") == {"status": "ok"}
+    before, sent = service.memory_peak(), 400 * 1024 * 1024
+    block = bytes(1024 * 1024)
+    request = urllib.request.Request(
+        f"{service.url}/videos?name=zero.mp4",
+        (block for _ in range(sent // len(block))),
+        {"Content-Type": "video/mp4"},
+        method="POST",
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=DEADLINE_S)
+    with refused.value as answer:
+        assert (answer.code, "not a video file" in answer.read().decode()) == (422, True)
+    assert service.memory_peak() - before < 100 * 1024 * 1024
+    assert [path for path in Path(contract["HOME"], "data").rglob("*") if path.is_file()] == []
