@@ -8,6 +8,7 @@ Unknown files are left alone.
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ from typing import Self
 from jubako.core.errors import FailedPrecondition, Unavailable
 
 FORMAT = 1
+DYING_S = 3.0
+"""How long the lock of a server that is gone is waited for."""
 
 
 class StateDirectory:
@@ -55,13 +58,8 @@ class StateDirectory:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
             self._check_format()
-        except BlockingIOError:
-            self._release()
-            raise FailedPrecondition(
-                f"Another server runs on {self.path}. Use that one, stop it, or give another directory with --state."
-            ) from None
         except OSError as error:
             self._release()
             raise Unavailable(f"The state directory {self.path} cannot be used: {error.strerror}.") from error
@@ -73,6 +71,31 @@ class StateDirectory:
         """Release the lock and withdraw the address."""
         self.address_file.unlink(missing_ok=True)
         self._release()
+
+    def _take_lock(self) -> None:
+        """Lock it; a server that was killed while it started a process leaves the lock there until that one's exec."""
+        deadline = time.monotonic() + DYING_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._owner_lives() or time.monotonic() > deadline:
+                    self._release()
+                    raise FailedPrecondition(
+                        f"Another server runs on {self.path}. Use that one, stop it, or give another directory "
+                        "with --state."
+                    ) from None
+                time.sleep(0.01)
+            else:
+                return
+
+    def _owner_lives(self) -> bool:
+        """Return whether the server that told its address here last is a living process."""
+        try:
+            os.kill(json.loads(self.address_file.read_text("utf-8"))["pid"], 0)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return True
 
     def tell_address(self, address: str) -> None:
         """Publish where the server answers, whole or not at all."""

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from jubako_apps.telop import ttml
 from jubako_apps.telop.blocks import Span
-from jubako_apps.telop.laying import laid
 from jubako_apps.telop.telops import Transcript, Utterance, Word
 
 KINDS = (".srt", ".vtt", ".ttml", ".xml", ".txt")
@@ -204,6 +203,8 @@ def _lines(text: str, language: str) -> list[str]:
 
 
 def _laid(lines: list[str], spoken: Sequence[Span]) -> list[_Cue]:
+    from jubako_apps.telop.laying import laid  # noqa: PLC0415 - only plain text asks for numpy
+
     times = laid([len(line) for line in lines], spoken) if lines else []
     return [_Cue(start=start, end=end, text=line) for line, (start, end) in zip(lines, times, strict=True)]
 

@@ -1,5 +1,7 @@
+import fcntl
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,19 @@ def test_two_servers_cannot_have_it_and_the_second_leaves_no_trace(tmp_path: Pat
         assert first.address_file.exists()
     with StateDirectory(tmp_path / "state"):
         pass
+
+
+def test_the_lock_of_a_server_that_is_gone_is_waited_for(tmp_path: Path) -> None:
+    with StateDirectory(tmp_path / "state") as state:
+        state.tell_address("http://127.0.0.1:1")
+        gone = {**json.loads(state.address_file.read_text()), "pid": 2**22 + 1}
+    inherited_lock = os.open(tmp_path / "state" / "lock", os.O_RDWR)
+    fcntl.flock(inherited_lock, fcntl.LOCK_EX)
+    state.address_file.write_text(json.dumps(gone))
+    release = threading.Timer(0.05, os.close, [inherited_lock])
+    release.start()
+    with StateDirectory(tmp_path / "state"):
+        release.join()
 
 
 def test_a_newer_format_is_refused_and_unknown_files_are_left_alone(tmp_path: Path) -> None:
