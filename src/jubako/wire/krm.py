@@ -68,13 +68,17 @@ class Reader:
         return str(self._take(key, str, "a string") or "")
 
     def integer(self, key: str) -> int | None:
-        """Take an integer, which may be written as a string; None if it is missing."""
+        """Take an integer of 32 bits, which may be written as a string; None if it is missing."""
         value = self._left.pop(key, None)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
+        if value is None:
+            return None
         if isinstance(value, str) and _INTEGER.match(value):
-            return int(value)
-        raise invalid(self.where(key), "is not an integer.")
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise invalid(self.where(key), "is not an integer.")
+        if not -(2**31) <= value < 2**31:
+            raise invalid(self.where(key), "does not fit into 32 bits.")
+        return value
 
     def boolean(self, key: str) -> bool:
         """Take true or false; false if it is missing."""

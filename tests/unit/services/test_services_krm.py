@@ -141,3 +141,12 @@ async def test_shared_traffic_and_unknown_fields_are_refused_by_name(gcloud: Gcl
     strange["spec"]["template"]["spec"]["hostAliases"] = [{}]
     status, reply = await gcloud.send("POST", "services", strange)
     assert (status, "hostAliases" in reply["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("seconds", [2**31, 2**64, str(10**15), -(2**40)])
+async def test_a_number_beyond_its_field_is_refused_by_name(gcloud: Gcloud, seconds: object) -> None:
+    document = copy.deepcopy(DEPLOYED)
+    document["spec"]["template"]["spec"]["timeoutSeconds"] = seconds
+    status, reply = await gcloud.send("POST", "services", document)
+    assert (status, reply["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "timeoutSeconds" in reply["error"]["message"]

@@ -10,7 +10,9 @@ from functools import partial
 from jubako.boxes.workflows import execution_rows, rows
 from jubako.boxes.workflows.backlog import Backlog
 from jubako.boxes.workflows.execution_filters import filter_of_executions, is_by_start, order_of_executions
+from jubako.boxes.workflows.language.errors import Raised
 from jubako.boxes.workflows.language.limits import ARGUMENT_BYTES_MAX
+from jubako.boxes.workflows.language.values import admitted
 from jubako.boxes.workflows.listing import Filter, Order, behind, in_order
 from jubako.boxes.workflows.resources import (
     CancelExecutionRequest,
@@ -145,9 +147,11 @@ def _check_argument(argument: str) -> None:
     if len(argument.encode()) > ARGUMENT_BYTES_MAX:
         raise invalid("execution.argument", f"is larger than {ARGUMENT_BYTES_MAX} bytes.")
     try:
-        json.loads(argument or "null")
+        admitted(json.loads(argument or "null"))
     except (ValueError, RecursionError):
         raise invalid("execution.argument", "is not a JSON text.") from None
+    except Raised as raised:
+        raise invalid("execution.argument", f"{raised.value['message']}.") from None
 
 
 def _basic(execution: Execution) -> Execution:
