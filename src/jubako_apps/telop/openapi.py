@@ -45,8 +45,11 @@ def _paths() -> Json:
             "get": _does("One reception.", _found({"200": _json(_ref("Reception"))}), one),
             "delete": _does(
                 "Cancel it, or with data=true remove it with everything that belongs to it.",
-                _found({code: _json(_REMOVAL) for code in ("200", "202")}),
-                [*one, _named("data", "query", {"type": "string", "enum": ["true"]}, required=False)],
+                _found({code: _json(_REMOVAL) for code in ("200", "202")} | {"400": _json(_ref("Error"))}),
+                [
+                    *one,
+                    _named("data", "query", {"type": "string", "enum": ["true", "false"]}, required=False),
+                ],
             ),
         },
         "/receptions/{id}/rerun": {
@@ -68,8 +71,13 @@ def _paths() -> Json:
                 "The result.",
                 _found(
                     {
-                        "200": _body("application/json", {"type": "object"})
-                        | {"description": "JSON or a page."}
+                        "200": {
+                            "description": "JSON or a page.",
+                            "content": {
+                                "application/json": {"schema": {"type": "object"}},
+                                "text/html": {"schema": _TEXT},
+                            },
+                        }
                     }
                 ),
                 [*one, _named("report", "path", report)],

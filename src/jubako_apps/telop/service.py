@@ -78,8 +78,8 @@ class Counter:
             Route("/lists", self.post_list, methods=["POST"]),
             Route("/videos", self.post_video, methods=["POST"]),
             Route("/receptions", self.list, methods=["GET"]),
-            Route("/receptions/{id}", self.get, methods=["GET"]),
-            Route("/receptions/{id}", self.delete, methods=["DELETE"]),
+            # One route for both: a 405 names all methods of its route.
+            Route("/receptions/{id}", self.reception, methods=["GET", "DELETE"]),
             Route("/receptions/{id}/events", self.events, methods=["GET"]),
             Route("/receptions/{id}/rerun", self.rerun, methods=["POST"]),
             Route("/events", self.event, methods=["POST"]),
@@ -134,6 +134,10 @@ class Counter:
         ]
         return JSONResponse({"receptions": views})
 
+    async def reception(self, request: Request) -> Response:
+        """Show one reception, or end it."""
+        return await (self.delete(request) if request.method == "DELETE" else self.get(request))
+
     async def get(self, request: Request) -> Response:
         """Show one reception."""
         reception = await self._find(request)
@@ -183,9 +187,12 @@ class Counter:
 
     async def delete(self, request: Request) -> Response:
         """End one reception's run, or with ``data=true`` remove it and everything that belongs to it."""
+        data = request.query_params.get("data", "false")
+        if data not in {"true", "false"}:
+            raise Refused(400, f"data: {data[:40]!r} is none of true, false.")
         reception = await self._find(request)
         self._estimates.pop(reception.id, None)
-        if request.query_params.get("data") == "true":
+        if data == "true":
             left = await self._desk.remove(reception)
             answer = {"id": reception.id, "removed": left is None}
             return JSONResponse(answer, status_code=200 if left is None else 202)

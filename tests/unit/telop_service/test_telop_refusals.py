@@ -100,3 +100,15 @@ def test_an_unknown_reception_is_not_found(refusing, identifier):
         answer = call(f"/receptions/{identifier}")
         assert answer.status_code in {404, 405}
         assert answer.json()["error"]["code"] == answer.status_code
+
+
+def test_what_data_says_beyond_true_and_false_removes_nothing(refusing):
+    answer = refusing.client.delete("/receptions/r-" + "0" * 24, params={"data": "True"})
+    assert answer.status_code == 400
+    assert "true, false" in answer.json()["error"]["message"]
+
+
+def test_a_method_that_is_not_known_is_answered_with_those_that_are(refusing):
+    answer = refusing.client.put("/receptions/r-" + "0" * 24)
+    assert answer.status_code == 405
+    assert {method.strip() for method in answer.headers["Allow"].split(",")} == {"GET", "HEAD", "DELETE"}
