@@ -78,6 +78,7 @@ def test_cancelling_what_ignores_sigterm_is_final_only_when_the_tree_is_gone(
     now = jobs.execution(operation)
     assert (now["reconciling"], completed(now)["executionReason"]) == (True, "CANCELLING")
     assert is_alive(pid)
+    jobs.answers_within()
     ended = jobs.ended(operation)
     assert not is_alive(pid)
     assert (ended["cancelledCount"], completed(ended)["executionReason"]) == (1, "CANCELLED")
@@ -134,6 +135,7 @@ def test_who_closes_its_output_ends_as_it_ends_and_has_said_nothing(jobs: Any) -
     operation = jobs.run("closes")
     assert completed(jobs.ended(operation))["message"].endswith("It exited with code 4.")
     assert jobs.attempts(operation)[0]["output"] == "EMPTY"
+    jobs.answers_within()
 
 
 @pytest.mark.parametrize("mebibytes", [50, pytest.param(1_024, marks=pytest.mark.nightly)])

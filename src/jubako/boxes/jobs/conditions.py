@@ -95,11 +95,7 @@ def how_it_runs(capabilities: Capabilities, container: Container) -> str:
 
 
 def _why(capabilities: Capabilities) -> str:
-    return (
-        f" Not enforced is what this machine does not allow: {capabilities.missing}."
-        if capabilities.missing
-        else ""
-    )
+    return f" The others cannot be had here: {capabilities.missing}." if capabilities.missing else ""
 
 
 def _room(capabilities: Capabilities, container: Container) -> str:
