@@ -94,6 +94,10 @@ def test_nothing_starts_in_the_moment_after_a_server_came_back(
     assert not any(record["id"] == "b" for record in bench.records())
     assert 0 < (bench.keeper.wait_s() or 0) <= 0.2
     assert {record["id"] for record in bench.run()} == {"a", "b"}
+    bench.submit("c", "/bin/true")
+    bench.keeper.hold()  # one that comes again and again does not hold up everything
+    bench.keeper.round()
+    assert [record["k"] for record in bench.records() if record["id"] == "c"] == ["try", "start"]
 
 
 def test_nothing_starts_while_its_announcement_cannot_be_written(bench: Bench) -> None:

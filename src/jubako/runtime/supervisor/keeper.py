@@ -25,8 +25,9 @@ from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
 _STARTS_PER_ROUND_MAX = 64
 """Then the socket and the dead are looked after again."""
-_HOLD_S = 1.0
-"""For so long nothing is started after a server has come back: it has questions first, and then it answers people."""
+_HOLD_S, _HOLD_AGAIN_S = 1.0, 10.0
+"""For so long nothing is started after a server has come back: it has questions first, and then it answers people. One
+that comes again and again must not keep everything from starting."""
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
 _STALLED_S = 0.2
 """How often a full disk is tried again."""
@@ -69,14 +70,15 @@ class Keeper:
         self._ticket = itertools.count()
         self._indexer = output.Indexer()
         self._is_closing = False
-        self._held_until = 0.0
+        self._held_until = -_HOLD_AGAIN_S
 
     # What the server asks for
 
     def hold(self) -> None:
         """Start nothing for a moment, if anything is under way: a server has come back."""
-        if not self.is_idle:
-            self._held_until = time.monotonic() + _HOLD_S
+        now = time.monotonic()
+        if not self.is_idle and now >= self._held_until + _HOLD_AGAIN_S:
+            self._held_until = now + _HOLD_S
 
     def submit(self, specs: Iterable[Mapping[str, Any]]) -> None:
         """Queue the attempts whose ids are new."""
