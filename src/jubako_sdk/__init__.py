@@ -12,6 +12,8 @@ from jubako_sdk.sink import (
     put_json,
     sink,
 )
+from jubako_sdk.stop import on_stop
+from jubako_sdk.table import upsert
 from jubako_sdk.task import STRIDE, Task, current_task, global_id, shard, shard_range
 
 __all__ = [
@@ -28,9 +30,11 @@ __all__ = [
     "get_json",
     "global_id",
     "log",
+    "on_stop",
     "progress",
     "put_json",
     "shard",
     "shard_range",
     "sink",
+    "upsert",
 ]

@@ -82,3 +82,23 @@ def test_output_is_filtered_by_time_task_and_attempt(jobs: Any, jubako: Any) -> 
     with pytest.raises(ApiError) as refused:
         jobs.server.get(f"{logs}?since=yesterday")
     assert "since: 'yesterday' is not an RFC 3339 timestamp." in refused.value.message
+
+
+LAST_WORD = """
+import pathlib, signal, sys
+from jubako_sdk import on_stop
+on_stop(lambda: pathlib.Path(sys.argv[1] + ".saved").write_text("all"))
+pathlib.Path(sys.argv[1]).touch()
+while True: signal.pause()
+"""
+
+
+def test_a_task_that_is_cancelled_has_a_last_word(jobs: Any, until: Any, tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    jobs.deploy("saves", [sys.executable, "-c", LAST_WORD, str(file)])
+    operation = jobs.run("saves")
+    until(file.exists)
+    jobs.cancel(operation)
+    assert jobs.ended(operation)["cancelledCount"] == 1
+    assert (tmp_path / "ready.saved").read_text() == "all"
+    assert jobs.attempts(operation)[0]["result"]["termSignal"] == 15
