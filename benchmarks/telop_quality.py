@@ -14,6 +14,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -71,21 +72,29 @@ def texts(half: Half, whisper: Path | None) -> Iterator[Work]:
     for language in ("en", "ja"):
         for source, noise in NOISES:
             material = Material(language=language, source=source, noise=noise, half=half)
-            yield _text(material.name, files, half, lambda material=material: material)
-        listener = "pocketsphinx" if shutil.which("flite") else None
-        listener = listener if language == "en" else whisper and f"faster-whisper:{whisper}"
+            yield _text(material.name, files, half, partial(_itself, material))
+        listener = _listener(language, whisper)
         if listener is None:
             continue
         for source in ("spoken", "verified"):
-            yield _text(
-                f"{language} {source}", files, half,
-                lambda language=language, source=source, listener=listener: _spoken(language, source, half, listener),
-            )  # fmt: skip
+            making = partial(_spoken, language, source, half, listener)
+            yield _text(f"{language} {source}", files, half, making)
     yield (
         "across telops",
         0.3,
         lambda _: kept(f"programmes-{half}-{files}", lambda: telop_programmes.counted(half)),
     )
+
+
+def _itself(material: Material) -> Material:
+    return material
+
+
+def _listener(language: str, whisper: Path | None) -> str | None:
+    """Return what recognises speech of a language, if it is there."""
+    if language == "en":
+        return "pocketsphinx" if shutil.which("flite") else None
+    return None if whisper is None else f"faster-whisper:{whisper}"
 
 
 def _spoken(language: str, source: str, half: Half, listener: str) -> Material:
@@ -130,22 +139,18 @@ def pictures(half: Half) -> Iterator[Work]:
     for language in ("en", "ja"):
         for how in (PROGRESSIVE, INTERLACED):
             share = SLOWEST if how is PROGRESSIVE else SLOWEST / 2
-            yield (
-                f"{language} {how.name}", share,
-                lambda say, language=language, how=how: telop_reading.read(language, half, how, say),
-            )  # fmt: skip
+            yield f"{language} {how.name}", share, partial(telop_reading.read, language, half, how)
 
 
 def clips() -> Iterator[Work]:
     """Yield the bundled clips."""
     files = key(telop_clips.files())
     for language, source in telop_clips.CASES:
-        yield (
-            f"{language} clip {source}", 2.0,
-            lambda _, language=language, source=source: kept(
-                f"clip-{language}-{source}-{files}", lambda: telop_clips.checked(language, source)
-            ),
-        )  # fmt: skip
+        yield f"{language} clip {source}", 2.0, partial(_clip, language, source, files)
+
+
+def _clip(language: str, source: str, files: str, _say: Callable[[str], None]) -> Any:
+    return kept(f"clip-{language}-{source}-{files}", partial(telop_clips.checked, language, source))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def read(language: str, half: Half, how: Film, telling: Callable[[str], None] | 
     for part in parts:
         if telling is not None:
             telling(f"{language} {how.name}: segment {part.index + 1} of {len(parts)}")
-        done = kept(f"reading-{name}-{part.index}", lambda part=part: _read(path, part))
+        done = kept(f"reading-{name}-{part.index}", partial(_read, path, part))
         shards.append([telop_from_json(telop) for telop in done["telops"]])
         calls, seconds = calls + done["calls"], seconds + done["seconds"]
     result = compared(shown, merge(shards))

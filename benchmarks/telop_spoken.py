@@ -81,4 +81,5 @@ def _japanese(text: str) -> Pcm:
     # Three samples become one: what lies between them is averaged away, or it would come back as noise.
     assert rate == 3 * SAMPLE_RATE, rate
     whole = np.asarray(samples[: len(samples) // 3 * 3], dtype=np.float64)
-    return whole.reshape(-1, 3).mean(axis=1).astype(np.int16)
+    averaged: Pcm = whole.reshape(-1, 3).mean(axis=1).astype(np.int16)
+    return averaged
