@@ -6,14 +6,16 @@
    for a command that a person waits for, more while following something that survives a restart of the server.
 """
 
-import http.client
 import json
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jubako.cli.errors import ApiError, CliError, ServerUnreachable
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 HICCUP_S = 1.5
 """How long a repeatable call is tried again in any case."""
@@ -59,7 +61,10 @@ class Client:
         self._token = token
         self._hiccup_s = hiccup_s
         self.sleep = sleep
+        import http.client  # noqa: PLC0415 - it loads ssl, and the help and completion connect to nothing
+
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._broken = (OSError, http.client.HTTPException)
         self._connection = kind(parts.hostname, parts.port, timeout=timeout_s)
 
     def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
@@ -131,13 +136,13 @@ class Client:
         query: Query | None = None,
         headers: Mapping[str, str],
         body: Document = None,
-    ) -> http.client.HTTPResponse:
+    ) -> "HTTPResponse":
         """Send one request, once, and return the open reply; ``body`` may be bytes or a binary file."""
         self.close()
         try:
             self._connection.request(verb, _target(path, query), body, {**self._credentials(), **headers})
             return self._connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except self._broken as error:
             raise self._unreachable(error) from error
 
     def wait(self, operation: dict[str, Any], version: str) -> dict[str, Any]:
@@ -172,7 +177,7 @@ class Client:
         while True:
             try:
                 status, kind, reply = self._exchange(request)
-            except (OSError, http.client.HTTPException) as error:
+            except self._broken as error:
                 self.close()
                 if waited >= self._allowance_s(request, error):
                     raise self._unreachable(error) from error
