@@ -228,7 +228,7 @@ def chain(given: argparse.Namespace, client: Jubako, port: int, steps: int, peer
 
 def commit_rate(folder: Path, rows: int, group: int) -> float:
     """Return rows per second of one SQLite file with ``group`` rows in a commit, as durable as ours."""
-    connection = sqlite3.connect(folder / "disk.sqlite", isolation_level=None)
+    connection = sqlite3.connect(folder / f"disk-{group}.sqlite", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(
@@ -342,6 +342,9 @@ def main() -> None:
             chain(given, client, port, 40, ["bare", *given.names.split(",")])
         if "short" in wanted:
             chain(given, client, port, 3, ["bare", "restate"])
+            print(
+                f"           the disk: {1000 / commit_rate(Path(folder), 300, 1):.2f} ms a commit of one row"
+            )
         if "posts" in wanted:
             client.deploy("posts", chain_source(3, port, "post"))
             middle = statistics.median(timed(lambda: client.run("posts"), given.runs))
@@ -350,6 +353,7 @@ def main() -> None:
             fan(client, port, Path(folder))
         if "waking" in wanted:
             waking(client, 10)
+        print(f"runners that failed: {server.log().count('runner_failed')}")
     print(f"load {os.getloadavg()[0]:.2f}")
 
 
