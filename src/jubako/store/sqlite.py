@@ -208,6 +208,7 @@ class SqliteStore:
             loop.call_soon_threadsafe(self._settle, calls, topics)
 
     def _settle(self, calls: list[_Call], topics: Mapping[str, object]) -> None:
+        self._wakes.wake(topics)  # before the callers go on: what they do next may take a while
         for call in calls:
             if call.future.done():  # cancelled while it waited; the write happened all the same
                 continue
@@ -215,7 +216,6 @@ class SqliteStore:
                 call.future.set_exception(call.error)
             else:
                 call.future.set_result(call.result)
-        self._wakes.wake(topics)
 
 
 class _SqliteTx:
