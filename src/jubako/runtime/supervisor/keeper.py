@@ -25,7 +25,7 @@ from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
 _STARTS_PER_ROUND_MAX = 64
 """Then the socket and the dead are looked after again."""
-_HOLD_S, _HOLD_AGAIN_S = 1.0, 10.0
+_HOLD_S, _HOLD_AGAIN_S = 1.0, 2.0
 """For so long nothing is started after a server has come back: it has questions first, and then it answers people. One
 that comes again and again must not keep everything from starting."""
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.5
