@@ -10,6 +10,7 @@ from jubako_sdk.sink import (
     encode_json,
     get_json,
     put_json,
+    put_once,
     sink,
 )
 from jubako_sdk.stop import on_stop
@@ -33,6 +34,7 @@ __all__ = [
     "on_stop",
     "progress",
     "put_json",
+    "put_once",
     "shard",
     "shard_range",
     "sink",

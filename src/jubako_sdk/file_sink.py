@@ -77,6 +77,10 @@ class FileSink:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ObjectNotFound(f"there is no object {name!r} in {self.uri}.") from None
 
+    def holds(self, name: str, data: bytes) -> bool:
+        """See ``Sink.holds``."""
+        return self.get(name) == data
+
     def local_path(self, name: str) -> str:
         """See ``Sink.local_path``."""
         if not self.exists(name):

@@ -44,7 +44,10 @@ class Writer(Protocol):
 
 
 class Sink(Protocol):
-    """Objects under one place. Every method raises ``SinkError`` for a bad name and ``OSError`` for a bad disk."""
+    """Objects under one place.
+
+    Every method raises ``SinkError`` for a bad name or a bucket that refuses, and ``OSError`` for a bad disk.
+    """
 
     uri: str
 
@@ -56,6 +59,9 @@ class Sink(Protocol):
 
     def get(self, name: str) -> bytes:
         """Return the object's bytes; raise ``ObjectNotFound`` if there is none."""
+
+    def holds(self, name: str, data: bytes) -> bool:
+        """Say whether the object is these bytes; raise ``ObjectNotFound`` if there is none."""
 
     def local_path(self, name: str) -> str:
         """Return a path where the object can be read; raise ``ObjectNotFound`` if there is none."""
@@ -77,10 +83,11 @@ def sink(uri: str | None = None) -> Sink:
     """Return the sink at ``uri``, or at ``$OUTPUT_URI``.
 
     Args:
-        uri: ``file:///DIRECTORY`` or a plain path. A directory that does not exist is made at the first write.
+        uri: ``file:///DIRECTORY`` or a plain path; a directory that does not exist is made at the first write. Or
+            ``gs://BUCKET/PREFIX``, in Cloud Storage or in the emulator that ``STORAGE_EMULATOR_HOST`` names.
 
     Raises:
-        SinkError: No place is given, or not one that can be written to yet.
+        SinkError: No place is given, or not one that can be written to.
 
     """
     place = uri if uri is not None else os.environ.get(OUTPUT_URI, "")
@@ -88,9 +95,31 @@ def sink(uri: str | None = None) -> Sink:
         raise SinkError(
             f"{OUTPUT_URI} is not set: say where results go, for example file:///var/lib/results."
         )
-    from jubako_sdk.file_sink import FileSink  # noqa: PLC0415 - half of the import time of this package
+    # Imported when needed: each takes longer than the rest of this package.
+    if place.startswith("gs://"):
+        from jubako_sdk.object_sink import ObjectSink  # noqa: PLC0415
+
+        return ObjectSink(place)
+    from jubako_sdk.file_sink import FileSink  # noqa: PLC0415
 
     return FileSink(_directory(place))
+
+
+def put_once(target: Sink, name: str, data: bytes) -> bool:
+    """Publish ``data`` under a name that is never given to other bytes.
+
+    Returns:
+        False if the object was there already; it is these bytes.
+
+    Raises:
+        SinkError: The object is there with other bytes, and stays so.
+
+    """
+    if target.put(name, data, if_absent=True):
+        return True
+    if not target.holds(name, data):
+        raise SinkError(f"object {name!r} is in {target.uri} already, with other content.")
+    return False
 
 
 def put_json(target: Sink, name: str, value: object, *, if_absent: bool = False) -> bool:
@@ -143,10 +172,6 @@ def check_name(name: str) -> str:
 
 
 def _directory(place: str) -> str:
-    if place.startswith("gs://"):
-        raise SinkError(
-            f"{place}: gs:// is not supported yet; mount the bucket as a volume and name the directory (file://...)."
-        )
     if "://" not in place:
         path = place
     else:
@@ -154,7 +179,9 @@ def _directory(place: str) -> str:
 
         parts = urlsplit(place)
         if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or parts.query or parts.fragment:
-            raise SinkError(f"{place}: only file:///DIRECTORY and plain paths can be written to.")
+            raise SinkError(
+                f"{place}: only gs://BUCKET, file:///DIRECTORY and plain paths can be written to."
+            )
         path = unquote(parts.path)
     if "\0" in path or not path:
         raise SinkError(f"{place!a} names no directory.")

@@ -49,6 +49,9 @@ def upsert(
     if not key or not set(key) <= set(columns):
         raise SinkError(f"the key {list(key)} must be among the columns {columns}")
     statement = _statement(table, columns, key, "?" if _is_sqlite(connection) else "%s")
+    # Rows are locked in one order by all who write them, so two calls wait for one another but never in a circle. Rows
+    # of the same key stay in the order given: the last one holds.
+    given.sort(key=lambda row: repr([row[column] for column in key]))
     is_done = False
     try:
         connection.cursor().executemany(statement, [[row[column] for column in columns] for row in given])

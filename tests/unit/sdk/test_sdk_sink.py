@@ -217,9 +217,7 @@ def test_an_object_that_is_not_json_says_so(place):
         get_json(place, "x.json")
 
 
-@pytest.mark.parametrize(
-    "uri", ["gs://bucket/x", "s3://bucket", "file://otherhost/x", "file:///x?y", "https://x/"]
-)
+@pytest.mark.parametrize("uri", ["s3://bucket", "file://otherhost/x", "file:///x?y", "https://x/"])
 def test_places_that_cannot_be_written_are_refused_with_the_reason(uri):
     with pytest.raises(SinkError, match="file:"):
         sink(uri)
