@@ -3,14 +3,14 @@
 1. An object appears whole when its upload ends; an upload that breaks off leaves nothing. The bucket sees to that.
 2. ``if_absent`` is an upload for generation 0: of several that race the bucket takes one and answers the others with
    412. Source: Cloud Storage, "Request preconditions".
-3. The answer to an upload may be lost and the upload repeated. If 412 comes then and the object has the very bytes that
-   were sent, the upload counts as the one that made it.
+3. The answer to an upload may be lost and the upload repeated. Each call of ``put`` marks the object it makes, so it
+   knows its own when 412 comes then.
 """
 
 import base64
 import hashlib
-import os
 import re
+import secrets
 import shutil
 import tempfile
 import weakref
@@ -22,12 +22,14 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from jubako_sdk.sink import NAME_BYTES_MAX, ObjectNotFound, SinkError, check_name
-from jubako_sdk.storage_api import StorageApi, from_environment
+from jubako_sdk.storage_api import StorageApi, Upload, from_environment
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 """Cloud Storage, "Bucket name requirements"."""
 _IN_MEMORY_BYTES = 1 << 20
 """What a writer is given beyond this waits in a temporary file."""
+_MARK = "jubako-upload"
+"""The object's metadata under this name tells which call made it."""
 _NOT_FOUND = frozenset({404})
 _EXISTS = frozenset({412})
 
@@ -82,7 +84,13 @@ class ObjectSink:
 
     def holds(self, name: str, data: bytes) -> bool:
         """See ``Sink.holds``."""
-        return self._holds(name, BytesIO(data))
+        said = self._metadata(name, "md5Hash,size")
+        if int(said["size"]) != len(data):
+            return False
+        if "md5Hash" not in said:  # objects that were composed have none
+            return self.get(name) == data
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        return base64.b64encode(digest).decode() == str(said["md5Hash"])
 
     def local_path(self, name: str) -> str:
         """See ``Sink.local_path``; a copy of the generation that is there now, which goes with this sink."""
@@ -136,18 +144,22 @@ class ObjectSink:
         return f"storage/v1/{self._path}/{quote(self._full(name), safe='')}"
 
     def _upload(self, name: str, file: IO[bytes], *, if_absent: bool) -> bool:
-        query = {"uploadType": "media", "name": self._full(name), "fields": "generation"}
+        full, mark = self._full(name), secrets.token_hex(8)
+        query = {"uploadType": "multipart", "name": full, "fields": "generation"}
+        body = Upload(file, {"name": full, "metadata": {_MARK: mark}})
         expected: frozenset[int] = frozenset()
         if if_absent:
             query["ifGenerationMatch"] = "0"
             expected = _EXISTS
         answer = self._api.call(
-            "POST", f"upload/storage/v1/{self._path}", query, body=file, expected=expected
+            "POST", f"upload/storage/v1/{self._path}", query, body=body, expected=expected
         )
         if answer.status != 412:
             return True
         try:
-            return answer.is_repeated and self._holds(name, file)
+            return (
+                answer.is_repeated and self._metadata(name, "metadata").get("metadata", {}).get(_MARK) == mark
+            )
         except ObjectNotFound:  # it was there, and has been removed meanwhile
             return False
 
@@ -161,18 +173,6 @@ class ObjectSink:
         if answer.status == 404:
             raise ObjectNotFound(f"there is no object {name!r} in {self.uri}.")
         return answer.json()
-
-    def _holds(self, name: str, file: IO[bytes]) -> bool:
-        said = self._metadata(name, "md5Hash,size")
-        if int(said["size"]) != file.seek(0, os.SEEK_END):
-            return False
-        file.seek(0)
-        if "md5Hash" not in said:  # objects that were composed have none
-            return self.get(name) == file.read()
-        digest = hashlib.md5(usedforsecurity=False)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-        return base64.b64encode(digest.digest()).decode() == str(said["md5Hash"])
 
     def _pages(self, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         token = ""

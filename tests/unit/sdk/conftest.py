@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -28,7 +29,7 @@ class Bucket(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
-        self.objects: dict[str, tuple[bytes, int]] = {}
+        self.objects: dict[str, tuple[bytes, int, object]] = {}
         self.generation = 0
         self.has_hashes = True
         self.faults: deque[int | str] = deque()
@@ -38,7 +39,7 @@ class Bucket(ThreadingHTTPServer):
 
     def contents(self) -> dict[str, bytes]:
         with self.lock:
-            return {name: data for name, (data, _) in self.objects.items()}
+            return {name: data for name, (data, *_) in self.objects.items()}
 
     def answer(self, method: str, url: str, body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(url)
@@ -57,19 +58,23 @@ class Bucket(ThreadingHTTPServer):
         if asked.get("ifGenerationMatch") == "0" and asked["name"] in self.objects:
             return refusal(412, "At least one of the pre-conditions you specified did not hold.")
         self.generation += 1
-        self.objects[asked["name"]] = (body, self.generation)
+        _, first, second, last = body.split(body.partition(b"\r\n")[0])
+        known = json.loads(first.partition(b"\r\n\r\n")[2])
+        data = second.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+        assert (asked["uploadType"], known["name"], last) == ("multipart", asked["name"], b"--\r\n")
+        self.objects[asked["name"]] = (data, self.generation, known["metadata"])
         return 200, json.dumps({"generation": str(self.generation)}).encode()
 
     def one(self, method: str, name: str, asked: dict[str, str]) -> tuple[int, bytes]:
         if name not in self.objects:
             return refusal(404, f"No such object: results/{name}")
-        data, generation = self.objects[name]
+        data, generation, metadata = self.objects[name]
         if method == "DELETE":
             del self.objects[name]
             return 204, b""
         if asked.get("alt") == "media":
             return 200, data
-        said = {"generation": str(generation), "size": str(len(data))}
+        said = {"generation": str(generation), "size": str(len(data)), "metadata": metadata}
         if self.has_hashes:
             said["md5Hash"] = base64.b64encode(hashlib.md5(data).digest()).decode()
         return 200, json.dumps(said).encode()
@@ -91,6 +96,7 @@ class Bucket(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Bucket  # type: ignore[mutable-override] # no other makes handlers
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -112,10 +118,11 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_DELETE = do_POST  # noqa: N815 - their names
 
     def say(self, status: int, answer: bytes, sent: int | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer[:sent])
+        with suppress(ConnectionError):  # nobody waits for it any more
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer[:sent])
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
