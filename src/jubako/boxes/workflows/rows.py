@@ -6,7 +6,7 @@ from functools import lru_cache
 from jubako.boxes.workflows.resources import Workflow
 from jubako.core.errors import AlreadyExists, NotFound
 from jubako.core.names import WORKFLOW
-from jubako.store.port import Tx
+from jubako.store.port import Row, Tx
 from jubako.wire.codec import decode, encode
 
 
@@ -48,13 +48,8 @@ def find_workflow(tx: Tx, name: str) -> StoredWorkflow:
         NotFound: There is none.
 
     """
-    row = tx.one(
-        "SELECT uid, revisions, document FROM workflows WHERE project = ? AND location = ? AND workflow = ?",
-        *WORKFLOW.parse(name).values(),
-    )
-    if row is None:
-        raise NotFound(f"Workflow {name} does not exist.")
-    return StoredWorkflow(uid=row[0], revisions=row[1], document=decode(Workflow, row[2]))
+    uid, revisions, document = _workflow_row(tx, name)
+    return StoredWorkflow(uid=uid, revisions=revisions, document=decode(Workflow, document))
 
 
 def replace_workflow(tx: Tx, stored: StoredWorkflow, workflow: Workflow, *, new_revision: bool) -> None:
@@ -117,13 +112,19 @@ def find_newest(tx: Tx, name: str) -> tuple[str, Workflow]:
         NotFound: There is none.
 
     """
+    uid, _, document = _workflow_row(tx, name)
+    return uid, _revision(document)
+
+
+def _workflow_row(tx: Tx, name: str) -> Row:
+    """Return the uid, the count of revisions and the stored document."""
     row = tx.one(
-        "SELECT uid, document FROM workflows WHERE project = ? AND location = ? AND workflow = ?",
+        "SELECT uid, revisions, document FROM workflows WHERE project = ? AND location = ? AND workflow = ?",
         *WORKFLOW.parse(name).values(),
     )
     if row is None:
         raise NotFound(f"Workflow {name} does not exist.")
-    return row[0], _revision(row[1])
+    return row
 
 
 @lru_cache(maxsize=64)
