@@ -79,7 +79,7 @@ class Program:
             ids=SeededIds(os.getpid()),
             outputs=Outputs(state / "output"),
             faults=faults,
-            secrets=vault,
+            settings=settings,
             capabilities=self.runtime.capabilities,
             base_url="http://127.0.0.1:1",
         )

@@ -140,11 +140,10 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
     outputs = Outputs(root)
     ports = JobPorts(
         store=ground.store,
-        bundles=bundles,
         ids=ground.ids,
         outputs=outputs,
         faults=ground.faults,
-        secrets=vault,
+        settings=settings,
         capabilities=ground.runtime.capabilities,
         base_url=ground.base_url,
         admit=admit,

@@ -1,6 +1,7 @@
 """Bad input through the API and the command line: the field and the limit are named, and nothing is half created."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,34 +148,88 @@ def test_a_job_that_runs_is_not_deleted_and_goes_on(jobs: Any, jubako: Any, tmp_
         (
             "no-command",
             {"command": ["no-such-program"]},
-            "It could not be started: command 'no-such-program': not found in PATH.",
+            "command: 'no-such-program' cannot be used on this machine: not found in PATH.",
         ),
         (
             "no-file",
             {"command": ["/no/such/program"]},
-            "It could not be started: command '/no/such/program': No such file or directory.",
+            "command: '/no/such/program' cannot be used on this machine: No such file or directory.",
+        ),
+        (
+            "no-program",
+            {"command": ["/etc/passwd"]},
+            "command: '/etc/passwd' cannot be used on this machine: Permission denied.",
+        ),
+        (
+            "no-path",
+            {"command": ["sh"], "env": [{"name": "PATH", "value": "/no/such/folder"}]},
+            "command: 'sh' cannot be used on this machine: not found in PATH.",
         ),
         (
             "no-folder",
             {"workingDir": "/no/such/folder"},
-            "It could not be started: working directory '/no/such/folder': No such file or directory.",
+            "working_dir: '/no/such/folder' cannot be used on this machine: No such file or directory.",
+        ),
+        (
+            "no-directory",
+            {"workingDir": "/etc/passwd"},
+            "working_dir: '/etc/passwd' cannot be used on this machine: Not a directory.",
         ),
     ],
 )
-def test_what_is_not_there_fails_the_task_and_says_what_is_missing(
+def test_a_run_of_what_is_not_there_is_refused_by_field_and_makes_nothing(
     jobs: Any, jubako: Any, name: str, container: Any, reason: str
 ) -> None:
     jobs.deploy(name, ["true"], container=container)
-    ended = jobs.ended(jobs.run(name))
-    completed = next(one for one in ended["conditions"] if one["type"] == "Completed")
-    assert completed["state"] == "CONDITION_FAILED"
+    with pytest.raises(ApiError) as refused:
+        jobs.run(name)
+    assert (refused.value.http_status, refused.value.status) == (400, "FAILED_PRECONDITION")
+    assert refused.value.message == f"job.template.template.containers[0].{reason}"
+    code, said = jubako("execute", name, "--wait")
+    assert (code, len(said.strip().splitlines())) == (1, 1)
+    assert reason in said
+    assert jobs.server.get(f"/v2/{PARENT}/jobs/{name}").get("executionCount", 0) == 0
+    assert jobs.server.get(f"/v2/{PARENT}/jobs/{name}/executions").get("executions", []) == []
+
+
+def test_what_can_be_found_only_by_a_start_fails_the_task_and_says_what_is_missing(
+    jobs: Any, jubako: Any, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    jobs.deploy("no-interpreter", [str(script)])
+    completed = next(
+        one for one in jobs.ended(jobs.run("no-interpreter"))["conditions"] if one["type"] == "Completed"
+    )
+    reason = f"It could not be started: command '{script}': No such file or directory."
     assert (completed["reason"], completed["message"]) == (
         "CONTAINER_MISSING",
         f"1 of 1 tasks failed. Task 0 failed first: {reason}",
     )
-    code, said = jubako("execute", name, "--wait")
+    code, said = jubako("execute", "no-interpreter", "--wait")
     assert code == 1
     assert f"task 0: {reason}" in said
+
+
+def test_a_command_that_comes_after_the_job_was_stored_runs(jobs: Any, tmp_path: Path) -> None:
+    jobs.deploy("later", ["./later"], container={"workingDir": str(tmp_path)})
+    with pytest.raises(ApiError, match="cannot be used on this machine"):
+        jobs.run("later")
+    (tmp_path / "later").symlink_to("/bin/true")
+    assert jobs.ended(jobs.run("later"))["succeededCount"] == 1
+
+
+def test_the_same_key_gets_its_execution_also_when_its_command_has_gone(jobs: Any, tmp_path: Path) -> None:
+    (tmp_path / "program").symlink_to("/bin/true")
+    jobs.deploy("goes", [str(tmp_path / "program")])
+    run = f"/v2/{PARENT}/jobs/goes:run"
+    first = jobs.server.post(run, Idempotency_Key="k")
+    jobs.ended(first)
+    (tmp_path / "program").unlink()
+    assert jobs.server.post(run, Idempotency_Key="k")["name"] == first["name"]
+    with pytest.raises(ApiError, match="cannot be used on this machine"):
+        jobs.server.post(run, Idempotency_Key="other")
 
 
 def test_a_command_on_what_does_not_exist_says_so_in_one_line(jobs: Any, jubako: Any) -> None:

@@ -31,6 +31,9 @@ def test_the_value_is_where_it_must_be_and_nowhere_else(tmp_path: Path) -> None:
         seen.append(json.dumps(answer))
         return answer
 
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
     with ServerProcess(state) as server:
         ask("POST", f"{SECRETS}?secretId=token", {})
         data = base64.b64encode(CANARY.encode()).decode()
@@ -45,7 +48,7 @@ def test_the_value_is_where_it_must_be_and_nowhere_else(tmp_path: Path) -> None:
         ask("GET", f"{SECRETS}/token/versions/1:access")
         for name, container in (
             ("hash", {"command": [sys.executable, "-c", HASHED]}),
-            ("none", {"command": ["/no/such/program"]}),
+            ("none", {"command": [str(broken)]}),
             ("fail", {"command": ["sh", "-c", "exit 3"]}),
         ):
             ask("POST", f"/v2/{PARENT}/jobs?jobId={name}", job(name, container))

@@ -59,12 +59,19 @@ class Box:
 
     def start(self, **changes: Any) -> None:
         """Make everything that a new process makes; the store and the runtime are what outlives it."""
+        settings = LaunchSettings(
+            vault=self.vault,
+            slots=2,
+            output_root=str(self.output_root),
+            environment={"PATH": "/bin", "LANG": "C.UTF-8"},
+            working_dir="/srv",
+        )
         ports = HandlerPorts(
             store=self.store,
             ids=self.ids,
             outputs=self.outputs,
             faults=NoFaults(),
-            secrets=self.vault,
+            settings=settings,
             capabilities=self.runtime.capabilities,
             base_url=BASE_URL,
             **changes,
@@ -89,13 +96,6 @@ class Box:
             *SecretRoutes(self.vault).routes(),
         ]
         self.extras = Extras(routes, self.access)
-        settings = LaunchSettings(
-            vault=self.vault,
-            slots=2,
-            output_root=str(self.output_root),
-            environment={"PATH": "/bin", "LANG": "C.UTF-8"},
-            working_dir="/srv",
-        )
         finish = self.execution_operations.finish
         self.engine = JobsEngine(self.store, self.runtime, settings, finish, self.events, NoFaults())
         self.stream = AttemptStream(self.store, self.runtime, self.clock, {"jobs": self.engine}, self.events)

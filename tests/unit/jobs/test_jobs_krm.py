@@ -28,7 +28,7 @@ DEPLOYED: dict[str, Any] = {
                 "parallelism": 20,
                 "template": {
                     "spec": {
-                        "containers": [{"image": "local", "command": ["convert"], "name": ""}],
+                        "containers": [{"image": "local", "command": ["cat"], "name": ""}],
                         "maxRetries": 3,
                         "nodeSelector": {},
                         "serviceAccountName": "batch@PROJECT_ID.iam.gserviceaccount.com",
@@ -101,7 +101,7 @@ async def test_the_articles_deploy_comes_back_as_the_job_that_gcloud_reads(gclou
     spec = created["spec"]["template"]["spec"]
     assert (spec["taskCount"], spec["parallelism"]) == (100, 20)
     assert spec["template"]["spec"] == {
-        "containers": [{"image": "local", "command": ["convert"]}],
+        "containers": [{"image": "local", "command": ["cat"]}],
         "maxRetries": 3,
         "timeoutSeconds": "3600",
         "serviceAccountName": "batch@PROJECT_ID.iam.gserviceaccount.com",

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from jubako.boxes.jobs import checks, operations, retention, rows, views
+from jubako.boxes.jobs import checks, operations, preflight, retention, rows, views
+from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
     CreateJobRequest,
@@ -34,9 +35,7 @@ from jubako.core.faults import Faults
 from jubako.core.ids import IdSource
 from jubako.core.limits import JOB_NAME_LENGTH_MAX, TASK_RETRIES_DEFAULT, TASK_TIMEOUT_DEFAULT
 from jubako.core.timestamps import to_micros
-from jubako.identity import secret_variables
 from jubako.identity.acting import Admit, AnyAccess, everybody
-from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import Capabilities
 from jubako.store.port import Store, Tx
@@ -65,7 +64,8 @@ class HandlerPorts:
     ids: IdSource
     outputs: retention.Outputs
     faults: Faults
-    secrets: SecretStore
+    settings: LaunchSettings
+    """How tasks are started: what a run needs is looked for by it."""
     capabilities: Callable[[], Capabilities]
     """Of the runtime, as they are now."""
     admit: Admit = everybody
@@ -74,8 +74,6 @@ class HandlerPorts:
     """For what a method needs beyond its own permission."""
     base_url: str
     """Where this server is reached, such as ``http://127.0.0.1:8123``; for ``logUri``."""
-    bundles: Bundles = field(default_factory=Bundles)
-    """What images mean."""
     leftovers: retention.Leftovers = field(default_factory=retention.Leftovers)
     """Takes what a run makes superfluous."""
     executions_kept: int = EXECUTIONS_KEPT
@@ -199,7 +197,7 @@ class JobHandlers:
         idem = idempotency.key_of(caller, "RunJob", str(key), request)
         uid, operation = self._ports.ids.uid(), self._operation(key)
         draws = draw_names(key, self._ports.ids)
-        await self._require_secrets(request, key, idem)
+        await self._require(request, key, idem)
 
         def fn(tx: Tx) -> tuple[Operation, list[str]]:
             if (known := idempotency.find(tx, idem)) is not None:
@@ -210,7 +208,7 @@ class JobHandlers:
             document = execution_of(
                 codec.decode(Job, job.document), request.overrides, account(caller), memory
             )
-            _pin(document, self._ports.bundles)
+            _pin(document, self._ports.settings.bundles)
             row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
             idempotency.remember(tx, idem, operation)
             pruned = []
@@ -224,20 +222,18 @@ class JobHandlers:
             self._ports.leftovers.leave(pruned)
         return result
 
-    async def _require_secrets(
-        self, request: RunJobRequest, key: JobKey, idem: idempotency.Key | None
-    ) -> None:
-        """Refuse to run a job with a secret that does not exist; a repeated request was accepted before."""
+    async def _require(self, request: RunJobRequest, key: JobKey, idem: idempotency.Key | None) -> None:
+        """Refuse to run what cannot be started here; a repeated request was accepted before."""
 
-        def fn(tx: Tx) -> list[SecretRef]:
+        def fn(tx: Tx) -> TaskTemplate | None:
             row = rows.find_job(tx, key)
             if row is None or idempotency.find(tx, idem) is not None:
-                return []
-            template = execution_of(codec.decode(Job, row.document), request.overrides, "").template
-            assert template is not None, key
-            return list(secret_variables.refs_of(template.containers[0], key.project).values())
+                return None
+            return execution_of(codec.decode(Job, row.document), request.overrides, "").template
 
-        await secret_variables.require(self._ports.secrets, await self._store.peek(fn))
+        template = await self._store.peek(fn)
+        if template is not None:
+            await preflight.require(template, key.project, self._ports.settings)
 
     def _operation(self, key: JobKey) -> str:
         return operation_name(key.project, key.location, self._ports.ids.uid())

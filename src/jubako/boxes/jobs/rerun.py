@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from jubako.boxes.jobs import moves, rows, task_rows
+from jubako.boxes.jobs import moves, preflight, rows, task_rows
 from jubako.boxes.jobs.handlers import HandlerPorts, account, draw_names, insert_named, new_row
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
-from jubako.boxes.jobs.resources import Execution
+from jubako.boxes.jobs.resources import Execution, TaskTemplate
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Task, TaskState
 from jubako.core import names
@@ -62,6 +62,7 @@ class RerunRoutes:
         idem = idempotency.key_of(caller, "jubako.rerun", str(key), body)
         uid, draws = self._ports.ids.uid(), draw_names(key.job_key, self._ports.ids)
         name = operation_name(key.project, key.location, self._ports.ids.uid())
+        await self._require(key, idem)
 
         def fn(tx: Tx) -> Operation:
             if (known := idempotency.find(tx, idem)) is not None:
@@ -78,6 +79,18 @@ class RerunRoutes:
         operation = await self._ports.store.write(fn)
         headers = {"content-type": "application/json; charset=UTF-8"}
         return HttpResponse(status=200, headers=headers, body=codec.encode(operation))
+
+    async def _require(self, key: ExecutionKey, idem: idempotency.Key | None) -> None:
+        """Refuse to run what cannot be started here any more; a repeated request was accepted before."""
+
+        def fn(tx: Tx) -> TaskTemplate | None:
+            if idempotency.find(tx, idem) is not None:
+                return None
+            return codec.decode(Execution, rows.get_execution(tx, key).document).template
+
+        template = await self._ports.store.peek(fn)
+        if template is not None:
+            await preflight.require(template, key.project, self._ports.settings)
 
 
 def _document(before: ExecutionRow, creator: str, carried: int) -> Execution:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jubako.runtime.supervisor.attempt import Attempt
+from jubako.runtime.supervisor.commands import DEFAULT_PATH, resolve
 from jubako.runtime.supervisor.memory import FirstToGo
 from jubako.runtime.supervisor.protocol import ENV_ATTEMPT, ENV_SUPERVISOR
 from jubako.runtime.supervisor.silent import Silent
 
-_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 # Python ignores these, and what is ignored stays ignored in the user's program.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -90,7 +90,7 @@ class Spawner:
     def _spawn(self, argv: list[str], env: dict[str, str], fds: _Fds) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)]
         try:
-            command = _resolve(argv[0], env.get("PATH", _DEFAULT_PATH))
+            command = resolve(argv[0], env.get("PATH", DEFAULT_PATH))
             with self._first_to_go:
                 return os.posix_spawn(
                     command,
@@ -129,18 +129,6 @@ def _make(directory: str) -> None:
         return
     except FileNotFoundError:
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _resolve(command: str, path: str) -> str:
-    """Return the file of ``command`` by the attempt's own PATH, as a shell would."""
-    if "/" in command:
-        return command
-    for directory in path.split(":"):
-        candidate = f"{directory or '.'}/{command}"
-        with contextlib.suppress(OSError):
-            if os.access(candidate, os.X_OK) and Path(candidate).is_file():
-                return candidate
-    raise FileNotFoundError(2, "not found in PATH")
 
 
 def _text(error: Exception) -> str:
