@@ -39,7 +39,7 @@ _BY_NAME = (
 )
 _BY_PARENT = (
     "SELECT name, target_kind, target, metadata, done, response, error_code, error_message "
-    "FROM operations WHERE api = ? AND parent = ? AND name > ? ORDER BY name LIMIT ?"
+    "FROM operations WHERE api = ? AND parent = ? AND name > ? AND done = COALESCE(?, done) ORDER BY name LIMIT ?"
 )
 
 
@@ -56,6 +56,16 @@ class Start:
     """Chooses the Describer; "" = ``metadata`` stays as it is."""
     target: str = ""
     """The resource that the work is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which operations are listed."""
+
+    api: str
+    parent: str
+    done: bool | None
+    """Only those that are done, or are not. None: all."""
 
 
 def topic(name: str) -> str:
@@ -104,9 +114,9 @@ def get(tx: Tx, name: str, describers: Describers, api: str | None = None) -> Op
     return _read(tx, row, describers)
 
 
-def find(tx: Tx, api: str, parent: str, page: Page, describers: Describers) -> list[Operation]:
-    """Return one page of the operations of ``api`` under ``parent``, by name; one more than asked if there are more."""
-    rows = tx.all(_BY_PARENT, api, parent, page.after, page.size + 1)
+def find(tx: Tx, part: Part, page: Page, describers: Describers) -> list[Operation]:
+    """Return one page of operations, by name; one more than asked if there are more."""
+    rows = tx.all(_BY_PARENT, part.api, part.parent, page.after, part.done, page.size + 1)
     return [_read(tx, row, describers) for row in rows]
 
 

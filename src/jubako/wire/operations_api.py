@@ -1,6 +1,6 @@
 """The google.longrunning methods of each API: get, list, delete and wait (a long poll)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +24,12 @@ from jubako.wire.paging import cut, page_of
 
 WAIT_MAX = timedelta(minutes=5)
 """How long one wait may hold its connection; the client asks again."""
+_FILTERS: Mapping[str, bool | None] = {
+    "": None,
+    **dict.fromkeys(("done:true", "done=true"), True),
+    **dict.fromkeys(("done:false", "done=false"), False),
+}
+"""Source: Cloud Run Admin API v2, projects.locations.operations.list."""
 _SERVICE = "google.longrunning.Operations"
 
 
@@ -42,13 +48,12 @@ class OperationsHandlers:
 
     async def list(self, request: ListOperationsRequest, _caller: Caller) -> ListOperationsResponse:
         """Return a page of the operations of one location."""
-        if request.filter:
-            raise invalid("filter", "is not supported; leave it empty.")
+        if request.filter not in _FILTERS:
+            raise invalid("filter", "is neither 'done:true' nor 'done:false' nor empty.")
         names.LOCATION.parse(request.name)
         page = page_of(request.page_size, request.page_token)
-        found = await self.store.read(
-            lambda tx: operations.find(tx, self.api, request.name, page, self.describers)
-        )
+        part = operations.Part(api=self.api, parent=request.name, done=_FILTERS[request.filter])
+        found = await self.store.read(lambda tx: operations.find(tx, part, page, self.describers))
         shown, token = cut(found, page, lambda operation: operation.name)
         return ListOperationsResponse(operations=shown, next_page_token=token)
 

@@ -66,6 +66,9 @@ async def test_validate_only_checks_and_changes_nothing(box: Any) -> None:
     await box.create()
     rehearsed = await box.call("POST", f"/v2/{JOB}:run", {"validateOnly": True})
     assert rehearsed["metadata"]["taskCount"] == 1
+    # Nobody can ask for this operation again, and ``result()`` of Google's clients does so until it is done.
+    assert rehearsed["done"]
+    assert rehearsed["response"] == rehearsed["metadata"]
     assert not await box.exists(rehearsed["metadata"]["name"])
     assert (await box.get(JOB)).get("executionCount", 0) == 0
     error = await box.refusal("DELETE", f"/v2/{PARENT}/jobs/none", query="validateOnly=true")
@@ -105,6 +108,52 @@ async def test_jobs_are_listed_in_pages_of_one_place(box: Any, make_job: Any) ->
     )
     assert [job["name"].rsplit("/", 1)[1] for job in second["jobs"]] == ["c"]
     assert "nextPageToken" not in second
+
+
+async def pages_of_tasks(box: Any, parent: str) -> list[str]:
+    """Return the names of all tasks under ``parent``, read two at a time."""
+    names, token = [], ""
+    while True:
+        page = await box.call("GET", f"/v2/{parent}/tasks", query=f"pageSize=2&pageToken={token}")
+        assert len(page["tasks"]) <= 2
+        names += [task["name"] for task in page["tasks"]]
+        token = page.get("nextPageToken", "")
+        if not token:
+            return names
+
+
+async def test_tasks_of_all_executions_and_of_all_jobs_come_in_pages(box: Any) -> None:
+    tasks = []
+    for name, count in (("a", 3), ("b", 1), ("c", 2)):
+        await box.create(name)
+        execution = (await box.run(name, {"taskCount": count}))["metadata"]["name"]
+        tasks.append([f"{execution}/tasks/{execution.rsplit('/', 1)[1]}-task{n}" for n in range(count)])
+    tasks[0] += await pages_of_tasks(box, (await box.run("a", {"taskCount": 2}))["metadata"]["name"])
+
+    assert sorted(await pages_of_tasks(box, f"{PARENT}/jobs/a/executions/-")) == sorted(tasks[0])
+    everything = await pages_of_tasks(box, f"{PARENT}/jobs/-/executions/-")
+    assert sorted(everything) == sorted(name for names in tasks for name in names)
+    assert [name for name in everything if name in tasks[2]] == tasks[2]
+
+
+@pytest.mark.parametrize("parent", ["jobs/none/executions/-", "jobs/a/executions/none"])
+async def test_tasks_of_what_does_not_exist_are_not_found(box: Any, parent: str) -> None:
+    await box.create("a")
+    assert (await box.refusal("GET", f"/v2/{PARENT}/{parent}/tasks"))["status"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("token", ["eA==", "MS94L3g="])
+async def test_a_token_of_tasks_that_nobody_gave_out_is_refused(box: Any, token: str) -> None:
+    path = f"/v2/{PARENT}/jobs/-/executions/-/tasks"
+    assert (await box.refusal("GET", path, query=f"pageToken={token}"))["status"] == "INVALID_ARGUMENT"
+
+
+async def test_an_empty_token_that_nodes_client_sends_back_is_none(box: Any, make_job: Any) -> None:
+    await box.create()
+    body = {**make_job(), "name": JOB, "runExecutionToken": ""}
+    await box.call("PATCH", f"/v2/{JOB}", body)
+    refusal = await box.refusal("PATCH", f"/v2/{JOB}", {**body, "runExecutionToken": "x"})
+    assert refusal["status"] == "UNIMPLEMENTED"
 
 
 async def test_overrides_hold_for_one_execution_only(box: Any) -> None:

@@ -189,6 +189,20 @@ async def test_wait_returns_the_unfinished_operation_when_the_time_is_over(
         await handlers.wait(WaitOperationRequest(name=NAME, timeout=timedelta(seconds=-1)), CALLER)
 
 
+async def test_operations_are_listed_by_whether_they_are_done(
+    store: SqliteStore, handlers: OperationsHandlers
+) -> None:
+    names = {f"{PARENT}/operations/{end}" for end in ("done", "running")}
+    for name in names:
+        await start(store, name)
+    await store.write(lambda tx: operations.finish(tx, f"{PARENT}/operations/done", Job()))
+    for text, wanted in (("done:true", {"done"}), ("done=false", {"running"}), ("", {"done", "running"})):
+        listed = await handlers.list(ListOperationsRequest(name=PARENT, filter=text), CALLER)
+        assert {one.name.rpartition("/")[2] for one in listed.operations} == wanted
+    with pytest.raises(InvalidArgument, match="done:true"):
+        await handlers.list(ListOperationsRequest(name=PARENT, filter="name:x"), CALLER)
+
+
 async def test_old_done_operations_are_dropped_and_running_ones_stay(
     store: SqliteStore, handlers: OperationsHandlers, clock: FakeClock
 ) -> None:

@@ -38,10 +38,10 @@ def job(resource: Job) -> None:
     """
     run_checks.labels("job.labels", resource.labels)
     run_checks.labels("job.annotations", resource.annotations, are_annotations=True)
-    if resource.start_execution_token is not None:
-        raise run_checks.cannot("job.start_execution_token")
-    if resource.run_execution_token is not None:
-        raise run_checks.cannot("job.run_execution_token")
+    # Node's client sends back an empty one with every job that it has read.
+    for field in ("start_execution_token", "run_execution_token"):
+        if getattr(resource, field):
+            raise run_checks.cannot(f"job.{field}")
     if resource.template is None:
         raise invalid("job.template", "is missing.")
     execution_template(resource.template)

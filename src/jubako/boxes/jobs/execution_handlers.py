@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jubako.boxes.jobs import moves, operations, retention, rows, states, task_rows, views
+from jubako.boxes.jobs import moves, operations, retention, rows, states, task_pages, task_rows, views
 from jubako.boxes.jobs.handlers import HandlerPorts
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
@@ -22,7 +22,6 @@ from jubako.core import names
 from jubako.core.errors import Aborted, FailedPrecondition, NotFound
 from jubako.store.port import Tx
 from jubako.store.rehearsal import write
-from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
 from jubako.wire.method import Caller, Handler
 from jubako.wire.paging import cut, page_of
@@ -91,6 +90,8 @@ class ExecutionHandlers:
             return self._operations.get(tx, name)
 
         operation = await write(self._store, fn, is_rehearsal=request.validate_only)
+        if request.validate_only:
+            return operations.rehearsed(operation)
         self._ports.faults.point("jobs.cancel.after_commit")
         return operation
 
@@ -150,18 +151,14 @@ class TaskHandlers:
         return await self._store.peek(fn)
 
     async def list_tasks(self, request: ListTasksRequest, caller: Caller) -> ListTasksResponse:
-        """Return a page of tasks, by index."""
+        """Return a page of tasks, by index; of ``executions/-`` those of all executions, the newest one's first."""
         del caller
         key = ExecutionKey(**names.EXECUTION.parse(request.parent, "parent"))
         page = page_of(request.page_size, request.page_token)
-        if page.after and not (page.after.isascii() and page.after.isdecimal() and len(page.after) < 10):
-            raise invalid("pageToken", "is not a token that this server gave out.")
 
         def fn(tx: Tx) -> ListTasksResponse:
-            row = rows.get_execution(tx, key)
-            found = task_rows.list_tasks(tx, row.uid, int(page.after or -1) + 1, page.size + 1)
-            shown, token = cut(found, page, lambda item: str(item.index))
-            tasks = [views.task(row, item, self._base_url) for item in shown]
+            shown, token = cut(task_pages.find(tx, key, page), page, task_pages.key_of)
+            tasks = [views.task(row, item, self._base_url) for row, item in shown]
             return ListTasksResponse(tasks=tasks, next_page_token=token)
 
         return await self._store.read(fn)

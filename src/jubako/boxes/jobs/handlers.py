@@ -217,9 +217,10 @@ class JobHandlers:
             return self._operations.start(tx, row, operation), pruned
 
         result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
-        if not request.validate_only:
-            self._ports.faults.point("jobs.run.after_commit")
-            self._ports.leftovers.leave(pruned)
+        if request.validate_only:
+            return operations.rehearsed(result)
+        self._ports.faults.point("jobs.run.after_commit")
+        self._ports.leftovers.leave(pruned)
         return result
 
     async def _require(self, request: RunJobRequest, key: JobKey, idem: idempotency.Key | None) -> None:

@@ -73,6 +73,17 @@ def done(tx: Tx, name: str, resource: Job | Execution) -> Operation:
     return operations.get(tx, name, {})
 
 
+def rehearsed(operation: Operation) -> Operation:
+    """Return what a request that was only validated answers: nobody can ask for its operation again, so it is done."""
+    return (
+        operation
+        if operation.done
+        else Operation(
+            name=operation.name, done=True, metadata=operation.metadata, response=operation.metadata
+        )
+    )
+
+
 def operation_name(project: str, location: str, uid: str) -> str:
     """Return the full name of an operation."""
     return OPERATION.format(project=project, location=location, operation=uid)

@@ -259,10 +259,10 @@ def execution_page_key(execution: ExecutionRow) -> str:
     return f"{execution.created_us}/{execution.key.execution}"
 
 
-def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
+def list_executions(tx: Tx, key: JobKey, page: Page, *, is_included: bool = False) -> list[ExecutionRow]:
     """Return executions of a job (job ``-``: of all jobs; location ``-``: of all), newest first.
 
-    One more than asked for if there are more.
+    One more than asked for if there are more. The one whose key is ``page.after`` is the first if it ``is_included``.
 
     Raises:
         InvalidArgument: The page has a key that ``execution_page_key`` did not make.
@@ -279,7 +279,8 @@ def list_executions(tx: Tx, key: JobKey, page: Page) -> list[ExecutionRow]:
     if key.job != "-":
         place, sql = (*place, key.job), sql + "AND job = ? "
     rows = tx.all(
-        sql + "AND (created < ? OR (created = ? AND execution > ?)) ORDER BY created DESC, execution LIMIT ?",
+        f"{sql}AND (created < ? OR (created = ? AND execution {'>=' if is_included else '>'} ?)) "
+        "ORDER BY created DESC, execution LIMIT ?",
         *place, before, before, name, page.size + 1,
     )  # fmt: skip
     return [_execution(row) for row in rows]
