@@ -313,7 +313,7 @@ def logging_api(ground: Ground) -> Api:
 
 def operation_apis(ground: Ground, describers: Describers) -> list[Api]:
     """Return the APIs beside the boxes: long-running operations, projects, locations."""
-    run = OperationsHandlers(ground.store, ground.wall, "run", describers)
+    run = OperationsHandlers(ground.store, ground.wall, "run", describers, ground.runtime.capabilities)
     workflows = OperationsHandlers(ground.store, ground.wall, "workflows", {})
     return [
         operations_api(run, "v2", RUN_HOSTS),

@@ -91,7 +91,6 @@ class House:
             **({"clock": self._timekeeper.run} if self._timekeeper is not None else {}),
             "outbox": Outbox(ground.store, ground.clock, workflows.deliveries(), ground.events).run,
         }
-        self._served = served
         doors = self._doors = Doors(
             router=router,
             extras=Extras(
@@ -121,7 +120,8 @@ class House:
         )
         inside = Inside(http=self._accept_http, h2=grpc.accept)
         connect = connect_door(ground, identities, services.gateway, inside, dial)
-        self._listener = WebSocketListener(Front(doors, ground.events), [grpc, connect])
+        self._served, front = served, Front(doors, ground.events)
+        self._listener = WebSocketListener(front, [grpc, connect], front.at_once)
         self._grpc, self._grpc_listener = grpc, Listener(None, [grpc])
 
     def ways(self) -> list[tuple[str, str]]:

@@ -109,6 +109,15 @@ class Store(Protocol):
         """
         ...
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether ``glance`` may be called."""
+        ...
+
+    def glance(self, fn: Callable[[Tx], T]) -> T:
+        """Do what ``peek`` does, here and now; only where ``is_at_hand``: nobody may be kept waiting."""
+        ...
+
     def watch(self, topic: str) -> AbstractContextManager[Watch]:
         """Subscribe to ``topic`` for the length of the ``with`` block."""
         ...

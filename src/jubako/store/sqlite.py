@@ -4,9 +4,9 @@
    begins shares that transaction's commit, and so its fsync; each function runs in a savepoint of its own, so that
    one that raises takes nothing else with it.
 2. WAL with synchronous=FULL: what is acknowledged survives a power loss.
-3. A file has reader threads with their own connections and a consistent view; ``peek`` reads on the caller's thread
-   by a connection of its own, because with a WAL no reader waits for the writer. An in-memory database has one
-   connection, and reads take their turn on the writer thread.
+3. A file has reader threads with their own connections and a consistent view; ``peek`` and ``glance`` read on the
+   caller's thread by a connection of its own, because with a WAL no reader waits for the writer. An in-memory database
+   has one connection, and reads take their turn on the writer thread.
 """
 
 import asyncio
@@ -91,8 +91,15 @@ class SqliteStore:
 
     async def peek(self, fn: Callable[[Tx], T]) -> T:
         """See Store."""
-        if self._path is None or self._closed:
-            return await self.read(fn)
+        return self._read_here(fn) if self.is_at_hand else await self.read(fn)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """See Store."""
+        return self._path is not None and not self._closed
+
+    def glance(self, fn: Callable[[Tx], T]) -> T:
+        """See Store."""
         return self._read_here(fn)
 
     def watch(self, topic: str) -> AbstractContextManager[TopicWatch]:

@@ -1,10 +1,13 @@
 """Calling a method whatever transport brought the request: authorisation, handler, check of the answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from jubako.core.errors import PermissionDenied, Unimplemented
-from jubako.wire.method import Api, Caller, Handler, Method, Resources
+from jubako.store.readings import noted
+from jubako.wire.answers import Answer, Answers
+from jubako.wire.method import Api, Caller, Handler, Method, Read, Resources
 from jubako.wire.schema import Message
 
 
@@ -21,11 +24,25 @@ class Access(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One call of a method, as a transport took it in."""
+
+    asked: Hashable
+    """Tells it from all that may be answered differently."""
+    method: Method
+    resource: str
+    """What it is about; see ``authorise``."""
+    request: Message
+    encode: Callable[[Message], bytes]
+
+
 class Dispatch:
     """Calls the methods of any number of APIs."""
 
     def __init__(self, apis: Iterable[Api], access: Access) -> None:
         self._access = access
+        self._answers = Answers()
         handlers: dict[int, Handler] = {}
         resources: dict[int, Resources] = {}
         for api in apis:
@@ -72,7 +89,46 @@ class Dispatch:
         resources = self._resources.get(id(method))
         for resource in resources(request) or [""] if resources else ():
             await self._access.check(method.permission, caller, resource)
-        response = await handler(request, caller)
-        assert isinstance(response, method.response), f"{method.name} answered {type(response).__name__}"
-        assert isinstance(response, Message)
-        return response
+        return _checked(method, await handler(request, caller))
+
+    async def answer(self, question: Question, caller: Caller) -> bytes:
+        """Do what ``call`` does, and return the response encoded; it is kept if its method only reads."""
+        method, handler = question.method, self._handlers.get(id(question.method))
+        if not isinstance(handler, Read) or not handler.store.is_at_hand:
+            return question.encode(await self.call(method, question.request, caller))
+        outside = handler.outside()
+        response, queries = handler.store.glance(
+            lambda tx: noted(tx, lambda reading: handler.find(reading, question.request))
+        )
+        body = question.encode(_checked(method, response))
+        if queries is not None:
+            answer = Answer(
+                method=method,
+                resource=question.resource,
+                body=body,
+                read=handler,
+                queries=queries,
+                outside=outside,
+            )
+            self._answers.keep(question.asked, answer)
+        return body
+
+    def known(self, asked: Hashable) -> Answer | None:
+        """Return the answer that was given to this before; whether it still is right, ``again`` says."""
+        return self._answers.find(asked)
+
+    def again(self, asked: Hashable) -> bytes | None:
+        """Return the answer to a question that was answered before, if it is the same now; ``authorise`` has passed."""
+        known = self._answers.find(asked)
+        if known is None:
+            return None
+        if known.is_right():
+            return known.body
+        self._answers.drop(asked)
+        return None
+
+
+def _checked(method: Method, response: object) -> Message:
+    assert isinstance(response, method.response), f"{method.name} answered {type(response).__name__}"
+    assert isinstance(response, Message)
+    return response

@@ -11,7 +11,7 @@ import msgspec
 
 from jubako.core.errors import Internal, JubakoError
 from jubako.core.events import Events
-from jubako.wire.http import HttpResponse
+from jubako.wire.http import HttpResponse, serialised
 
 R = TypeVar("R")
 JSON_TYPE = "application/json; charset=UTF-8"
@@ -71,15 +71,7 @@ def error_response(error: JubakoError, status: int | None = None) -> HttpRespons
 
 def last_words(error: JubakoError, status: int | None = None) -> bytes:
     """Return an error reply as it goes over a connection that has no request to answer, and is closed after it."""
-    reply = error_response(error, status)
-    headers = {**reply.headers, "content-length": str(len(reply.body)), "connection": "close"}
-    lines = [
-        f"HTTP/1.1 {reply.status} Refused",
-        *(f"{name}: {value}" for name, value in headers.items()),
-        "",
-        "",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + reply.body
+    return serialised(error_response(error, status), {"connection": "close"})
 
 
 async def supervised(events: Events, where: str, reply: Awaitable[R]) -> R | HttpResponse:

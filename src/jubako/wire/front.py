@@ -6,12 +6,12 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from jubako.core.errors import Cancelled, InvalidArgument, NotFound, Unimplemented
+from jubako.core.errors import Cancelled, InvalidArgument, JubakoError, NotFound, Unimplemented
 from jubako.core.events import Events
 from jubako.wire.addresses import is_api_host, is_service_host
 from jubako.wire.body import BODY_MAX, Body, BodyTooLarge, Receive
@@ -24,6 +24,8 @@ from jubako.wire.origins import Origins
 from jubako.wire.rest import Router
 from jubako.wire.upgrade import EXTENSION
 
+COMMON = {"x-content-type-options": "nosniff"}
+"""Headers of every whole reply."""
 HEAD_MAX = 64 * 1024
 """Bytes of request line and headers together."""
 IDEMPOTENCY_KEY_MAX = 255
@@ -32,6 +34,9 @@ HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 ) | frozenset({"proxy-authenticate", "proxy-authorization"})
 """Source: RFC 9110, 7.6.1."""
+
+_TELLING = frozenset({"expect", "idempotency-key", "transfer-encoding", "upgrade"})
+"""Headers of requests that cannot be answered at once."""
 
 Headers = tuple[tuple[str, str], ...]
 Reply = HttpResponse | StreamedResponse
@@ -44,13 +49,17 @@ PublicHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 class Callers(Protocol):
     """Says who sends a request."""
 
-    async def caller(self, headers: Mapping[str, str]) -> Caller:
+    def caller(self, headers: Mapping[str, str]) -> Caller:
         """Return the caller that the headers (names in lower case) prove.
 
         Raises:
             Unauthenticated: The credentials are bad, or missing where they are needed.
 
         """
+        ...
+
+    def holds(self, permission: str, caller: Caller) -> bool:
+        """Return whether ``caller`` holds ``permission`` on everything; False also if that had to be looked up."""
         ...
 
 
@@ -87,6 +96,37 @@ class Front:
             await _send_whole(reply, send)
         else:
             await self._send_stream(reply, body, send, path)
+
+    def at_once(self, target: str, raw: Sequence[tuple[bytes, bytes]]) -> HttpResponse | None:
+        """Return the reply to ``GET target``, if it was given before and is the same now.
+
+        What is to be refused, or takes a second look, is left to ``__call__``.
+
+        Args:
+            target: As in the request line.
+            raw: The headers; names in lower case.
+
+        """
+        known = self._doors.router.known(target)
+        if known is None:
+            return None
+        headers, size = _decoded(raw)
+        named = _joined(headers)
+        if (
+            size > HEAD_MAX
+            or not named.keys().isdisjoint(_TELLING)
+            or named.get("content-length", "0") != "0"
+        ):
+            return None
+        try:
+            host = self._doors.origins.check(_all(headers, "host"), _all(headers, "origin"))
+            self._check_api(host)
+            caller = self._doors.callers.caller(named)
+        except JubakoError:
+            return None
+        if is_service_host(host) or not self._doors.callers.holds(known.method.permission, caller):
+            return None
+        return self._doors.router.again(target)
 
     async def _reply(self, scope: MutableMapping[str, Any], path: str, body: Body) -> Reply:
         query = scope["query_string"].decode("latin-1")
@@ -147,7 +187,7 @@ class Front:
         return ServiceName(*map(unquote, parts[2:5])), "/" + "".join(parts[5:])
 
     async def _api(self, request: HttpRequest, body: Body) -> Reply:
-        caller = await self._doors.callers.caller(request.headers)
+        caller = self._doors.callers.caller(request.headers)
         key = idempotency_key(request.headers)
         if key is not None:
             caller = replace(caller, idempotency_key=key)
@@ -249,7 +289,7 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
 
 
 async def _send_whole(reply: HttpResponse, send: Send) -> None:
-    headers = {"x-content-type-options": "nosniff", **reply.headers, "content-length": str(len(reply.body))}
+    headers = {**COMMON, **reply.headers, "content-length": str(len(reply.body))}
     await send({"type": "http.response.start", "status": reply.status, "headers": _encoded(headers.items())})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -19,7 +19,7 @@ from jubako.core.errors import Internal, JubakoError, NotFound, PermissionDenied
 from jubako.core.events import Events
 from jubako.wire import protobuf_codec
 from jubako.wire.body import BIG_BODY, BODY_MAX, BodyTooLarge
-from jubako.wire.dispatch import Access, Dispatch
+from jubako.wire.dispatch import Access, Dispatch, Question
 from jubako.wire.errors import CODE_NUMBER
 from jubako.wire.front import HEAD_MAX, Callers, idempotency_key
 from jubako.wire.google_types import ListOperationsRequest
@@ -128,9 +128,14 @@ class GrpcServer:
         """Return the response's bytes or the error; this is the supervision point of gRPC, see wire/errors.py."""
         try:
             _refuse_strangers(headers)
-            caller = await self._ports.callers.caller(headers)
-            caller = replace(caller, idempotency_key=idempotency_key(headers))
+            caller = self._ports.callers.caller(headers)
+            if (key := idempotency_key(headers)) is not None:
+                caller = replace(caller, idempotency_key=key)
+            if (known := await self._again(methods[0], data, caller)) is not None:
+                return known
             request = await _decoded(methods[0], data)
+            if len(methods) == 1:
+                return await self._answer_one(methods[0], data, request, caller)
             allowed = await self._allowed(methods, request, caller)
             return protobuf_codec.encode(await self._call(allowed, request, caller))
         except JubakoError as error:
@@ -141,12 +146,29 @@ class GrpcServer:
             self._ports.events.emit("request.failed", "ERROR", method=name, error=repr(error), traceback=text)
             return Internal("Internal error; the server's log says more.")
 
+    async def _again(self, method: Method, data: bytes, caller: Caller) -> bytes | None:
+        """Return the answer to a call that was answered before, if it is the same now."""
+        known = self._dispatch.known((method.name, data))
+        if known is None:
+            return None
+        await self._dispatch.authorise(method, caller, known.resource)
+        return self._dispatch.again((method.name, data))
+
+    async def _answer_one(self, method: Method, data: bytes, request: Message, caller: Caller) -> bytes:
+        resource = resource_of_request(method, request)
+        await self._dispatch.authorise(method, caller, resource)
+        question = Question(
+            asked=(method.name, data),
+            method=method,
+            resource=resource,
+            request=request,
+            encode=protobuf_codec.encode,
+        )
+        return await self._dispatch.answer(question, caller)
+
     async def _allowed(self, methods: Sequence[Method], request: Message, caller: Caller) -> Sequence[Method]:
-        """Return those of ``methods`` that ``caller`` may call."""
+        """Return those of several ``methods`` that ``caller`` may call."""
         resource = resource_of_request(methods[0], request)
-        if len(methods) == 1:
-            await self._dispatch.authorise(methods[0], caller, resource)
-            return methods
         allowed, refusal = [], None
         for method in methods:
             try:
@@ -160,7 +182,7 @@ class GrpcServer:
 
     async def _call(self, methods: Sequence[Method], request: Message, caller: Caller) -> Message:
         """Call the method whose API has the named operation; a list is that of all of them."""
-        if len(methods) > 1 and isinstance(request, ListOperationsRequest):
+        if isinstance(request, ListOperationsRequest):
             return merged(request, [await self._dispatch.call(m, request, caller) for m in methods])
         for method in methods[:-1]:
             try:

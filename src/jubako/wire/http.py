@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,16 @@ class StreamedResponse:
     headers: tuple[tuple[str, str], ...]
     """In order and with repeats, as ``set-cookie`` needs."""
     chunks: AsyncIterator[bytes]
+
+
+def serialised(reply: HttpResponse, headers: Mapping[str, str]) -> bytes:
+    """Return a whole reply as it goes over a connection, with ``headers`` besides its own."""
+    lines = [
+        f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
+        *(f"{name}: {value}" for name, value in {**headers, **reply.headers}.items()),
+        f"content-length: {len(reply.body)}\r\n\r\n",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + reply.body
 
 
 async def closed(reply: StreamedResponse) -> None:

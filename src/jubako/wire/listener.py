@@ -16,7 +16,8 @@ from uvicorn.server import ServerState
 
 from jubako.core.errors import InvalidArgument, Unavailable
 from jubako.wire.errors import last_words
-from jubako.wire.front import HEAD_MAX
+from jubako.wire.front import COMMON, HEAD_MAX
+from jubako.wire.http import HttpResponse, serialised
 from jubako.wire.sniffer import Sniffer
 
 KEEP_ALIVE_S = 75
@@ -30,20 +31,36 @@ Application = Callable[..., Awaitable[None]]
 """ASGI 3: ``await application(scope, receive, send)``."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Refuses a request line and headers that do not end: the parser alone would keep all of them, for ever."""
+AtOnce = Callable[[str, Sequence[tuple[bytes, bytes]]], HttpResponse | None]
+"""``at_once(target, headers)`` returns the reply to a GET without a body; None: the application has to be asked."""
 
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses a request line and headers that do not end: the parser alone would keep all of them, for ever.
+
+    What can be answered at once is answered where it was read, without a task, by one write.
+    """
+
+    _heads = 0
     _head_bytes = 0
+    """Of the last head."""
     _is_in_head = False
     _is_in_body = False
+    _is_answered = False
+    """Whether the request that is being read has its reply already."""
     _head_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, at_once: AtOnce | None, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        self._at_once = at_once
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        was_in_head = self._is_in_head
+        heads, was_in_head = self._heads, self._is_in_head
         super().data_received(data)
-        # The piece in which a head begins may hold the end of the last body too, so it does not count; it is one read.
-        if was_in_head and self._is_in_head and not self.transport.is_closing():
+        # The piece in which a head begins may hold what was before it too, so it does not count; it is one read.
+        is_same_head = was_in_head and self._is_in_head and self._heads == heads
+        if is_same_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > 2 * HEAD_MAX:
                 self._refuse(431, "Request line and headers are too large.")
@@ -65,28 +82,55 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """See httptools."""
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_head, self._head_bytes, self._heads = True, 0, self._heads + 1
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._is_in_head, self._is_in_body = False, True
         self._unwatch()
-        super().on_headers_complete()
+        self._is_answered = self._at_once is not None and self._is_plain_get() and self._answer(self._at_once)
+        if not self._is_answered:
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """See httptools."""
         self._is_in_body = False
-        super().on_message_complete()
+        if self._is_answered:
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
+
+    def _is_plain_get(self) -> bool:
+        """Return whether this is a GET on a connection that stays, whose client takes what it is sent."""
+        parser, cycle = self.parser, self._last_cycle()
+        return (
+            parser.get_method() == b"GET"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
+
+    def _answer(self, at_once: AtOnce) -> bool:
+        reply = at_once(self.url.decode("latin-1"), self.headers)
+        if reply is not None:
+            self.transport.write(serialised(reply, COMMON))
+        return reply is not None
+
+    def _last_cycle(self) -> RequestResponseCycle | None:
+        # None before the first request, which uvicorn's annotation leaves out.
+        return cast("RequestResponseCycle | None", self.cycle)
 
     def _watch(self) -> None:
         """Time a head that has begun and not ended; one that comes in one piece never costs a timer.
 
         Empty lines before a head begin no message, but they end uvicorn's watch over idle connections.
         """
-        # None before the first request, which uvicorn's annotation leaves out.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle = self._last_cycle()
         is_idle = not self._is_in_body and (cycle is None or cycle.response_complete)
+        is_idle = is_idle and self.timeout_keep_alive_task is None
         if self._head_timer is None and (self._is_in_head or is_idle) and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(HEAD_S, self.transport.abort)
 
@@ -114,8 +158,11 @@ class Door(Protocol):
 class Listener:
     """Accepts connections."""
 
-    def __init__(self, front: Application | None, doors: Sequence[Door] = ()) -> None:
+    def __init__(
+        self, front: Application | None, doors: Sequence[Door] = (), at_once: AtOnce | None = None
+    ) -> None:
         """Without ``front``, connections that are for none of ``doors`` are closed."""
+        self._at_once = at_once
         self._by_prefix = {door.prefix: door.accept for door in doors}
         self._doors = doors
         self._has_front = front is not None
@@ -186,7 +233,7 @@ class Listener:
 
     def accept_http(self) -> asyncio.Protocol:
         """Return what speaks HTTP/1.1 on a connection that came in by another door."""
-        return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
+        return BoundedProtocol(self._at_once, self._config, self._state)
 
 
 async def _nothing(_scope: object, _receive: object, _send: object) -> None:

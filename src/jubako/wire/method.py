@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from jubako.store.port import Store, Tx
 from jubako.wire.body import BODY_MAX
 
 
@@ -62,6 +63,26 @@ class Method:
 
 Handler = Callable[[Any, Caller], Awaitable[Any]]
 """``await handler(request, caller)`` returns the method's response, or raises a JubakoError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A handler that does nothing but find a few rows by their keys.
+
+    Its answer is made of the request, those rows and what is ``outside`` of the store, and nothing else; so one that
+    was given is given again as long as these are the same (wire/answers.py).
+    """
+
+    store: Store
+    find: Callable[[Tx, Any], Any]
+    """``find(tx, request)`` returns the method's response, or raises a JubakoError."""
+    outside: Callable[[], object] = lambda: None
+    """Returns what else the answers are made of."""
+
+    async def __call__(self, request: Any, caller: Caller) -> Any:  # noqa: ANN401 - see Handler
+        """See Handler."""
+        del caller
+        return await self.store.peek(lambda tx: self.find(tx, request))
 
 
 Resources = Callable[[Any], Sequence[str]]

@@ -1,6 +1,6 @@
 """The google.longrunning methods of each API: get, list, delete and wait (a long poll)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from jubako.wire.google_types import (
     Operation,
     WaitOperationRequest,
 )
-from jubako.wire.method import Api, Caller, HttpRule, Method
+from jubako.wire.method import Api, Caller, HttpRule, Method, Read
 from jubako.wire.operations import Describers
 from jubako.wire.paging import cut, page_of
 
@@ -41,10 +41,13 @@ class OperationsHandlers:
     clock: Clock
     api: str
     describers: Describers
+    outside: Callable[[], object] = lambda: None
+    """What descriptions are made of beside rows."""
 
-    async def get(self, request: GetOperationRequest, _caller: Caller) -> Operation:
-        """Return the operation as it is now."""
-        return await self.store.peek(lambda tx: self._get(tx, request.name))
+    @property
+    def get(self) -> Read:
+        """Returns an operation as it is now."""
+        return Read(self.store, lambda tx, request: self._get(tx, request.name), self.outside)
 
     async def list(self, request: ListOperationsRequest, _caller: Caller) -> ListOperationsResponse:
         """Return a page of the operations of one location."""

@@ -1,16 +1,18 @@
 """REST transcoding: the router over any number of APIs. It needs no socket."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 from jubako.core.errors import NotFound, Unimplemented
 from jubako.core.events import Events
+from jubako.wire.answers import Answer
 from jubako.wire.binding import bind, parse_query, wants_enum_numbers
 from jubako.wire.body import BIG_BODY, BODY_MAX
 from jubako.wire.codec import encode
-from jubako.wire.dispatch import Access, Dispatch
+from jubako.wire.dispatch import Access, Dispatch, Question
 from jubako.wire.documents import Documents, refuse_overlaps
 from jubako.wire.errors import JSON_TYPE, error_response, supervised
 from jubako.wire.http import HttpRequest, HttpResponse
@@ -67,6 +69,15 @@ class Router:
         at = [route.method.body_max for route in self._at(*split_path(path)) if route.rule.verb == verb]
         return max(at, default=BODY_MAX)
 
+    def known(self, target: str) -> Answer | None:
+        """Return the answer that ``GET target`` without a body got before; whether it is right, ``again`` says."""
+        return self._dispatch.known(target)
+
+    def again(self, target: str) -> HttpResponse | None:
+        """Return the reply to ``GET target`` without a body if it is known; the caller's permission was looked at."""
+        body = self._dispatch.again(target)
+        return None if body is None else answered(body)
+
     async def handle(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the reply to one request; never raises."""
         segments, verb = split_path(request.path)
@@ -83,8 +94,11 @@ class Router:
     async def _answer(
         self, route: Route, segments: tuple[str, ...], request: HttpRequest, caller: Caller
     ) -> HttpResponse:
-        method = route.method
-        await self._dispatch.authorise(method, caller, resource_of_segments(segments))
+        method, resource = route.method, resource_of_segments(segments)
+        await self._dispatch.authorise(method, caller, resource)
+        asked = _asked(request)
+        if (known := self._dispatch.again(asked)) is not None:
+            return answered(known)
         query = parse_query(request.query) if request.query else []
         variables = route.template.bind(segments)
         if len(request.body) > BIG_BODY:
@@ -93,9 +107,14 @@ class Router:
             )
         else:
             message = bind(method.request, route.rule, request.body, query, variables)
-        response = await self._dispatch.call(method, message, caller)
-        body = encode(response, enum_as_int=wants_enum_numbers(query))
-        return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=body)
+        question = Question(
+            asked=asked,
+            method=method,
+            resource=resource,
+            request=message,
+            encode=partial(encode, enum_as_int=wants_enum_numbers(query)),
+        )
+        return answered(await self._dispatch.answer(question, caller))
 
     def _at(self, segments: tuple[str, ...], verb: str) -> list[Route]:
         return [r for r in self._routes.get((len(segments), verb), ()) if r.template.match(segments)]
@@ -114,6 +133,17 @@ class Router:
         error = Unimplemented(f"{shown(request.method)} is not served at this path; it takes {verbs}.")
         refusal = error_response(error, _METHOD_NOT_ALLOWED)
         return replace(refusal, headers={**refusal.headers, "allow": verbs})
+
+
+def answered(body: bytes) -> HttpResponse:
+    """Return the reply that carries a method's response."""
+    return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=body)
+
+
+def _asked(request: HttpRequest) -> Hashable:
+    """Return what decides how a request is answered: of one that most often is the first to be known, its target."""
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    return target if request.method == "GET" and not request.body else (request.method, target, request.body)
 
 
 def _refuse_ambiguity(bucket: Sequence[Route]) -> None:

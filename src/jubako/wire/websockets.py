@@ -31,4 +31,4 @@ class WebSocketListener(Listener):
 
     def accept_http(self) -> asyncio.Protocol:
         """See Listener."""
-        return UpgradingProtocol(config=self._config, server_state=self._state, app_state={})
+        return UpgradingProtocol(self._at_once, self._config, self._state)

@@ -29,7 +29,7 @@ def good_claims(clock: FakeClock) -> dict[str, object]:
 
 async def test_an_access_token_makes_the_caller_its_service_account(tokens: Tokens) -> None:
     access = LoopbackAccess(tokens)
-    caller = await access.caller({"authorization": f"Bearer {tokens.access_token(EMAIL)}"})
+    caller = access.caller({"authorization": f"Bearer {tokens.access_token(EMAIL)}"})
     assert caller == Caller(principal=f"serviceAccount:{EMAIL}")
     await access.check("run.jobs.run", caller)
     with pytest.raises(PermissionDenied):
@@ -39,7 +39,7 @@ async def test_an_access_token_makes_the_caller_its_service_account(tokens: Toke
 
 
 async def test_without_a_token_the_caller_is_local(tokens: Tokens) -> None:
-    assert await LoopbackAccess(tokens).caller({}) == LOCAL
+    assert LoopbackAccess(tokens).caller({}) == LOCAL
 
 
 async def test_a_token_lasts_an_hour_and_no_longer(tokens: Tokens, clock: FakeClock) -> None:
@@ -118,4 +118,4 @@ def test_no_text_is_a_token(tokens: Tokens, text: str) -> None:
 )
 async def test_what_is_presented_and_no_token_is_refused(tokens: Tokens, header: str) -> None:
     with pytest.raises(Unauthenticated):
-        await LoopbackAccess(tokens).caller({"authorization": header})
+        LoopbackAccess(tokens).caller({"authorization": header})

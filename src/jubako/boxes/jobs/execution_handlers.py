@@ -23,7 +23,7 @@ from jubako.core.errors import Aborted, FailedPrecondition, NotFound
 from jubako.store.port import Tx
 from jubako.store.rehearsal import write
 from jubako.wire.google_types import Operation
-from jubako.wire.method import Caller, Handler
+from jubako.wire.method import Caller, Handler, Read
 from jubako.wire.paging import cut, page_of
 
 
@@ -34,6 +34,7 @@ class ExecutionHandlers:
         self._ports = ports
         self._store = ports.store
         self._operations = ExecutionOperations(ports.base_url, ports.capabilities)
+        self.get_execution = Read(ports.store, self._get_execution, ports.capabilities)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -45,11 +46,10 @@ class ExecutionHandlers:
             f"{service}.DeleteExecution": self.delete_execution,
         }
 
-    async def get_execution(self, request: GetExecutionRequest, caller: Caller) -> Execution:
+    def _get_execution(self, tx: Tx, request: GetExecutionRequest) -> Execution:
         """Return the execution."""
-        del caller
         key = ExecutionKey(**names.EXECUTION.parse(request.name))
-        return await self._store.peek(lambda tx: self._operations.resource(tx, rows.get_execution(tx, key)))
+        return self._operations.resource(tx, rows.get_execution(tx, key))
 
     async def list_executions(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:
         """Return a page of executions of a job (``jobs/-``: of all jobs), newest first."""
@@ -126,6 +126,7 @@ class TaskHandlers:
     def __init__(self, ports: HandlerPorts) -> None:
         self._store = ports.store
         self._base_url = ports.base_url
+        self.get_task = Read(ports.store, self._get_task)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -134,21 +135,16 @@ class TaskHandlers:
             "google.cloud.run.v2.Tasks.ListTasks": self.list_tasks,
         }
 
-    async def get_task(self, request: GetTaskRequest, caller: Caller) -> Task:
+    def _get_task(self, tx: Tx, request: GetTaskRequest) -> Task:
         """Return the task."""
-        del caller
         parts = dict(names.TASK.parse(request.name))
         task_id = parts.pop("task")
         key = ExecutionKey(**parts)
-
-        def fn(tx: Tx) -> Task:
-            row = rows.get_execution(tx, key)
-            item = task_rows.get_task(tx, row.uid, task_index(key, task_id))
-            if item is None:
-                raise NotFound(f"Task {request.name!r} does not exist.")
-            return views.task(row, item, self._base_url)
-
-        return await self._store.peek(fn)
+        row = rows.get_execution(tx, key)
+        item = task_rows.get_task(tx, row.uid, task_index(key, task_id))
+        if item is None:
+            raise NotFound(f"Task {request.name!r} does not exist.")
+        return views.task(row, item, self._base_url)
 
     async def list_tasks(self, request: ListTasksRequest, caller: Caller) -> ListTasksResponse:
         """Return a page of tasks, by index; of ``executions/-`` those of all executions, the newest one's first."""

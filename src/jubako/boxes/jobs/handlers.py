@@ -44,7 +44,7 @@ from jubako.wire import codec, idempotency, images
 from jubako.wire.codec import invalid
 from jubako.wire.dispatch import Access
 from jubako.wire.google_types import Operation
-from jubako.wire.method import Caller, Handler
+from jubako.wire.method import Caller, Handler, Read
 from jubako.wire.paging import cut, page_of
 
 T = TypeVar("T")
@@ -87,6 +87,7 @@ class JobHandlers:
         self._ports = ports
         self._store = ports.store
         self._operations = ExecutionOperations(ports.base_url, ports.capabilities)
+        self.get_job = Read(ports.store, _get_job)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -124,12 +125,6 @@ class JobHandlers:
         """Return if the caller may have the job's tasks run as its service account."""
         tasks = job.template.template if job.template else None
         await self._ports.admit(tasks.service_account if tasks else "", key.project, caller)
-
-    async def get_job(self, request: GetJobRequest, caller: Caller) -> Job:
-        """Return the job."""
-        del caller
-        key = JobKey(**names.JOB.parse(request.name))
-        return await self._store.peek(lambda tx: _view(tx, rows.get_job(tx, key)))
 
     async def list_jobs(self, request: ListJobsRequest, caller: Caller) -> ListJobsResponse:
         """Return a page of jobs, by name. Nothing is deleted softly, so ``show_deleted`` adds nothing."""
@@ -281,6 +276,11 @@ def _with_defaults(template: TaskTemplate) -> TaskTemplate:
     return msgspec.structs.replace(
         template, max_retries=retries, timeout=template.timeout or TASK_TIMEOUT_DEFAULT
     )
+
+
+def _get_job(tx: Tx, request: GetJobRequest) -> Job:
+    """Return the job."""
+    return _view(tx, rows.get_job(tx, JobKey(**names.JOB.parse(request.name))))
 
 
 def _view(tx: Tx, row: JobRow) -> Job:

@@ -42,7 +42,7 @@ from jubako.store.rehearsal import write
 from jubako.wire import idempotency, operations
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
-from jubako.wire.method import Caller, Handler
+from jubako.wire.method import Caller, Handler, Read
 from jubako.wire.paging import cut, page_of
 
 T = TypeVar("T")
@@ -70,6 +70,8 @@ class ServiceHandlers:
     def __init__(self, ports: HandlerPorts) -> None:
         self._ports = ports
         self._store = ports.store
+        self.get_service = Read(ports.store, self._get_service)
+        self.get_revision = Read(ports.store, _get_revision)
 
     def methods(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -109,11 +111,9 @@ class ServiceHandlers:
         if template is not None:
             await self._ports.admit(template.service_account, key.project, caller)
 
-    async def get_service(self, request: GetServiceRequest, caller: Caller) -> Service:
+    def _get_service(self, tx: Tx, request: GetServiceRequest) -> Service:
         """Return the service."""
-        del caller
-        key = ServiceKey(**names.SERVICE.parse(request.name))
-        return await self._store.peek(lambda tx: self._view(tx, rows.get_service(tx, key)))
+        return self._view(tx, rows.get_service(tx, ServiceKey(**names.SERVICE.parse(request.name))))
 
     async def list_services(self, request: ListServicesRequest, caller: Caller) -> ListServicesResponse:
         """Return a page of services, by name. Nothing is deleted softly, so ``show_deleted`` adds nothing."""
@@ -174,22 +174,6 @@ class ServiceHandlers:
 
         return await self._write(fn, is_rehearsal=request.validate_only)
 
-    async def get_revision(self, request: GetRevisionRequest, caller: Caller) -> Revision:
-        """Return the revision."""
-        del caller
-        values = dict(names.REVISION.parse(request.name))
-        name = values.pop("revision")
-        key = ServiceKey(**values)
-
-        def fn(tx: Tx) -> Revision:
-            service = rows.get_service(tx, key)
-            row = rows.find_revision(tx, service.uid, name)
-            if row is None:
-                raise NotFound(f"Revision {request.name!r} does not exist.")
-            return views.revision(key, row, instance_rows.find(tx, Place(service.uid, name)))
-
-        return await self._store.read(fn)
-
     async def list_revisions(self, request: ListRevisionsRequest, caller: Caller) -> ListRevisionsResponse:
         """Return a page of revisions of one service, newest first."""
         del caller
@@ -239,3 +223,15 @@ def _pin(service: Service, bundles: Bundles) -> None:
     """Have a revision run what its image means now; one that means nothing is refused when it is to start."""
     for container in service.template.containers if service.template else ():
         container.image = bundles.pinned(container.image) or container.image
+
+
+def _get_revision(tx: Tx, request: GetRevisionRequest) -> Revision:
+    """Return the revision."""
+    values = dict(names.REVISION.parse(request.name))
+    name = values.pop("revision")
+    key = ServiceKey(**values)
+    service = rows.get_service(tx, key)
+    row = rows.find_revision(tx, service.uid, name)
+    if row is None:
+        raise NotFound(f"Revision {request.name!r} does not exist.")
+    return views.revision(key, row, instance_rows.find(tx, Place(service.uid, name)))

@@ -29,7 +29,7 @@ from jubako.core.names import WORKFLOW
 from jubako.store.port import Store, Tx
 from jubako.wire import idempotency
 from jubako.wire.codec import invalid
-from jubako.wire.method import Caller, Handler
+from jubako.wire.method import Caller, Handler, Read
 from jubako.wire.paging import Page, cut, page_of
 
 SERVICE = "google.cloud.workflows.executions.v1.Executions."
@@ -58,6 +58,7 @@ class Executions:
         self._backlog = backlog or Backlog()
         self._store = store
         self._ids = ids
+        self.get = Read(store, _get)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -119,11 +120,6 @@ class Executions:
         idempotency.remember(tx, key, execution.name)
         return execution
 
-    async def get(self, request: GetExecutionRequest, caller: Caller) -> Execution:  # noqa: ARG002
-        """Return an execution; the view is FULL unless BASIC is asked for."""
-        execution = await self._store.peek(lambda tx: execution_rows.find_execution(tx, request.name))
-        return _basic(execution) if request.view is ExecutionView.BASIC else execution
-
     async def list(self, request: ListExecutionsRequest, caller: Caller) -> ListExecutionsResponse:  # noqa: ARG002
         """Return a page of executions, newest first and BASIC unless asked otherwise."""
         wanted, order = filter_of_executions(request.filter), order_of_executions(request.order_by)
@@ -152,6 +148,12 @@ def _check_argument(argument: str) -> None:
         raise invalid("execution.argument", "is not a JSON text.") from None
     except Raised as raised:
         raise invalid("execution.argument", f"{raised.value['message']}.") from None
+
+
+def _get(tx: Tx, request: GetExecutionRequest) -> Execution:
+    """Return an execution; the view is FULL unless BASIC is asked for."""
+    execution = execution_rows.find_execution(tx, request.name)
+    return _basic(execution) if request.view is ExecutionView.BASIC else execution
 
 
 def _basic(execution: Execution) -> Execution:

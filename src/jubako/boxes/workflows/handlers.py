@@ -33,7 +33,7 @@ from jubako.store.port import Store, Tx
 from jubako.wire import operations
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Operation
-from jubako.wire.method import Caller, Handler
+from jubako.wire.method import Caller, Handler, Read
 from jubako.wire.paging import cut, page_of
 
 SERVICE = "google.cloud.workflows.v1.Workflows."
@@ -64,6 +64,7 @@ class Workflows:
         self._store = store
         self._ids = ids
         self._connectors = connectors
+        self.get = Read(store, _get)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handlers by full method name."""
@@ -100,17 +101,6 @@ class Workflows:
         workflow.revision_id = f"000001-{suffix}"
         rows.create_workflow(tx, uid, workflow)
         return _done(tx, workflow, "create", f"{uid}-1", workflow)
-
-    async def get(self, request: GetWorkflowRequest, caller: Caller) -> Workflow:  # noqa: ARG002
-        """Return a workflow as it is now, or one of its revisions."""
-
-        def read(tx: Tx) -> Workflow:
-            stored = rows.find_workflow(tx, request.name)
-            if request.revision_id:
-                return rows.find_revision(tx, stored.uid, request.revision_id)
-            return stored.document
-
-        return await self._store.read(read)
 
     async def list(self, request: ListWorkflowsRequest, caller: Caller) -> ListWorkflowsResponse:  # noqa: ARG002
         """Return a page of workflows, by id unless asked otherwise."""
@@ -212,3 +202,9 @@ def _start(tx: Tx, workflow: Workflow, verb: str, key: str) -> str:
     metadata = operation_metadata(workflow.name, verb, tx.now, None)
     operations.start(tx, operations.Start(name=name, api="workflows", metadata=metadata))
     return name
+
+
+def _get(tx: Tx, request: GetWorkflowRequest) -> Workflow:
+    """Return a workflow as it is now, or one of its revisions."""
+    stored = rows.find_workflow(tx, request.name)
+    return rows.find_revision(tx, stored.uid, request.revision_id) if request.revision_id else stored.document
