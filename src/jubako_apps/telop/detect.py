@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from jubako_apps.telop.stacked import aligned
 from jubako_apps.telop.telops import LANES
 
 Mask = NDArray[np.bool_]
@@ -50,8 +51,9 @@ _HEIGHT_MIN = 8
 _KEPT = 0.5
 _ALL_GONE = 0.75
 _START_PART = 0.15
-_LINE_GAP = 0.4
+_LINE_GAP = 0.7
 _LINE_SHARE = 0.8
+_LINE_SLACK = 0.2
 _TAKEN_OVER = 0.5
 _NEW_PIXELS_MIN = 30
 _JOIN = np.ones((3, 5), np.uint8)
@@ -158,7 +160,9 @@ def _are_lines(one: Track, other: Track) -> bool:
     (x, y, width, height), (left, top, wide, high) = one.box(), other.box()
     gap = max(top - y - height, y - top - high)
     shared = min(x + width, left + wide) - max(x, left)
-    return gap < _LINE_GAP * min(height, high) and shared >= _LINE_SHARE * min(width, wide)
+    lower = min(height, high)
+    is_under = gap < _LINE_GAP * lower and shared >= _LINE_SHARE * min(width, wide)
+    return is_under and aligned(one.box(), other.box(), _LINE_SLACK * lower)
 
 
 def _keeps(edges: Mask, now: Mask) -> bool:

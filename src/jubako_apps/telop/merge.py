@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from jubako_apps.telop.stacked import aligned
 from jubako_apps.telop.telops import Box, Telop, Transcript
 
 SAME_GAP_S = 1.0
@@ -20,6 +21,8 @@ _SAME_PLACE = 0.5
 _PIECE_GAP_S = 0.4
 _INSIDE = 0.8
 _SAME_SIDE = 0.005
+_FEWER_LINES = 0.7
+_SAME_LEFT = 0.01
 _LINE_SIDES = 3
 """A piece that comes before or after the whole has three of its sides; a shorter telop is laid out anew."""
 
@@ -103,8 +106,18 @@ def _is_piece(telop: Telop, whole: Telop) -> bool:
     part, text = bare(telop.text), bare(whole.text)
     is_near = telop.start <= whole.end + _PIECE_GAP_S and telop.end >= whole.start - _PIECE_GAP_S
     is_together = telop.start < whole.end and telop.end > whole.start
-    is_left = _sides(telop.box, whole.box) == _LINE_SIDES
+    is_left = _sides(telop.box, whole.box) == _LINE_SIDES or _is_end_line(telop, whole)
     return is_near and (is_together or is_left) and part in text and _is_inside(telop.box, whole.box)
+
+
+def _is_end_line(telop: Telop, whole: Telop) -> bool:
+    """Say whether it stands where the first or the last lines of the whole do, and reads like them."""
+    part, text = bare(telop.text), bare(whole.text)
+    (_, top, _, height), (_, whole_top, _, whole_height) = telop.box, whole.box
+    if height > _FEWER_LINES * whole_height or not aligned(telop.box, whole.box, _SAME_LEFT):
+        return False
+    above, below = abs(top - whole_top), abs(top + height - whole_top - whole_height)
+    return (text.startswith(part) and above < height / 4) or (text.endswith(part) and below < height / 4)
 
 
 def _is_inside(box: Box, other: Box) -> bool:

@@ -4,6 +4,7 @@
 """
 
 import re
+from decimal import Decimal
 from typing import Final
 
 from jubako_apps.telop.spoken_en import number_ways
@@ -13,6 +14,7 @@ _SUFFIXES: Final = {1: "st", 2: "nd", 3: "rd"}
 _KANJI: Final = "〇一二三四五六七八九"
 _PLACES: Final = ((1000, "千"), (100, "百"), (10, "十"))
 _KANJI_MAX: Final = 10_000
+_MYRIADS: Final = (("兆", 10**12), ("億", 10**8), ("万", 10**4))
 _FULL_WIDTH: Final = str.maketrans("0123456789.,", "０１２３４５６７８９．，")
 _ORDINAL: Final = re.compile(r"\d(st|nd|rd|th)\Z", re.IGNORECASE)
 
@@ -36,13 +38,28 @@ def english(key: str, like: str) -> str:
 
 
 def japanese(key: str, like: str) -> str:
-    """Return the number with the digits ``key`` in the notation of ``like``: kanji, full or half width."""
+    """Return the number with the digits ``key`` in the notation of ``like``: kanji, full or half width, with 万."""
+    scale = next((size for sign, size in _MYRIADS if sign in like), None)
+    if scale is None or not key.isdigit() or int(key) < _KANJI_MAX:
+        return _plain(key, like)
+    if re.search("[・.．]", like):
+        scale = next(size for _, size in _MYRIADS if size <= int(key))
+        sign = next(sign for sign, size in _MYRIADS if size == scale)
+        return _plain(f"{Decimal(key) / scale:f}", like) + sign
+    result, rest = "", int(key)
+    for sign, size in (*_MYRIADS, ("", 1)):
+        many, rest = divmod(rest, size)
+        result += _plain(str(many), like, by_place=True) + sign if many else ""
+    return result
+
+
+def _plain(key: str, like: str, *, by_place: bool = False) -> str:
     if re.search("[０-９]", like):
         return key.translate(_FULL_WIDTH)
     if re.search("[0-9]", like) or not key.replace(".", "").isdigit():
         return key
     whole, _, fraction = key.partition(".")
-    by_place = re.search("[十百千]", like) is not None or len(whole) < 2
+    by_place = by_place or re.search("[十百千]", like) is not None or len(whole) < 2
     kanji = _by_place(int(whole)) if by_place and int(whole) < _KANJI_MAX else _digit_by_digit(whole)
     return f"{kanji}・{_digit_by_digit(fraction)}" if fraction else kanji
 

@@ -39,6 +39,7 @@ _REST = 2
 _SAME_SIZE = 0.3
 _TALL = 1.5
 _DOUBTFUL = 0.95
+_DOUBTFUL_LINE = 0.8
 _CLOSER = 1.5
 
 
@@ -57,11 +58,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The text of a region, lines joined by one space, and its box relative to the whole picture."""
+    """The text of a region, lines joined by one space, and its box relative to the whole picture.
+
+    ``weakest`` is the confidence of its most doubtful line, which a long line beside it outweighs in ``confidence``.
+    """
 
     text: str
     confidence: float
     box: Box
+    weakest: float = 1.0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is worth a second look."""
+        return self.confidence < _DOUBTFUL or self.weakest < _DOUBTFUL_LINE
 
 
 class Engine(Protocol):
@@ -133,7 +143,7 @@ def surer(engine: Engine, first: Reading, others: Sequence[Callable[[], Rgb]], r
     """
     readings, best = [first], first
     for image in others:
-        if best.confidence >= _DOUBTFUL:
+        if not best.is_doubtful:
             break
         another = read_region(engine, image(), region, closer=True)
         if another is None:
@@ -164,7 +174,10 @@ def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False
     weight = sum(len(line.text) for line in letters)
     confidence = sum(line.confidence * len(line.text) for line in letters) / weight
     return Reading(
-        text=text, confidence=round(confidence, 4), box=_relative(lines, (x0, y0), (width, height))
+        text=text,
+        confidence=round(confidence, 4),
+        box=_relative(lines, (x0, y0), (width, height)),
+        weakest=min(line.confidence for line in letters),
     )
 
 

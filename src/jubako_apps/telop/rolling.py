@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from jubako_apps.telop.detect import Mask
 from jubako_apps.telop.ocr import Line
+from jubako_apps.telop.signs import as_japanese
 from jubako_apps.telop.stacked import aligned
 
 _SPEEDS: Final = range(3, 31)
@@ -34,6 +35,13 @@ _BASE: Final = 4
 
 _FIT_MIN: Final = 250
 _FIT_FACTOR: Final = 2.5
+_DENSE_PART: Final = 0.35
+_DENSE_FACTOR: Final = 1.6
+"""Kanji have edges everywhere, so any shift fits some of them; there it counts which part of all edges fits, and
+that none fits better which goes sideways too."""
+
+_SIDEWAYS: Final = range(1, 9)
+
 _READ_AGAIN: Final = 0.4
 """Part of the picture's height after which it is read anew."""
 
@@ -43,8 +51,8 @@ _SAME_MARK: Final = 0.6
 _NEXT_LINE: Final = 1.3
 """How far apart, for their height as found, the middles of lines of one telop may be."""
 
-_EVEN: Final = 1.1
-_ALIGNED: Final = 0.6
+_EVEN: Final = 1.2
+_ALIGNED: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +123,7 @@ class Roll:
         return Rolled(
             start=at + (top - rows) / self.speed,
             end=min(float(self.last), at + bottom / self.speed),
-            text=" ".join(one.text for one in group),
+            text=as_japanese(" ".join(one.text for one in group)),
             confidence=round(sum(one.confidence * len(one.text) for one in group) / signs, 4),
             x=left, width=right - left, height=bottom - top,
         )  # fmt: skip
@@ -208,8 +216,21 @@ class RollWatch:
         fits = np.array([np.bitwise_count(bits[:-speed] & before[speed:]).sum() for speed in _SPEEDS])
         best = int(fits.argmax())
         others = np.delete(fits, range(max(0, best - 2), min(len(fits), best + 3)))
-        stands_out = fits[best] >= _FIT_MIN and fits[best] >= _FIT_FACTOR * np.median(others)
-        return _SPEEDS[best] if stands_out else 0
+        by_chance = float(np.median(others))
+        if fits[best] < _FIT_MIN or fits[best] < _DENSE_FACTOR * by_chance:
+            return 0
+        if fits[best] < _FIT_FACTOR * by_chance:
+            is_most = fits[best] >= _DENSE_PART * np.count_nonzero(now)
+            if not is_most or fits[best] <= self._fit_sideways(_SPEEDS[best]):
+                return 0
+        return _SPEEDS[best]
+
+    def _fit_sideways(self, speed: int) -> int:
+        """Return how many edges fit at best if they have moved to a side as well."""
+        now, before = self._edges[-1][:-speed], self._edges[-2][speed:]
+        pairs = [(now[:, by:], before[:, :-by]) for by in _SIDEWAYS]
+        pairs += [(now[:, :-by], before[:, by:]) for by in _SIDEWAYS]
+        return max(int(np.count_nonzero(one & other)) for one, other in pairs)
 
     def _fine_speed(self, speed: float) -> float:
         if len(self._edges) <= _BASE:

@@ -2,7 +2,9 @@
 
 The models know Chinese as well; where the two countries write one character differently they now and then give the
 other country's form. A text with kana in it is Japanese, and none of these forms is in its usual set of characters
-(JIS X 0208). A katakana that looks like a numeral is one beside other numerals.
+(JIS X 0208). What looks like another sign is told by its neighbours: a katakana beside numerals is a numeral (ニ・五),
+a kanji between katakana is one of them (ゴ一ル, 三十キ口), a long mark behind a kanji or before what is counted is 一,
+and the 。 with which a column seems to begin is a decimal point.
 """
 
 import re
@@ -30,6 +32,14 @@ _PAIRS: Final = """
 _TABLE: Final[dict[int, str]] = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 _NUMERALS: Final = "〇一二三四五六七八九十百千"
 _NUMERAL: Final = re.compile(f"[ニハミ](?=・?[{_NUMERALS}])|(?<=[{_NUMERALS}])[ニハミ](?![ァ-ヺ])")
+_LONG_FOR_ONE: Final = re.compile(
+    "(?<=[\u3400-\u9fff々])ー|(?<=[いをのにはがでともなた])ー(?=[本人言番部度方日年月回般致定瞬緒])"
+)
+_POINT: Final = re.compile(f"(?<=[{_NUMERALS}]) 。(?=[{_NUMERALS}])")
+_AMONG_KATAKANA: Final = re.compile(
+    "(?<=[ァ-ヺー])[一二八口力夕工卜](?=[ァ-ヺー])|(?<=[0-9〇一二三四五六七八九十百千万]キ)口"
+)
+_AS_KATAKANA: Final = dict(zip("一二八口力夕工卜", "ーニハロカタエト", strict=True))
 _AS_NUMERAL: Final = {"ニ": "二", "ハ": "八", "ミ": "三"}
 _KANA: Final = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 
@@ -38,4 +48,6 @@ def as_japanese(text: str) -> str:
     """Return ``text`` with such signs put right, if there is a kana in it."""
     if not _KANA.search(text):
         return text
-    return _NUMERAL.sub(lambda match: _AS_NUMERAL[match.group()], text.translate(_TABLE))
+    plain = _POINT.sub(" ・", _LONG_FOR_ONE.sub("一", text.translate(_TABLE)))
+    plain = _AMONG_KATAKANA.sub(lambda match: _AS_KATAKANA[match.group()], plain)
+    return _NUMERAL.sub(lambda match: _AS_NUMERAL[match.group()], plain)

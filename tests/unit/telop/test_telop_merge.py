@@ -141,6 +141,13 @@ def test_a_line_that_is_left_of_several_is_a_piece_however_short_it_is():
     assert merge([[whole, line]]) == [replace(whole, end=3.8)]
 
 
+def test_the_first_line_of_two_is_a_piece_though_the_second_one_is_shorter():
+    whole = telop(35.0, 36.2, "The evidence had been obtained", box=(0.06, 0.073, 0.79, 0.102))
+    line = telop(36.2, 37.2, "The evidence had", box=(0.06, 0.067, 0.8, 0.05))
+    assert merge([[whole, line]]) == [replace(whole, end=37.2)]
+    assert len(merge([[whole, replace(line, text="been obtained")]])) == 2
+
+
 def test_what_differs_in_a_sign_is_another_telop():
     whole = telop(11.0, 13.0, "Gas prices likely to rise by 8 percent")
     other = telop(12.2, 13.4, "Gas prices likely to rise by 3", box=(0.1, 0.8, 0.35, 0.1))

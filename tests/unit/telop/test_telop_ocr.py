@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def test_a_region_is_read_with_a_margin_and_its_lines_joined_by_a_space():
         text="first second line",
         confidence=round((5 * 1.0 + 11 * 0.8) / 16, 4),
         box=(0.25, 0.5, 0.075, 0.125),
+        weakest=0.8,
     )
 
 
@@ -106,6 +108,12 @@ def test_pictures_vote_sign_by_sign_until_there_is_no_doubt():
     sure = Changing(("Mayor", 0.99), ("unasked", 1.0))
     surer(sure, reading("Mayor", 0.9), others, REGION)
     assert len(sure.shapes) == 1
+
+
+def test_one_doubtful_line_beside_a_long_sure_one_is_worth_a_second_look():
+    engine = Changing(("fourteen wins in a row", 0.99))
+    first = replace(reading("fourteen wins in a row b", 0.97), weakest=0.54)
+    assert surer(engine, first, [lambda: PLAIN], REGION).text == "fourteen wins in a row"
 
 
 def test_a_lone_sign_of_the_next_column_ends_an_upright_text():

@@ -73,6 +73,23 @@ def test_a_picture_that_moves_alone_does_not_roll():
     assert watch.rolls == []
 
 
+def dense(index, *, across=0):
+    """Signs with edges nearly everywhere, as kanji have them, 9 rows higher with each sample."""
+    signs = np.random.default_rng(1).random((HEIGHT, WIDTH)) < 0.3
+    moved = np.roll(np.kron(signs, np.ones((2, 1), dtype=np.bool_)), (-SPEED * index, across * index), (0, 1))
+    worn = np.random.default_rng(index).random(moved.shape) < 0.7
+    return (moved & worn)[:HEIGHT]
+
+
+@pytest.mark.parametrize(("across", "rolls"), [(0, 1), (4, 0)])
+def test_signs_that_overlap_with_others_at_any_shift_roll_if_most_of_them_fit(across, rolls):
+    watch = RollWatch()
+    for index in range(12):
+        watch.push(index, dense(index, across=across))
+    watch.finish()
+    assert len(watch.rolls) == rolls
+
+
 def rolled(*places, lefts=()):
     """The texts of a roll whose lines, 20 rows high, stand at these places, with these left edges (else at 10)."""
     roll = Roll(first=0, last=40, speed=9.0, far=360.0)

@@ -41,3 +41,14 @@ def test_katakana_beside_numerals_are_numerals():
     assert as_japanese("横ばいのニ・五パーセントでした") == "横ばいの二・五パーセントでした"
     assert as_japanese("テニス 十ハ歳です") == "テニス 十八歳です"
     assert as_japanese("一ミリも動かない") == "一ミリも動かない"
+
+
+def test_signs_of_one_shape_are_what_their_neighbours_are():
+    assert as_japanese("マグロを包丁ー本で") == "マグロを包丁一本で"
+    assert as_japanese("同点ゴ一ルを決めた") == "同点ゴールを決めた"
+    assert as_japanese("メンバー一人が") == "メンバー一人が"
+    assert as_japanese("最大三十五キ口に達する") == "最大三十五キロに達する"
+    assert as_japanese("入り口は二つ") == "入り口は二つ"
+    assert as_japanese("先輩の厳しいー言") == "先輩の厳しい一言"
+    assert as_japanese("すごーい あのー、ちょっと") == "すごーい あのー、ちょっと"
+    assert as_japanese("十年間で一 。三倍に") == "十年間で一 ・三倍に"

@@ -33,6 +33,10 @@ def test_an_english_number_is_written_as_the_telop_writes_numbers(key, like, wri
         ("2026", "二〇二五", "二〇二六"),
         ("1.3", "一・四", "一・三"),
         ("0", "九", "〇"),
+        ("23000", "2万8000", "2万3000"),
+        ("160000000", "1.8億", "1.6億"),
+        ("23000", "二万八千", "二万三千"),
+        ("3800000", "三百八十億", "三百八十万"),
     ],
 )
 def test_a_japanese_number_is_written_as_the_telop_writes_numbers(key, like, written):

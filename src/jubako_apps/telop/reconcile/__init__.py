@@ -53,7 +53,7 @@ def scored(
     found = []
     for telop in every:
         speech = window(transcript.utterances, telop)
-        text = " ".join(utterance.text for utterance in speech)
+        text = "\n".join(utterance.text for utterance in speech)
         suspicions = _suspicions(telop.text, text, transcript)
         if ear is not None and transcript.source == "asr":
             suspicions = [weighed(suspicion, speech, ear) for suspicion in suspicions]

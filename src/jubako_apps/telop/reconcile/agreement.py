@@ -53,9 +53,9 @@ def _has(text: str, term: str, kind: str, language: str) -> bool:
 def _facts(text: str, language: str) -> set[str]:
     """Return the numbers, months and weekdays of a text, in whichever way they are written."""
     if language == "ja":
-        from jubako_apps.telop.text_ja import pieces  # noqa: PLC0415 - loaded with the language
+        from jubako_apps.telop.amounts_ja import amounts  # noqa: PLC0415 - loaded with the language
 
-        return {part.key for part in pieces(text) if part.is_number} | set(
+        return {part.key for part in amounts(text) if part.is_number} | set(
             re.findall("[月火水木金土日](?=曜)", text)
         )
     from jubako_apps.telop.text_en import words  # noqa: PLC0415

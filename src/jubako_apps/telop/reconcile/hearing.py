@@ -32,7 +32,7 @@ def weighed(suspicion: Suspicion, speech: Sequence[Utterance], ear: "Ear") -> Su
     """Return the suspicion with the confidence that it has after listening again.
 
     Args:
-        suspicion: Found by comparing with the texts of ``speech``, joined by one space.
+        suspicion: Found by comparing with the texts of ``speech``, joined by line ends.
         speech: Recognised, with words.
         ear: Listens.
 
@@ -72,7 +72,7 @@ def _chosen(suspicion: Suspicion, words: Sequence[Word], slot: tuple[int, int], 
 
 
 def _slot(speech: Sequence[Utterance], span: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the indices of the words that stand at ``span`` of the utterances' texts joined by spaces."""
+    """Return the indices of the words that stand at ``span`` of the utterances' texts joined by line ends."""
     inside, index, begin = [], 0, 0
     for utterance in speech:
         place = 0

@@ -10,6 +10,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from jubako_apps.telop import amounts_ja
+from jubako_apps.telop.amounts_ja import amounts, are_comparable, beside, unit
 from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import lookalike, same_shapes
 from jubako_apps.telop.reconcile.japanese_gaps import doubled, leftovers, missing, unsaid
@@ -35,13 +37,13 @@ from jubako_apps.telop.text_ja import (
     is_word,
     kanji,
     numeral,
-    pieces,
     reading,
     sound_near,
 )
 
 _WEEKDAYS = frozenset("月火水木金土日")
 _DATE_UNITS = frozenset("年月日時分曜")
+_DATE_DIGITS = 4
 
 
 def suspicions(text: str, speech: str, source: Source) -> list[Suspicion]:
@@ -119,14 +121,19 @@ def _fact(scene: Scene, block: Block) -> tuple[Kind, float] | None:
     if block.t1 - block.t0 != 1 or block.s1 - block.s0 != 1:
         return None
     shown, heard = scene.telop.parts[block.t0], scene.speech.parts[block.s0]
-    unit = scene.telop.keys(block.t1, block.t1 + 1)
-    if unit == "曜" and {shown.key, heard.key} <= _WEEKDAYS:
+    if scene.telop.keys(block.t1, block.t1 + 1) == "曜" and {shown.key, heard.key} <= _WEEKDAYS:
         return ("date", 0.95)
-    if not (shown.is_number and heard.is_number):
+    return _number(scene, block) if shown.is_number and heard.is_number else None
+
+
+def _number(scene: Scene, block: Block) -> tuple[Kind, float] | None:
+    shown, heard = scene.telop.parts[block.t0], scene.speech.parts[block.s0]
+    counted = unit(scene.telop.parts, block.t0)
+    if not are_comparable(shown.key, heard.key, counted, beside(scene.telop.text, shown)):
         return None
-    if unit != scene.speech.keys(block.s1, block.s1 + 1):
-        return ("number", 0.5)
-    return ("date" if unit in _DATE_UNITS else "number", 0.95)
+    if counted != unit(scene.speech.parts, block.s0):
+        return ("number", 0.85 if amounts_ja.is_slip(shown.key, heard.key) else 0.35)
+    return ("date" if counted in _DATE_UNITS and len(shown.key) <= _DATE_DIGITS else "number", 0.95)
 
 
 def _word(scene: Scene, block: Block, t: str, s: str) -> tuple[Kind, float] | None:
@@ -177,7 +184,7 @@ def _arbitrated(scene: Scene, block: Block, kind: Kind, confidence: float) -> fl
     """Weigh what a recogniser heard: is the telop easier to parse with it?"""
     if kind in {"number", "date"}:
         t, s = scene.telop.keys(block.t0, block.t1), scene.speech.keys(block.s0, block.s1)
-        return confidence * (0.5 if sound_near(t, s) else 0.8)
+        return confidence * _fact_credit(kind, t, s)
     if kind == "lookalike" and lookalike(
         scene.telop.keys(block.t0, block.t1), scene.speech.keys(block.s0, block.s1)
     ):
@@ -186,6 +193,17 @@ def _arbitrated(scene: Scene, block: Block, kind: Kind, confidence: float) -> fl
         return confidence * 0.9  # doubled: the telop itself is evidence enough
     g0, g1, _, _ = block.grown
     return confidence * _credit(kind, scene.telop.keys(g0, g1), gain(scene, block))
+
+
+def _fact_credit(kind: Kind, shown: str, heard: str) -> float:
+    """A number that sounds alike was misheard, and so was mostly one that a finger does not slip to."""
+    if sound_near(shown, heard) or shown.replace(".", "") == heard.replace(".", ""):
+        return 0.45
+    if len(shown) == len(heard) == 1:
+        return 0.8
+    if not amounts_ja.is_slip(shown, heard):
+        return 0.6
+    return 0.8 if kind == "date" or len(shown) == len(heard) or shown.strip("0") == heard.strip("0") else 0.6
 
 
 def _credit(kind: Kind, shown: str, gain: int) -> float:
@@ -212,7 +230,7 @@ def _has_neighbour(scene: Scene, one: Suspicion) -> bool:
 
 
 def _digits(text: str) -> str:
-    found = "".join(part.key for part in pieces(text) if part.is_number)
+    found = "".join(part.key for part in amounts(text) if part.is_number)
     return found.replace(".", "") or str(numeral(text) if set(text) <= KANJI_DIGITS else "")
 
 
@@ -220,7 +238,7 @@ def _heard(scene: Scene, one: Suspicion) -> float:
     """Weigh a word of a summary: what is heard wrong sounds alike, what is written wrong may only look alike."""
     right = one.right or ""
     if one.kind in {"number", "date"}:
-        return 0.45 if sound_near(_digits(one.wrong), _digits(right)) else 0.64
+        return 0.8 * _fact_credit(one.kind, _digits(one.wrong), _digits(right))
     text = scene.telop.text
     better = text[: one.offset] + right + text[one.offset + len(one.wrong) :]
     if one.kind == "lookalike" and reading(text) != reading(better):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from jubako_apps.telop import notation
+from jubako_apps.telop.amounts_ja import amounts
 from jubako_apps.telop.glyphs import same_shape
 from jubako_apps.telop.reconcile.align import Pair, align
 from jubako_apps.telop.telops import Source
-from jubako_apps.telop.text_ja import Morpheme, Piece, cost, is_kana, kanji, morphemes, pieces
+from jubako_apps.telop.text_ja import Morpheme, Piece, cost, is_kana, kanji, morphemes
 
 VERBATIM: Final = 0.7
 ANCHORS: Final = 3
@@ -86,7 +87,7 @@ def aligned(text: str, speech: str, source: Source) -> tuple[Scene, list[Block]]
 
 
 def _side(text: str) -> Side:
-    parts = pieces(text)
+    parts = amounts(text)
     words = morphemes(parts) if parts else []
     borders = frozenset(word.first for word in words) | {len(parts)}
     return Side(text=text, parts=parts, words=words, borders=borders)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from jubako_apps.telop import notation
+from jubako_apps.telop.amounts_ja import amounts, are_comparable, beside, is_slip, unit
 from jubako_apps.telop.findings import Kind, Suspicion
 from jubako_apps.telop.glyphs import lookalike, same_shapes
 from jubako_apps.telop.text_ja import (
@@ -23,7 +24,6 @@ from jubako_apps.telop.text_ja import (
     kanji,
     morphemes,
     normal,
-    pieces,
     voiced,
 )
 
@@ -61,7 +61,7 @@ def in_summary(summary: Summary) -> Iterator[Suspicion]:
     sentence, shared = _sentence(summary)
     if shared < SHARED:
         return
-    yield from _numbers(summary, pieces(sentence))
+    yield from _numbers(summary, amounts(sentence))
     yield from _weekdays(summary, sentence)
     yield from _same_sounds(summary, sentence)
     yield from _strange_kanji(summary, sentence)
@@ -82,20 +82,34 @@ def _numbers(summary: Summary, sentence: Sequence[Piece]) -> Iterator[Suspicion]
     for place, part in enumerate(summary.parts):
         if not part.is_number or part.key in said:
             continue
-        unit = _unit(summary.parts, place)
-        others = [
-            one
-            for n, one in enumerate(sentence)
-            if one.is_number and one.key not in shown and unit and _unit(sentence, n) == unit
-        ]
+        others = _meant(summary, place, [one for one in _numbered(sentence) if one.key not in shown])
         if len(others) == 1:
-            kind: Kind = "date" if unit in _DATES and len(part.key) <= 4 else "number"
-            right = notation.japanese(others[0].key, summary.text[part.start : part.end])
+            counted = unit(summary.parts, place)
+            kind: Kind = "date" if counted in _DATES and len(part.key) <= 4 else "number"
+            right = notation.japanese(others[0], summary.text[part.start : part.end])
             yield _of(summary, place, place + 1, right, kind, 0.88)
 
 
-def _unit(parts: Sequence[Piece], place: int) -> str:
-    return parts[place + 1].key if place + 1 < len(parts) else ""
+@dataclass(frozen=True, slots=True)
+class _Number:
+    key: str
+    unit: str
+
+
+def _numbered(parts: Sequence[Piece]) -> list[_Number]:
+    return [_Number(one.key, unit(parts, n)) for n, one in enumerate(parts) if one.is_number]
+
+
+def _meant(summary: Summary, place: int, said: Sequence[_Number]) -> list[str]:
+    """Return which numbers may have been meant: those of the same unit; without any, what a finger slipped from."""
+    part = summary.parts[place]
+    counted, around = unit(summary.parts, place), beside(summary.text, part)
+    same = [
+        one.key
+        for one in said
+        if one.unit == counted != "" and are_comparable(part.key, one.key, counted, around)
+    ]
+    return same or [one.key for one in said if len(part.key) > 1 and is_slip(part.key, one.key)]
 
 
 def _weekdays(summary: Summary, sentence: str) -> Iterator[Suspicion]:
@@ -115,7 +129,7 @@ def _weekdays(summary: Summary, sentence: str) -> Iterator[Suspicion]:
 def _same_sounds(summary: Summary, sentence: str) -> Iterator[Suspicion]:
     """Yield words that are read like others that were said."""
     spoken = {
-        _sound(run): run for run in _runs(morphemes(pieces(sentence), short=True)) if kanji(_surface(run))
+        _sound(run): run for run in _runs(morphemes(amounts(sentence), short=True)) if kanji(_surface(run))
     }
     for run in _runs(morphemes(summary.parts, short=True)):
         shown = _surface(run)
@@ -164,7 +178,7 @@ def _surface(words: Sequence[Morpheme]) -> str:
 def _strange_kanji(summary: Summary, sentence: str) -> Iterator[Suspicion]:
     """Yield stretches of kanji of which no two neighbours were said together."""
     keys = [part.key for part in summary.parts]
-    spoken = "".join(part.key for part in pieces(sentence))
+    spoken = "".join(part.key for part in amounts(sentence))
     for first, last in _unsaid(keys, summary.said):
         shown = "".join(keys[first:last])
         before, after = "".join(keys[max(0, first - 2) : first]), "".join(keys[last : last + 2])
