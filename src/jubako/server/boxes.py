@@ -42,7 +42,6 @@ from jubako.boxes.workflows.instant import Instant
 from jubako.boxes.workflows.log_entries import WorkflowLogEntries
 from jubako.boxes.workflows.methods import EXECUTIONS as WORKFLOW_EXECUTIONS
 from jubako.boxes.workflows.methods import WORKFLOWS
-from jubako.boxes.workflows.outgoing import Outgoing
 from jubako.boxes.workflows.parts import Parts, Programs
 from jubako.boxes.workflows.performer import Performer
 from jubako.boxes.workflows.performer import Services as PerformerServices
@@ -63,6 +62,7 @@ from jubako.telemetry.log_entries import EntrySource
 from jubako.telemetry.outputs import Outputs
 from jubako.telemetry.stored_logs import StoredLogs
 from jubako.wire.dispatch import Access
+from jubako.wire.egress import Egress
 from jubako.wire.extras import Extra
 from jubako.wire.google_discovery import Discovery
 from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
@@ -276,12 +276,12 @@ def workflow_extras(ground: Ground, histories: Histories) -> list[Extra]:
 
 def workflows_engine(
     ground: Ground,
-    outgoing: Outgoing,
+    egress: Egress,
     known: Mapping[str, Connector],
     tokens: TokenSource,
     google: GoogleCalls | None,
 ) -> WorkflowsEngine:
-    """Return the engine of the Workflows box; its steps leave through ``outgoing``, with ``tokens``."""
+    """Return the engine of the Workflows box; its steps leave through ``egress``, with ``tokens``."""
     return WorkflowsEngine(
         Parts(
             store=ground.store,
@@ -291,10 +291,16 @@ def workflows_engine(
             programs=Programs(),
             instant=Instant(ground.clock, ground.ids, ground.events),
             performer=Performer(
-                outgoing,
+                egress,
                 known,
                 ground.clock,
-                PerformerServices(store=ground.store, base_url=ground.base_url, tokens=tokens, google=google),
+                PerformerServices(
+                    store=ground.store,
+                    base_url=ground.base_url,
+                    tokens=tokens,
+                    google=google,
+                    begin=egress.begin,
+                ),
             ),
         )
     )

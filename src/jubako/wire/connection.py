@@ -9,7 +9,7 @@ Why it is our own: docs/explanation/adr/0025-an-http-client-of-our-own.md.
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httptools
@@ -63,12 +63,19 @@ def request_head(method: str, target: str, headers: Sequence[tuple[bytes, bytes]
     return b"\r\n".join([*lines, b"", b""])
 
 
+Told = Callable[[Reply | Exception], None]
+"""Takes a whole answer, or what came instead of it: Broken, or TooLarge."""
+
+
 class Connection(asyncio.Protocol):
     """See the module; made by ``loop.create_connection``."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._told: Told | None = None
+        """Who waits for an answer."""
+        self._found: Reply | Exception | None = None
+        """What is to be told."""
         self._parser = httptools.HttpResponseParser(self)
         self._method = ""
         self._limit = 0
@@ -87,32 +94,29 @@ class Connection(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether another request may be sent."""
-        return self._is_open and self._may_stay and self._waiter is None
+        return self._is_open and self._may_stay and self._told is None
 
-    async def exchange(self, method: str, request: bytes, limit: int) -> Reply:
-        """Send a request and return the whole answer; a connection that was not read to the end is closed.
+    def begin(self, method: str, request: bytes, limit: int, told: Told) -> None:
+        """Send a request; ``told`` is called once, later, unless ``close`` comes first.
+
+        A connection that was not read to the end of the answer is closed.
 
         Raises:
-            Broken: No whole answer came.
-            TooLarge: Its body is larger than ``limit`` bytes.
+            Broken: It is closed.
 
         """
         if self._transport is None or not self._is_open:
             raise Broken("the other side closed it")
         self._begin(method, limit)
-        waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiter = waiter
+        self._told = told
         self._transport.write(request)
-        try:
-            return await waiter
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._waiter = None
 
     def close(self) -> None:
-        """Close at once."""
+        """Close at once; who waits is told nothing."""
+        self._told = None
+        self._shut()
+
+    def _shut(self) -> None:
         self._may_stay = False
         if self._transport is not None:
             self._transport.abort()
@@ -121,7 +125,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._method, self._limit = method, limit
         self._unfinished = self._interim = 0
-        self.has_answered = False
+        self.has_answered, self._found = False, None
         self._forget()
 
     def _forget(self) -> None:
@@ -137,7 +141,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._waiter is None or self._waiter.done():  # nobody asked: an answer in advance is no answer
+        if self._told is None:  # nobody asked: an answer in advance is no answer
             self.close()
             return
         self.has_answered = True
@@ -149,6 +153,14 @@ class Connection(asyncio.Protocol):
         self._unfinished = self._unfinished + len(data) if self._understood() == understood else 0
         if self._unfinished > HEAD_BYTES_MAX:
             self._fail(Broken(f"a line of it is longer than {HEAD_BYTES_MAX} bytes"))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell what was found, once all that came was read: what follows an answer counts against the connection."""
+        if self._told is not None and self._found is not None:
+            told, found = self._told, self._found
+            self._told = self._found = None
+            told(found)
 
     def _understood(self) -> tuple[int, int, int]:
         """Return what grows with everything that the parser made sense of."""
@@ -157,13 +169,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol. A body without a length ends with its connection (RFC 9112, 6.3)."""
         self._is_open = False
-        if self._waiter is None or self._waiter.done():
-            return
         if exc is None and self._head_is_whole and not self._has_length():
             self._may_stay = False
             self._finish()
         else:
             self._fail(Broken(str(exc or "the other side closed it before the answer was whole")))
+        self._tell()
 
     def _has_length(self) -> bool:
         names = {name.lower() for name, _ in self._headers}
@@ -173,8 +184,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A head begins; after an interim answer (1xx) another one, after the real one nothing may."""
-        if self._waiter is None or self._waiter.done():
-            self.close()
+        if self._found is not None:
+            self._shut()
         self._forget()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -210,13 +221,12 @@ class Connection(asyncio.Protocol):
             self._fail(Broken(f"more than {INTERIM_MAX} interim answers came before it"))
 
     def _finish(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            reply = Reply(self._parser.get_status_code(), self._headers, bytes(self._body))
-            self._waiter.set_result(reply)
+        if self._found is None:
+            self._found = Reply(self._parser.get_status_code(), self._headers, bytes(self._body))
         if not self._may_stay:
-            self.close()
+            self._shut()
 
     def _fail(self, error: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
-        self.close()
+        if self._found is None:
+            self._found = error
+        self._shut()

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from jubako.core.errors import JubakoError
@@ -20,8 +21,17 @@ from jubako.wire.errors import error_response
 from jubako.wire.gateway import ServiceCall, ServiceGateway
 from jubako.wire.http import HttpRequest, HttpResponse, closed
 from jubako.wire.method import Caller
-from jubako.wire.outbound import CallTimeout, Outbound, RefusedAddress, ResponseTooLarge, Url, parse_url
+from jubako.wire.outbound import (
+    Answered,
+    CallTimeout,
+    Outbound,
+    RefusedAddress,
+    ResponseTooLarge,
+    Url,
+    parse_url,
+)
 from jubako.wire.rest import Router
+from jubako.wire.sending import Sending
 
 RESPONSE_MAX = 2 * 1024 * 1024
 """Bytes of an answer. Source: Workflows, "Quotas and limits", HTTP response size (2 MB)."""
@@ -71,21 +81,45 @@ class Egress:
             async with asyncio.timeout(call.timeout.total_seconds()):
                 return await self._follow(call, caller)
         except TimeoutError:
-            seconds = call.timeout.total_seconds()
-            raise CallTimeout(f"{call.method} {call.url} took longer than {seconds:g} s.") from None
+            raise _late(call) from None
+
+    def begin(self, call: Call, caller: Caller, answered: Answered) -> Sending | None:
+        """Do what ``send`` does without a task, if the call is for the outside; else return None.
+
+        ``answered`` is called later, once, with what ``send`` returns or raises.
+
+        Raises:
+            InvalidCall: See ``send``.
+
+        """
+        url = parse_url(call.url)
+        if self._is_ours(url):
+            return None
+
+        def arrived(found: HttpResponse | Exception) -> None:
+            if isinstance(found, HttpResponse) and _leads_on(found) and call.redirects_max:
+                sending.follow(self._follow(call, caller, found))
+            else:
+                sending.tell(found)
+
+        sending = Sending(answered, call.timeout.total_seconds(), partial(_late, call))
+        sending.through(
+            self._outbound.begin(call.method, url, call.headers, call.body, RESPONSE_MAX, arrived)
+        )
+        return sending
 
     async def close(self) -> None:
         """Close idle connections. Safe to call twice."""
         await self._outbound.close()
 
-    async def _follow(self, call: Call, caller: Caller) -> HttpResponse:
+    async def _follow(self, call: Call, caller: Caller, first: HttpResponse | None = None) -> HttpResponse:
+        """Return what a call leads to; ``first`` is its own answer, if it has one already."""
         url = parse_url(call.url)
         for _ in range(call.redirects_max):
-            response = await self._once(call, url, caller)
-            location = response.headers.get("location")
-            if response.status not in _REDIRECTS or not location:
+            response, first = first or await self._once(call, url, caller), None
+            if not _leads_on(response):
                 return response
-            target = url.join(location)
+            target = url.join(response.headers["location"])
             if self._is_ours(target) and target.host != url.host:
                 raise RefusedAddress(
                     f"{url.host} redirected to {target.host}, which is one of this server's own names."
@@ -144,6 +178,14 @@ class Egress:
         finally:
             await closed(reply)  # else the instance is held until its request time-out
         return HttpResponse(status=reply.status, headers=dict(reply.headers), body=b"".join(pieces))
+
+
+def _leads_on(response: HttpResponse) -> bool:
+    return response.status in _REDIRECTS and bool(response.headers.get("location"))
+
+
+def _late(call: Call) -> CallTimeout:
+    return CallTimeout(f"{call.method} {call.url} took longer than {call.timeout.total_seconds():g} s.")
 
 
 async def _once_only(body: bytes) -> AsyncIterator[bytes]:

@@ -13,11 +13,13 @@ import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote, urljoin, urlsplit
 
 from jubako.wire.connection import Broken, Connection, Reply, TooLarge, Unsendable, request_head
+from jubako.wire.exchange import Exchange, Request
 from jubako.wire.http import HttpResponse
+from jubako.wire.pool import Pool
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -30,13 +32,14 @@ METADATA = frozenset(
 """Metadata services of clouds that are not link-local; 169.254.169.254 is."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PORTS = {"http": 80, "https": 443}
+_USUAL = frozenset(_PORTS.values())
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 _QUERY_SAFE = _PATH_SAFE + "?"
-_CONNECTIONS_MAX = 100
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""Source: RFC 9110, 9.2.2."""
-_IDLE_S = 5.0
+
+
+Answered = Callable[["HttpResponse | Exception"], None]
+"""Takes an answer, or the EgressError that came instead."""
 
 
 class EgressError(Exception):
@@ -80,7 +83,7 @@ class Url:
     @property
     def has_usual_port(self) -> bool:
         """Whether the port is that of http or https."""
-        return self.port in _PORTS.values()
+        return self.port in _USUAL
 
     def join(self, location: str) -> "Url":
         """Return what a Location header in the answer of this address means."""
@@ -158,8 +161,7 @@ class Outbound:
         self._resolve = resolver
         self._loopback_allowed = loopback_allowed
         self._outside_allowed = outside_allowed
-        self._idle: dict[tuple[str, str, int], list[tuple[float, Connection]]] = {}
-        self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._pool = Pool()
         self._tls: ssl.SSLContext | None = None
 
     async def send(
@@ -171,69 +173,45 @@ class Outbound:
             EgressError: See Egress.send; the time limit is the caller's.
 
         """
+        waiter: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        exchange = self.begin(method, url, headers, body, limit, partial(_settle, waiter))
         try:
-            request = _head(method, url, tuple(headers.items()), len(body)) + body
-            async with self._places:
-                reply = await self._exchange(method, url, request, limit)
-            received = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers
-            }
-            content = _decoded(reply.body, received.pop("content-encoding", ""), limit, url)
-        except (Broken, zlib.error) as error:
-            raise ConnectionBroken(f"The connection to {url.host}:{url.port} broke off: {error}.") from error
-        except TooLarge as error:
-            raise _too_large(limit, url) from error
+            return await waiter
+        finally:
+            exchange.cancel()
+
+    def begin(
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: int,
+        answered: Answered,
+    ) -> Exchange:
+        """Do what ``send`` does, without a task: ``answered`` is called later with what ``send`` returns or raises.
+
+        Raises:
+            InvalidCall: It cannot be sent.
+
+        """
+        try:
+            content = _head(method, url, tuple(headers.items()), len(body)) + body
         except (Unsendable, UnicodeError) as error:
             raise InvalidCall(f"The request to {url.host} cannot be sent: {error}.") from error
-        return HttpResponse(status=reply.status, headers=received, body=content)
+        exchange = Exchange(
+            self._pool,
+            (url.scheme, url.host, url.port),
+            Request(method, content, limit),
+            partial(self._connect, url),
+            lambda found: answered(_answer(found, limit, url)),
+        )
+        exchange.start()
+        return exchange
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
-        for kept in self._idle.values():
-            for _, connection in kept:
-                connection.close()
-        self._idle.clear()
-
-    async def _exchange(self, method: str, url: Url, request: bytes, limit: int) -> Reply:
-        """Return the answer, on a connection that is open if there is one.
-
-        The other side may close an idle connection just when it is used again. What may be repeated is sent once more
-        then, on a new one. Source: RFC 9112, 9.3.1.
-        """
-        kept = self._kept(url)
-        connection = kept or await self._connect(url)
-        try:
-            reply = await connection.exchange(method, request, limit)
-        except Broken:
-            if kept is None or kept.has_answered or method not in _IDEMPOTENT:
-                raise
-            connection = await self._connect(url)
-            reply = await connection.exchange(method, request, limit)
-        self._keep(url, connection)
-        return reply
-
-    def _kept(self, url: Url) -> Connection | None:
-        """Return a connection that is open to this place, the one used last; those idle for long are closed."""
-        kept = self._idle.get((url.scheme, url.host, url.port), [])
-        oldest = asyncio.get_running_loop().time() - _IDLE_S
-        while kept:
-            since, connection = kept.pop()
-            if since > oldest and connection.is_usable:
-                return connection
-            connection.close()
-        return None
-
-    def _keep(self, url: Url, connection: Connection) -> None:
-        if not connection.is_usable:
-            return
-        now = asyncio.get_running_loop().time()
-        kept = self._idle.setdefault((url.scheme, url.host, url.port), [])
-        kept.append((now, connection))
-        while kept and kept[0][0] <= now - _IDLE_S:
-            kept.pop(0)[1].close()
-        if len(self._idle) > _CONNECTIONS_MAX:  # many places: forget the one that was met first
-            for _, old in self._idle.pop(next(iter(self._idle))):
-                old.close()
+        self._pool.close()
 
     async def _connect(self, url: Url) -> Connection:
         failure: Exception | None = None
@@ -282,6 +260,33 @@ class Outbound:
         if self._tls is None:  # made at the first call: reading the system's certificates takes a while
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+def _settle(waiter: "asyncio.Future[HttpResponse]", found: HttpResponse | Exception) -> None:
+    if waiter.done():
+        return
+    if isinstance(found, HttpResponse):
+        waiter.set_result(found)
+    else:
+        waiter.set_exception(found)
+
+
+def _answer(found: Reply | Exception, limit: int, url: Url) -> HttpResponse | Exception:
+    """Return the answer that a reply is, or the EgressError that tells what came instead."""
+    if isinstance(found, Exception):
+        return _error(found, limit, url)
+    received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in found.headers}
+    try:
+        content = _decoded(found.body, received.pop("content-encoding", ""), limit, url)
+    except (Broken, zlib.error, ResponseTooLarge) as error:
+        return _error(error, limit, url)
+    return HttpResponse(status=found.status, headers=received, body=content)
+
+
+def _error(error: Exception, limit: int, url: Url) -> Exception:
+    if isinstance(error, Broken | zlib.error):
+        return ConnectionBroken(f"The connection to {url.host}:{url.port} broke off: {error}.")
+    return _too_large(limit, url) if isinstance(error, TooLarge) else error
 
 
 def _target(url: Url) -> str:

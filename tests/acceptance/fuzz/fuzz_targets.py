@@ -13,7 +13,7 @@ import atheris
 
 with atheris.instrument_imports(include=["jubako", "uvicorn.protocols"]):
     import fuzz_seeds
-    from fuzz_port import Line, Port, check_said, turns
+    from fuzz_port import Line, Port, check_said
 
     from jubako.boxes.jobs import methods as job_methods
     from jubako.boxes.services import methods as service_methods
@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["jubako", "uvicorn.protocols"]):
     from jubako.runtime.system import SystemClock
     from jubako.telemetry import log_filter
     from jubako.wire import codec, protobuf_codec
-    from jubako.wire.connection import Broken, Connection, TooLarge
+    from jubako.wire.connection import Broken, Connection, Reply, TooLarge
     from jubako.wire.h2_calls import REFUSED, Calls, Unacceptable
     from jubako.wire.http import HttpRequest
 
@@ -167,22 +167,17 @@ class AnswerTarget:
     """What a hostile server answers to our HTTP client."""
 
     def __call__(self, data: bytes) -> None:
-        LOOP.run_until_complete(self.exchange(pieces_of(data)))
-
-    async def exchange(self, pieces: list[bytes]) -> None:
         connection, line = Connection(), Line()
+        told: list[Reply | Exception] = []
         connection.connection_made(line)
-        asking = asyncio.ensure_future(connection.exchange("GET", b"GET / HTTP/1.1\r\n\r\n", 100))
-        await turns(2)
-        for piece in pieces:
+        connection.begin("GET", b"GET / HTTP/1.1\r\n\r\n", 100, told.append)
+        for piece in pieces_of(data):
             if not line.is_closed:
                 connection.data_received(piece)
         connection.connection_lost(None)
-        await turns(2)
-        assert asking.done()
-        try:
-            reply = await asking
-        except (Broken, TooLarge):
+        [reply] = told
+        if isinstance(reply, Exception):
+            assert isinstance(reply, Broken | TooLarge)
             assert line.is_closed
             return
         assert len(reply.body) <= 100

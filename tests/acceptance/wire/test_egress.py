@@ -11,6 +11,7 @@ import pytest
 from jubako.boxes.jobs.resources import Job
 from jubako.wire.codec import encode
 from jubako.wire.egress import RESPONSE_MAX, Call, Egress
+from jubako.wire.http import HttpResponse
 from jubako.wire.method import Caller
 from jubako.wire.outbound import (
     CallTimeout,
@@ -21,6 +22,7 @@ from jubako.wire.outbound import (
     RefusedAddress,
     ResponseTooLarge,
 )
+from jubako.wire.pool import CONNECTIONS_MAX
 
 HOSTS = frozenset({"run.googleapis.com"})
 CALLER = Caller(principal="serviceAccount:w@p", idempotency_key="effect#0")
@@ -36,6 +38,7 @@ class Peer:
         self.script: Script = self.reply(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         self.port = 0
         self.sent = 0
+        self.connections = 0
 
     def reply(self, data: bytes) -> Script:
         async def script(request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -44,6 +47,7 @@ class Peer:
         return script
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while not writer.is_closing():
                 request = await reader.readuntil(b"\r\n\r\n")
@@ -91,9 +95,25 @@ def names() -> Names:
     return Names()
 
 
-@pytest.fixture
-async def egress(place, names) -> AsyncIterator[Egress]:
-    egress = Egress(place.router, place.gateway, HOSTS, Outbound(loopback_allowed=True, resolver=names))
+class Begun(Egress):
+    """Sends without a task what can be sent so."""
+
+    async def send(self, call: Call, caller: Caller) -> HttpResponse:
+        told: asyncio.Queue[HttpResponse | Exception] = asyncio.Queue()
+        if self.begin(call, caller, told.put_nowait) is None:
+            return await super().send(call, caller)
+        found = await told.get()
+        assert told.empty()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.fixture(params=[Egress, Begun])
+async def egress(request, place, names) -> AsyncIterator[Egress]:
+    egress = request.param(
+        place.router, place.gateway, HOSTS, Outbound(loopback_allowed=True, resolver=names)
+    )
     yield egress
     await egress.close()
 
@@ -246,6 +266,37 @@ async def test_a_call_that_nobody_answers_ends_with_its_time(peer, egress) -> No
     with pytest.raises(CallTimeout):
         await send(egress, peer.url(), timeout=timedelta(milliseconds=200))
     assert arrived.is_set()
+
+
+async def test_a_call_that_is_given_up_is_told_to_nobody_and_leaves_its_place(peer, egress) -> None:
+    arrived = asyncio.Event()
+
+    async def silent(request: bytes, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+
+    answer, peer.script = peer.script, silent
+    told: list[object] = []
+    async with asyncio.timeout(20):
+        begun = egress.begin(Call(method="GET", url=peer.url()), CALLER, told.append)
+        await arrived.wait()
+        waiting = [
+            egress.begin(Call(method="GET", url=peer.url()), CALLER, told.append)
+            for _ in range(2 * CONNECTIONS_MAX)
+        ]
+        for one in [begun, *waiting]:
+            one.cancel()
+        peer.script = answer
+        assert (await send(egress, peer.url())).status == 200
+    assert told == []
+
+
+async def test_more_calls_than_may_be_under_way_wait_for_their_turn(peer, egress) -> None:
+    async with asyncio.timeout(20):
+        replies = await asyncio.gather(
+            *(send(egress, peer.url(f"/{number}")) for number in range(CONNECTIONS_MAX + 50))
+        )
+    assert {reply.status for reply in replies} == {200}
+    assert peer.connections == CONNECTIONS_MAX
 
 
 async def test_a_closed_port_and_an_unknown_name_are_failed_connections(egress, closed_port) -> None:

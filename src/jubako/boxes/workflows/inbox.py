@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.seat import Outcome
+from jubako.wire.http import HttpResponse
 
 
 class Stopped(Exception):
@@ -13,10 +14,10 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What came for one effect: its outcome, or that it waits."""
+    """What came for one effect: its outcome, the reply that it follows from, or that it waits."""
 
     name: str
-    found: Outcome | Errand
+    found: Outcome | Errand | HttpResponse | Exception
     arrived: bool = False
     """Whether it came through the arrivals table and is to be removed there."""
 

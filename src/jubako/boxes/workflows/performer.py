@@ -21,7 +21,7 @@ from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.google_calls import GoogleCalls
 from jubako.boxes.workflows.language import Effect, EffectDone, EffectFailed, EffectKind
 from jubako.boxes.workflows.messages import body_of, error_of, failure_map, headers_of, result_of, url_of
-from jubako.boxes.workflows.outgoing import Outgoing
+from jubako.boxes.workflows.outgoing import Begin, Outgoing
 from jubako.boxes.workflows.seat import Outcome
 from jubako.core.clock import Clock
 from jubako.core.errors import InvalidArgument
@@ -29,8 +29,10 @@ from jubako.identity.access import principal_of
 from jubako.store.outbox import Message
 from jubako.store.port import Store
 from jubako.wire.egress import Call
+from jubako.wire.http import HttpResponse
 from jubako.wire.method import Caller
-from jubako.wire.outbound import EgressError
+from jubako.wire.outbound import Answered, EgressError
+from jubako.wire.sending import Cancellable
 
 HTTP_TIMEOUT_MAX = timedelta(seconds=1800)
 
@@ -62,6 +64,8 @@ class Services:
     """Who makes the tokens of service accounts; None if nobody does."""
     google: GoogleCalls | None = None
     """Who makes the calls of services that are not played here; None if nobody does."""
+    begin: Begin | None = None
+    """Who sends requests without a task; None if nobody does."""
 
 
 class Performer:
@@ -77,6 +81,7 @@ class Performer:
         self._outgoing = outgoing
         self._endpoints = CallbackEndpoints(services.store, services.base_url)
         self._tokens = services.tokens
+        self._begin = services.begin
         self.calls = ConnectorCalls(outgoing, connectors, clock, services.google)
         self._stops = ConnectorStops(self.calls, connectors)
 
@@ -89,9 +94,22 @@ class Performer:
         except (EgressError, InvalidArgument) as error:
             return EffectFailed(effect.name, error_of(error))
 
+    def begin(self, effect: Effect, context: Context, answered: Answered) -> Cancellable | None:
+        """Begin a request to the outside; return None for all that takes ``perform``.
+
+        ``outcome_of`` what ``answered`` is told later is the outcome.
+        """
+        if effect.kind is not EffectKind.HTTP or self._begin is None:
+            return None
+        try:
+            return self._begin(self._call(effect, context), context.caller, answered)
+        except (NoToken, EgressError, InvalidArgument):  # ``perform`` will say so
+            return None
+
     async def _perform(self, effect: Effect, context: Context) -> Outcome | Errand:
         if effect.kind is EffectKind.HTTP:
-            return await self._http(effect, context)
+            response = await self._outgoing.send(self._call(effect, context), context.caller)
+            return outcome_of(effect.name, response)
         if effect.kind is EffectKind.CALLBACK_CREATE:
             endpoint = await self._endpoints.create(effect, context.id, context.name)
             return EffectDone(effect.name, endpoint)
@@ -104,7 +122,7 @@ class Performer:
         """Outbox delivery: cancel what a connector call started."""
         await self._stops.stop(message)
 
-    async def _http(self, effect: Effect, context: Context) -> Outcome:
+    def _call(self, effect: Effect, context: Context) -> Call:
         args = effect.args
         content_type, body = body_of(args)
         headers = headers_of(args, content_type)
@@ -113,19 +131,31 @@ class Performer:
         if args["method"] not in {"GET", "HEAD"}:
             headers.setdefault("idempotency-key", _key(context.id, effect.name))
         limit = timedelta(seconds=args.get("timeout", HTTP_TIMEOUT_MAX.total_seconds()))
-        call = Call(
+        return Call(
             method=args["method"],
             url=url_of(args),
             headers=headers,
             body=body,
             timeout=min(limit, HTTP_TIMEOUT_MAX),
         )
-        response = await self._outgoing.send(call, context.caller)
-        result = result_of(response)
-        if response.status >= 400:
-            message = f"HTTP server responded with error code {response.status}"
-            return EffectFailed(effect.name, failure_map("HttpError", message, **result))
-        return EffectDone(effect.name, result)
+
+
+def outcome_of(effect: str, found: HttpResponse | Exception) -> Outcome:
+    """Return the outcome of an HTTP effect.
+
+    Raises:
+        Exception: ``found``, if it is none that a request may end with.
+
+    """
+    if isinstance(found, EgressError):
+        return EffectFailed(effect, error_of(found))
+    if isinstance(found, Exception):
+        raise found
+    result = result_of(found)
+    if found.status >= 400:
+        message = f"HTTP server responded with error code {found.status}"
+        return EffectFailed(effect, failure_map("HttpError", message, **result))
+    return EffectDone(effect, result)
 
 
 def stop_message(context: Context, effect: Effect) -> str:

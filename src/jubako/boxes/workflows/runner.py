@@ -25,7 +25,7 @@ from jubako.boxes.workflows.language import Effect, EffectDone, EffectKind, Prog
 from jubako.boxes.workflows.language.tracing import traced
 from jubako.boxes.workflows.loaded import Loaded
 from jubako.boxes.workflows.parts import Parts
-from jubako.boxes.workflows.performer import Context
+from jubako.boxes.workflows.performer import Context, outcome_of
 from jubako.boxes.workflows.seat import Outcome, Seat, decode_outcome, encode_outcome
 from jubako.boxes.workflows.states import State
 from jubako.boxes.workflows.turns import Commit, Turn
@@ -34,6 +34,8 @@ from jubako.core.timestamps import to_micros
 from jubako.identity.accounts import email_of
 from jubako.store.port import Tx
 from jubako.wire.addresses import project_number
+from jubako.wire.http import HttpResponse
+from jubako.wire.sending import Cancellable
 
 INSTANT_MAX = 256
 """Instant effects answered before a commit, so that a loop of them still gives way."""
@@ -63,6 +65,8 @@ class Runner:
         self._calls: CallRecorder | None = None
         self._gauge = Gauge(parts.events)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._sent: dict[str, Cancellable] = {}
+        """Requests under way without a task."""
         self._waiting: set[str] = set()
         """Connector calls that are rows."""
         self._begun: set[str] = set()
@@ -75,7 +79,7 @@ class Runner:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is computed, committed or awaited from outside."""
-        return self._inbox.is_awaited and not self._tasks
+        return self._inbox.is_awaited and not self._tasks and not self._sent
 
     def take_nudge(self) -> bool:
         """Return whether there was news that it has not looked at."""
@@ -102,8 +106,8 @@ class Runner:
         except Stopped:
             await self._close_cancelled()
         finally:
-            for task in list(self._tasks):
-                task.cancel()
+            for under_way in [*self._sent.values(), *self._tasks]:
+                under_way.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _restored(self, program: Program, loaded: Loaded) -> Seat:
@@ -165,7 +169,10 @@ class Runner:
             effect.name in seat.under_way and effect.name not in self._begun for effect in turn.asked
         )
         makes_rows = turn.errands or any(effect.kind in _ROWS for effect in turn.asked)
-        return bool(self._tasks and not (is_held or makes_rows or seat.is_over or len(turn.fed) >= AHEAD_MAX))
+        is_under_way = self._tasks or self._sent
+        return bool(
+            is_under_way and not (is_held or makes_rows or seat.is_over or len(turn.fed) >= AHEAD_MAX)
+        )
 
     async def _meanwhile(self, seat: Seat, context: Context, commit: asyncio.Task[bool]) -> Turn:
         """Return the turn that comes about while another one is being committed."""
@@ -241,7 +248,10 @@ class Runner:
                 continue
             if item.arrived:
                 turn.arrived.append(item.name)
-            await self._feed_one(seat, turn, item.found)
+            found = item.found
+            if isinstance(found, HttpResponse | Exception):
+                found = outcome_of(item.name, found)
+            await self._feed_one(seat, turn, found)
 
     async def _feed_one(self, seat: Seat, turn: Turn, outcome: Outcome) -> None:
         turn.fed.append(encode_outcome(outcome))
@@ -294,9 +304,20 @@ class Runner:
                 value = self._parts.instant.answer(effect, context.name, context.env)
                 self._inbox.put(Item(effect.name, EffectDone(effect.name, value)))
             elif effect.kind not in _ROWS and effect.name not in self._waiting:
-                task = asyncio.get_running_loop().create_task(self._carry_out(effect, context))
-                self._tasks.add(task)
-                task.add_done_callback(self._settle)
+                self._begin(effect, context)
+
+    def _begin(self, effect: Effect, context: Context) -> None:
+        sent = self._parts.performer.begin(effect, context, partial(self._answered, effect.name))
+        if sent is not None:
+            self._sent[effect.name] = sent
+            return
+        task = asyncio.get_running_loop().create_task(self._carry_out(effect, context))
+        self._tasks.add(task)
+        task.add_done_callback(self._settle)
+
+    def _answered(self, effect: str, found: HttpResponse | Exception) -> None:
+        del self._sent[effect]
+        self._inbox.put(Item(effect, found))
 
     async def _carry_out(self, effect: Effect, context: Context) -> None:
         self._inbox.put(Item(effect.name, await self._parts.performer.perform(effect, context)))
