@@ -33,7 +33,10 @@ it is taken or kept, 429 while another is kept, 405 for another method, 404 when
 
 **Connectors.** `googleapis.SERVICE.VERSION.COLLECTION.METHOD` calls this server's own API; an unknown one is refused at
 deployment with those that exist, or goes to the real Google (`jubako up --google-credentials`). Long-running methods
-are waited for. `connector_params`: `timeout` (1,800 s, at most a year), `skip_polling`, `polling_policy` (used for
+are waited for. Cloud Scheduler, Eventarc, Pub/Sub and Cloud Storage are not played yet, and values of secrets are for
+tasks and services alone; the refusal says what to do instead.
+
+`connector_params`: `timeout` (1,800 s, at most a year), `skip_polling`, `polling_policy` (used for
 `googleapis.run.v1.namespaces.jobs.run` and for Google; of operations here the server says when they are done),
 `scopes` (not needed here). The methods of run v1 take the region as `location`. GETs are retried as
 `http.default_retry` does, others as `http.default_retry_non_idempotent`; every call has its own idempotency key.

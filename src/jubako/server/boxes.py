@@ -241,6 +241,7 @@ def workflow_apis(
         documents=[
             *StepEntryRoutes(histories).routes(),
             *ExecutionDocuments(ground.store, handlers).routes(),
+            *CallbackRoutes(ground.store, ground.clock).documents(),
         ],
     )
     workflows = Api(name="workflows", version="v1", hosts=WORKFLOWS_HOSTS, methods=WORKFLOWS, handlers={})

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.services.conftest import KEY, NAME, Box, template
 
 from jubako.boxes.services.admission import HANDOVER
-from jubako.boxes.services.resources import GetServiceRequest, Service
-from jubako.core.errors import FailedPrecondition, NotFound
+from jubako.boxes.services.resources import DeleteRevisionRequest, GetServiceRequest, Service
+from jubako.core.errors import Aborted, FailedPrecondition, NotFound
 from jubako.testing.runtime import exited
 from jubako.wire.google_types import Operation
 from jubako.wire.method import Caller
@@ -21,7 +21,8 @@ TOKEN = {"name": "TOKEN", "valueSource": {"secretKeyRef": {"secret": "token", "v
 
 async def service(box: Box) -> Service:
     request = GetServiceRequest(name=NAME)
-    return await box.handlers.get_service(request, Caller(principal="user:me"))
+    shown: Service = await box.handlers.get_service(request, Caller(principal="user:me"))
+    return shown
 
 
 async def served(box: Box) -> str:
@@ -174,3 +175,44 @@ async def test_more_memory_than_there_is_cannot_be_started(box: Box, limits: Any
     await box.create(template=template(resources={"limits": limits}))
     with pytest.raises(FailedPrecondition, match=said):
         await served(box)
+
+
+async def delete_revision(box: Box, name: str, **given: Any) -> Operation:
+    request = DeleteRevisionRequest(name=name, **given)
+    return await box.handlers.delete_revision(request, Caller(principal="user:me"))
+
+
+async def test_only_a_revision_without_requests_is_deleted_and_its_name_is_gone(box: Box) -> None:
+    await deployed_once(box)
+    old = (await service(box)).latest_created_revision
+    with pytest.raises(FailedPrecondition, match="deploy another one first"):
+        await delete_revision(box, old)
+    await box.update(template=template(args=["new"]))
+    async with asyncio.timeout(DEADLINE):
+        new = await served(box)
+        while "/web-00001-" in "".join(box.runtime.live):
+            await box.settle()
+    with pytest.raises(Aborted, match="another etag"):
+        await delete_revision(box, old, etag="other")
+    await delete_revision(box, old, validate_only=True)
+    operation = await delete_revision(box, old)
+    assert operation.done
+    assert operation.response is not None
+    assert operation.response["name"] == old
+    assert "deleteTime" in operation.response
+    with pytest.raises(NotFound, match=old):
+        await delete_revision(box, old)
+    with pytest.raises(FailedPrecondition):
+        await delete_revision(box, (await service(box)).latest_created_revision)
+    assert await served(box) == new
+
+
+async def test_the_revision_that_serves_beside_a_broken_one_is_not_deleted(box: Box) -> None:
+    await deployed_once(box)
+    old = (await service(box)).latest_ready_revision
+    box.runtime.outcome = exited(1)
+    box.listens_at_once = False
+    await box.update(template=template(args=["broken"]))
+    await box.settle()
+    with pytest.raises(FailedPrecondition, match="gets the requests"):
+        await delete_revision(box, old)

@@ -13,6 +13,7 @@ from jubako.core.errors import NotFound, ResourceExhausted
 from jubako.identity.access import LOCAL
 from jubako.wire.extras import Extras
 from jubako.wire.http import HttpRequest, HttpResponse
+from jubako.wire.method import DocumentRequest
 
 SOURCE = """
 - make: {call: events.create_callback_endpoint, args: {http_callback_method: POST}, result: endpoint}
@@ -34,7 +35,8 @@ class Open:
 
 class Door:
     def __init__(self, house: Any) -> None:
-        self.extras = Extras(CallbackRoutes(house.store, house.clock).routes(), Open())
+        self.callbacks = CallbackRoutes(house.store, house.clock)
+        self.extras = Extras(self.callbacks.routes(), Open())
 
     async def call(self, url: str, method: str = "POST", query: str = "", body: object = None) -> Any:
         path = "/" + url.removeprefix("http://here/")
@@ -64,8 +66,8 @@ async def until_waiting(house: Any, door: Door, execution: Execution) -> None:
 
 
 async def endpoints(door: Door, execution: Execution) -> Any:
-    reply = await door.call(f"http://here/v1/{execution.name}/callbacks", "GET")
-    return json.loads(reply.body)["callbacks"]
+    request = DocumentRequest(variables={"parent": execution.name}, query={}, body={}, location=None)
+    return (await door.callbacks.list(request, LOCAL))["callbacks"]
 
 
 async def started(house: Any) -> tuple[Execution, Door, str]:

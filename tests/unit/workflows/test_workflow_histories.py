@@ -34,7 +34,7 @@ NAP = "[{nap: {call: sys.sleep, args: {seconds: 100}}}, {done: {return: 1}}]"
 
 
 def asked(name: str, **query: str) -> DocumentRequest:
-    return DocumentRequest(variables={"name": name}, query=query, body={}, location=None)
+    return DocumentRequest(variables={"name": name, "parent": name}, query=query, body={}, location=None)
 
 
 @pytest.fixture

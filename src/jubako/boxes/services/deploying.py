@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from jubako.boxes.services import addresses, changes, checks, instance_rows, rows, states, views
 from jubako.boxes.services.instance_rows import Place
-from jubako.boxes.services.resources import Service
+from jubako.boxes.services.resources import Revision, Service
 from jubako.boxes.services.rows import RevisionRow, ServiceKey, ServiceRow
-from jubako.core.errors import Aborted
+from jubako.core.errors import Aborted, FailedPrecondition
 from jubako.core.ids import IdSource
 from jubako.store.port import Tx
 from jubako.wire import codec, operations
@@ -94,7 +94,28 @@ def view(tx: Tx, row: ServiceRow, base_url: str) -> Service:
     return views.service(row, instance_rows.find(tx, Place(row.uid, row.latest_revision)), base_url)
 
 
-def done(tx: Tx, key: ServiceKey, operation_id: str, resource: Service) -> Operation:
+def delete_revision(tx: Tx, service: ServiceRow, row: RevisionRow, etag: str) -> Revision:
+    """Delete a revision, and return it as it was.
+
+    Raises:
+        Aborted: ``etag`` is not the revision's.
+        FailedPrecondition: It gets requests, or is the newest one.
+
+    """
+    resource = views.revision(service.key, row, instance_rows.find(tx, Place(service.uid, row.revision)))
+    if etag and etag != resource.etag:
+        raise Aborted(f"Revision {resource.name!r} has another etag than {etag}.")
+    if row.revision in {service.latest_revision, service.serving_revision}:
+        raise FailedPrecondition(
+            f"Revision {resource.name!r} is the newest one or gets the requests of its service: "
+            "deploy another one first, or delete the service."
+        )
+    rows.delete_revision(tx, row)
+    resource.delete_time = tx.now
+    return resource
+
+
+def done(tx: Tx, key: ServiceKey, operation_id: str, resource: Service | Revision) -> Operation:
     """Record an operation that is done at once, and return it."""
     name = f"projects/{key.project}/locations/{key.location}/operations/{operation_id}"
     start = operations.Start(name=name, api="run", metadata=resource, target=str(key))

@@ -16,6 +16,7 @@ from jubako.boxes.services.deploying import Change
 from jubako.boxes.services.instance_rows import Place
 from jubako.boxes.services.resources import (
     CreateServiceRequest,
+    DeleteRevisionRequest,
     DeleteServiceRequest,
     GetRevisionRequest,
     GetServiceRequest,
@@ -27,7 +28,7 @@ from jubako.boxes.services.resources import (
     Service,
     UpdateServiceRequest,
 )
-from jubako.boxes.services.rows import ServiceKey, ServiceRow
+from jubako.boxes.services.rows import RevisionRow, ServiceKey, ServiceRow
 from jubako.core import names
 from jubako.core.errors import NotFound
 from jubako.core.faults import Faults
@@ -84,6 +85,7 @@ class ServiceHandlers:
             f"{package}.Services.DeleteService": self.delete_service,
             f"{package}.Revisions.GetRevision": self.get_revision,
             f"{package}.Revisions.ListRevisions": self.list_revisions,
+            f"{package}.Revisions.DeleteRevision": self.delete_revision,
         }
 
     async def create_service(self, request: CreateServiceRequest, caller: Caller) -> Operation:
@@ -174,6 +176,19 @@ class ServiceHandlers:
 
         return await self._write(fn, is_rehearsal=request.validate_only)
 
+    async def delete_revision(self, request: DeleteRevisionRequest, caller: Caller) -> Operation:
+        """Delete a revision that neither gets requests nor is the newest one; its instance is ended."""
+        del caller
+        key, name = _revision_of(request.name)
+        operation_id = self._ports.ids.uid()
+
+        def fn(tx: Tx) -> Operation:
+            service = rows.get_service(tx, key)
+            deleted = deploying.delete_revision(tx, service, _revision_row(tx, service, name), request.etag)
+            return deploying.done(tx, key, operation_id, deleted)
+
+        return await self._write(fn, is_rehearsal=request.validate_only)
+
     async def list_revisions(self, request: ListRevisionsRequest, caller: Caller) -> ListRevisionsResponse:
         """Return a page of revisions of one service, newest first."""
         del caller
@@ -227,11 +242,20 @@ def _pin(service: Service, bundles: Bundles) -> None:
 
 def _get_revision(tx: Tx, request: GetRevisionRequest) -> Revision:
     """Return the revision."""
-    values = dict(names.REVISION.parse(request.name))
-    name = values.pop("revision")
-    key = ServiceKey(**values)
+    key, name = _revision_of(request.name)
     service = rows.get_service(tx, key)
-    row = rows.find_revision(tx, service.uid, name)
-    if row is None:
-        raise NotFound(f"Revision {request.name!r} does not exist.")
+    row = _revision_row(tx, service, name)
     return views.revision(key, row, instance_rows.find(tx, Place(service.uid, name)))
+
+
+def _revision_of(name: str) -> tuple[ServiceKey, str]:
+    values = dict(names.REVISION.parse(name))
+    revision = values.pop("revision")
+    return ServiceKey(**values), revision
+
+
+def _revision_row(tx: Tx, service: ServiceRow, revision: str) -> RevisionRow:
+    row = rows.find_revision(tx, service.uid, revision)
+    if row is None:
+        raise NotFound(f"Revision {views.revision_name(service.key, revision)!r} does not exist.")
+    return row

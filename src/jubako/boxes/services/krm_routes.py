@@ -11,6 +11,7 @@ from jubako.boxes.services import krm as documents
 from jubako.boxes.services.handlers import HandlerPorts, ServiceHandlers
 from jubako.boxes.services.resources import (
     CreateServiceRequest,
+    DeleteRevisionRequest,
     DeleteServiceRequest,
     GetRevisionRequest,
     GetServiceRequest,
@@ -62,6 +63,7 @@ class KrmRoutes:
             ("DELETE", one, "run.services.delete", self.delete_service),
             ("GET", f"{_BASE}/revisions", "run.revisions.list", self.list_revisions),
             ("GET", f"{_BASE}/revisions/{{name}}", "run.revisions.get", self.get_revision),
+            ("DELETE", f"{_BASE}/revisions/{{name}}", "run.revisions.delete", self.delete_revision),
         ]
         return document_routes(table)
 
@@ -133,6 +135,16 @@ class KrmRoutes:
 
     async def get_revision(self, request: DocumentRequest, caller: Caller) -> Document:
         """Return a revision."""
+        return documents.revision(await self._revision(request, caller))
+
+    async def delete_revision(self, request: DocumentRequest, caller: Caller) -> Document:
+        """Delete a revision that gets no requests."""
+        found = await self._revision(request, caller)
+        await self._services.delete_revision(DeleteRevisionRequest(name=found.name), caller)
+        return krm.deleted(request.variables["name"], found.uid)
+
+    async def _revision(self, request: DocumentRequest, caller: Caller) -> Revision:
+        """Return the revision that is named, of whichever service."""
         name = request.variables["name"]
         project = await self._project(request)
         for parent in await self._parents(request, project, None):
@@ -142,7 +154,7 @@ class KrmRoutes:
                     found: Revision = await self._services.get_revision(get, caller)
                 except NotFound:  # of a service whose name begins like another's
                     continue
-                return documents.revision(found)
+                return found
         raise NotFound(f"Revision {name!r} does not exist.")
 
     async def _parents(self, request: DocumentRequest, project: str, service: str | None) -> list[str]:

@@ -161,6 +161,18 @@ def delete_service(tx: Tx, uid: str) -> None:
     _tell(tx, uid)
 
 
+def delete_revision(tx: Tx, revision: RevisionRow) -> None:
+    """Delete a revision that gets no requests; the engine ends its instance.
+
+    The instance's row stays until the service goes: no attempt's id is ever given twice.
+    """
+    tx.run(
+        "DELETE FROM service_revisions WHERE service_uid = ? AND revision = ?",
+        revision.service_uid, revision.revision,
+    )  # fmt: skip
+    _tell(tx, revision.service_uid)
+
+
 def insert_revision(tx: Tx, revision: RevisionRow) -> None:
     """Store a new revision.
 

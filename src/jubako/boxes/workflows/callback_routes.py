@@ -4,7 +4,6 @@ Source: workflowexecutions.googleapis.com, discovery document v1, ``projects.loc
 cloud.google.com/workflows/docs/creating-callback-endpoints.
 """
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -22,11 +21,10 @@ from jubako.store.port import Store, Tx
 from jubako.wire.errors import JSON_TYPE, error_response
 from jubako.wire.extras import Extra
 from jubako.wire.http import HttpRequest, HttpResponse
-from jubako.wire.method import Caller
+from jubako.wire.method import Caller, Document, DocumentRequest, DocumentRoute, document_routes
 from jubako.wire.paging import cut, page_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
-CALLBACKS = f"{EXECUTION}/callbacks"
 _HIDDEN = frozenset({"authorization", "cookie", "x-serverless-authorization"})
 """Headers that a workflow does not get to see: it may log what it receives."""
 
@@ -39,20 +37,21 @@ class CallbackRoutes:
         self._clock = clock
 
     def routes(self) -> list[Extra]:
-        """Return the routes."""
-        called = [
+        """Return the routes that take a callback, whatever HTTP request it is."""
+        return [
             Extra(
                 verb=verb,
-                template=CALLBACKS + "/{callback=*}",
+                template=f"{EXECUTION}/callbacks/{{callback=*}}",
                 permission="workflows.callbacks.send",
                 handler=self.receive,
             )
             for verb in METHODS
         ]
-        listed = Extra(
-            verb="GET", template=CALLBACKS, permission="workflows.callbacks.list", handler=self.list
-        )
-        return [*called, listed]
+
+    def documents(self) -> list[DocumentRoute]:
+        """Return the route that lists endpoints."""
+        template = f"{EXECUTION.replace('{name=', '{parent=')}/callbacks"
+        return document_routes([("GET", template, "workflows.callbacks.list", self.list)])
 
     async def receive(
         self,
@@ -77,17 +76,12 @@ class CallbackRoutes:
             return HttpResponse(status=405, headers={**refusal.headers, "allow": wanted}, body=refusal.body)
         return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=b"{}")
 
-    async def list(
-        self,
-        request: HttpRequest,
-        variables: Mapping[str, str],
-        caller: Caller,  # noqa: ARG002
-    ) -> HttpResponse:
+    async def list(self, request: DocumentRequest, caller: Caller) -> Document:  # noqa: ARG002
         """Return a page of endpoints: ``{"callbacks": [{name, method, availablePayloads, waiters}]}``."""
-        query = dict(parse_qsl(request.query))
-        size = query.get("pageSize", "0")
-        page = page_of(int(size) if size.isdigit() and len(size) < 9 else -1, query.get("pageToken", ""))
-        name = variables["name"]
+        size = request.query.get("pageSize", "0")
+        token = request.query.get("pageToken", "")
+        page = page_of(int(size) if size.isdigit() and len(size) < 9 else -1, token)
+        name = request.variables["parent"]
 
         def read(tx: Tx) -> list[tuple[str, str, bool, int]]:
             execution_rows.find_execution(tx, name)
@@ -96,7 +90,7 @@ class CallbackRoutes:
             )
 
         shown, token = cut(await self._store.read(read), page, lambda row: row[0])
-        told: dict[str, Any] = {
+        told: Document = {
             "callbacks": [
                 {
                     "name": f"{name}/callbacks/{callback}",
@@ -107,9 +101,7 @@ class CallbackRoutes:
                 for callback, method, kept, waiters in shown
             ]
         }
-        if token:
-            told["nextPageToken"] = token
-        return HttpResponse(status=200, headers={"content-type": JSON_TYPE}, body=json.dumps(told).encode())
+        return {**told, "nextPageToken": token} if token else told
 
     def _value(self, request: HttpRequest) -> dict[str, Any]:
         """Return what ``events.await_callback`` returns for this request."""

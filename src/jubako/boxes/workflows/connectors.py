@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from jubako.boxes.workflows.language.values import scalar_text
 from jubako.wire.method import Api
+from jubako.wire.shape import camel
 
 _VARIABLE = re.compile(r"\{([\w.]+)=([^}]*)\}")
 _STANDARD = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
@@ -41,7 +42,7 @@ class Connector:
     url: str
     """With ``{}`` in the place of the resource name."""
     resource: str
-    """The argument that holds the resource name: ``name`` or ``parent``; empty if the address has none."""
+    """The argument with the resource name, such as ``name``, ``parent`` or ``logName``; empty if there is none."""
     is_long_running: bool
     version: str
     is_document: bool = False
@@ -112,7 +113,7 @@ def _connector(api: Api, verb: str, path: str, *, is_long_running: bool = False)
         name=".".join(["googleapis", api.name, api.version, *collections, custom or _standard(verb, tail)]),
         verb=verb,
         url=f"https://{api.hosts[0]}{before}{{}}{behind}",
-        resource=variable.rpartition(".")[2],
+        resource=camel(variable.rpartition(".")[2]),
         is_long_running=is_long_running,
         version=api.version,
     )

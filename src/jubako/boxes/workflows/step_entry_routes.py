@@ -33,14 +33,19 @@ class StepEntryRoutes:
         entry = f"{EXECUTION.removesuffix('}')}/stepEntries/*}}"
         return document_routes(
             [
-                ("GET", f"{EXECUTION}/stepEntries", "workflows.stepEntries.list", self.list),
+                (
+                    "GET",
+                    f"{EXECUTION.replace('{name=', '{parent=')}/stepEntries",
+                    "workflows.stepEntries.list",
+                    self.list,
+                ),
                 ("GET", entry, "workflows.stepEntries.get", self.get),
             ]
         )
 
     async def list(self, request: DocumentRequest, caller: Caller) -> Document:  # noqa: ARG002
         """Return a page of the entries of an execution."""
-        query, name = request.query, request.variables["name"]
+        query, name = request.query, request.variables["parent"]
         wanted = parse_filter(query.get("filter", ""), _FIELDS)
         order = parse_order(query.get("orderBy", ""), _FIELDS)
         page = page_of(_number(query.get("pageSize"), "pageSize") or PAGE_DEFAULT, query.get("pageToken", ""))

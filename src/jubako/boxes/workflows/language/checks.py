@@ -25,6 +25,15 @@ from jubako.boxes.workflows.language.syntax import Node
 CONNECTOR = "googleapis."
 _CONNECTOR_PARTS_MIN = 4
 _SHOWN = 10
+_ELSEWHERE = {
+    "cloudscheduler": "start the workflow from cron or a timer with jubako workflows execute",
+    "cloudtasks": "call the target with http.request",
+    "eventarc": "start the workflow with jubako workflows execute, or with workflowexecutions",
+    "pubsub": "call the receiver with http.post, or workflows.triggerPubsubExecution of workflowexecutions",
+    "secretmanager": "a secret is given to a task or a service as a variable (--set-secrets), never to a workflow",
+    "storage": "read and write objects in a task",
+}
+"""Services that people expect, and that are not played here: what to do instead."""
 
 
 class Known:
@@ -45,7 +54,12 @@ class Known:
         known = sorted(self._names or ())
         api = ".".join(name.split(".")[:3]) + "."
         own = [other for other in known if other.startswith(api)]
-        return _similar(name, own) or f"there are {' '.join(grouped(own or known))}"
+        there = f"there are {' '.join(grouped(own or known))}"
+        service = _service(name)
+        if own or not service:
+            return _similar(name, own) or there
+        aside = f"{_ELSEWHERE[service]}; " if service in _ELSEWHERE else ""
+        return f"{service} is not played here: {aside}jubako up --google-credentials lets it go to Google; {there}"
 
 
 class Checker:
@@ -237,7 +251,9 @@ class Checker:
     def _invocation(self, node: Invocation, at: Node) -> None:
         name = node.name
         is_library = name in FUNCTIONS and name not in self.source.routines
-        if name.startswith(CONNECTOR) or (is_library and FUNCTIONS[name].kind is Kind.BLOCKING):
+        if name.startswith(CONNECTOR) and name not in self.connectors:
+            self._error(at, f"unknown connector {name}"[:200], self.connectors.instead(name))
+        elif name.startswith(CONNECTOR) or (is_library and FUNCTIONS[name].kind is Kind.BLOCKING):
             fix = f"make it a step: call: {name} with result"
             self._error(at, f"{name} is a blocking call and not allowed in an expression", fix)
         elif is_library or name in self.source.routines:
