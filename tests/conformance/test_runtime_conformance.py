@@ -86,11 +86,25 @@ def fake(_: Path) -> Callable[[], Runtime]:
     return lambda: runtime
 
 
+def pid_namespace(state_dir: Path) -> Callable[[], Runtime]:
+    return lambda: ProcessRuntime(state_dir, NoEvents(), tree_kill_max="pid-namespace")
+
+
+def subreaper(state_dir: Path) -> Callable[[], Runtime]:
+    return lambda: ProcessRuntime(state_dir, NoEvents(), tree_kill_max="subreaper")
+
+
 def process_group(state_dir: Path) -> Callable[[], Runtime]:
     return lambda: ProcessRuntime(state_dir, NoEvents(), tree_kill_max="process-group")
 
 
-RUNTIMES = {"process": process, "process_group": process_group, "fake": fake}
+RUNTIMES = {
+    "process": process,
+    "pid_namespace": pid_namespace,
+    "subreaper": subreaper,
+    "process_group": process_group,
+    "fake": fake,
+}
 
 
 class Bench:

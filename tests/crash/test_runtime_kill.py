@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,7 +19,7 @@ from jubako.runtime.port import AttemptSpec, Ended, Reason
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.supervisor import proc
 from jubako.testing.attempts import CollectedAttempts
-from jubako.testing.processes import Fifo, gone, is_alive
+from jubako.testing.processes import Fifo, gone, is_alive, seen_from_here
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -36,7 +37,7 @@ async def ignore(events, position):
     pass
 
 async def main():
-    runtime = ProcessRuntime(Path(sys.argv[1]), NoEvents())
+    runtime = ProcessRuntime(Path(sys.argv[1]), NoEvents(), tree_kill_max=sys.argv[3])
     await runtime.start("", ignore)
     await runtime.submit([AttemptSpec(**{**spec, "argv": tuple(spec["argv"])}) for spec in json.loads(sys.argv[2])])
     print(runtime.supervisor_pid, flush=True)
@@ -47,12 +48,13 @@ asyncio.run(main())
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, level: str) -> None:
         self.folder = folder
+        self.level = level
         self.state = folder / "state"
         self.fifo = Fifo(folder / "fifo")
         self.seen = CollectedAttempts()
-        self.runtime = ProcessRuntime(self.state, NoEvents(), idle_s=20)
+        self.runtime = ProcessRuntime(self.state, NoEvents(), idle_s=20, tree_kill_max=level)
 
     def values(self, attempt_id: str, script: str, *, group: str = "g") -> dict[str, object]:
         argv = ["/bin/sh", "-c", script]
@@ -61,6 +63,11 @@ class Bench:
     def spec(self, attempt_id: str, script: str, *, group: str = "g") -> AttemptSpec:
         argv = ("/bin/sh", "-c", script)
         return AttemptSpec(id=attempt_id, group=group, parallelism=1, argv=argv, env={"PATH": "/bin"})
+
+    async def told(self, attempt_id: str, count: int) -> dict[str, int]:
+        """Return the pids of ``count`` processes of an attempt, once they have told them."""
+        pids = await self.fifo.pids(count)
+        return seen_from_here(pids, (await self.seen.started(attempt_id)).pid)
 
     def tell(self, name: str) -> str:
         return f"echo {name} $$ > {self.fifo.path}"
@@ -82,8 +89,8 @@ class Bench:
         return sorted((self.state / "supervisor").glob("journal-*"))
 
 
-def serve(state: Path, specs: list[dict[str, object]]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SERVER, str(state), json.dumps(specs)]
+def serve(bench: Bench, specs: list[dict[str, object]]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SERVER, str(bench.state), json.dumps(specs), bench.level]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -91,9 +98,9 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["/bin/sleep", "3600"], start_new_session=True)
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+@pytest.fixture(params=["cgroup", "pid-namespace", "subreaper"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path, cast("str", request.param))
     yield made
     await made.start()
     await made.runtime.close(end_attempts=True)
@@ -104,25 +111,26 @@ async def test_attempts_go_on_without_the_server_and_the_next_one_reads_what_it_
     go = Fifo(bench.folder / "go")
     waits = f"{bench.tell('first')}; read line < {go.path}; exit 3"
     specs = [bench.values("t/0", waits), bench.values("t/1", f"{bench.tell('second')}; exec sleep 3600")]
-    server = serve(bench.state, specs)
+    server = serve(bench, specs)
     assert server.stdout is not None
     supervisor_pid = int(await asyncio.to_thread(server.stdout.readline))
-    first = (await bench.fifo.pids(1))["first"]
+    pids = await bench.fifo.pids(1)
     server.kill()
     await asyncio.to_thread(server.wait)
     server.stdout.close()
 
-    assert is_alive(first)
     go.path.write_text("go\n")
-    second = (await bench.fifo.pids(1))["second"]  # started while no server lived
+    pids |= await bench.fifo.pids(1)  # started while no server lived
     await bench.start()
     assert bench.runtime.supervisor_pid == supervisor_pid
     assert bench.seen.ends["t/0"].exit_code == 3
-    assert {key: start.pid for key, start in bench.seen.starts.items()} == {"t/0": first, "t/1": second}
+    if bench.level != "pid-namespace":  # there the leader is an init of ours
+        leaders = {key: start.pid for key, start in bench.seen.starts.items()}
+        assert leaders == {"t/0": pids["first"], "t/1": pids["second"]}
     await bench.runtime.submit([bench.spec("t/0", "exit 1"), bench.spec("t/1", "exit 1")])
     await bench.runtime.cancel(["t/1"])
     assert (await bench.seen.ended("t/1")).reason is Reason.CANCELLED
-    assert not is_alive(second)
+    assert not is_alive(bench.seen.starts["t/1"].pid)
     go.close()
 
 
@@ -132,8 +140,7 @@ async def test_what_a_killed_supervisor_left_is_ended_and_lost(bench: Bench) -> 
     await bench.runtime.submit(
         [bench.spec("t/0", family), bench.spec("t/1", bench.tell("never") + "; exit 0")]
     )
-    pids = await bench.fifo.pids(2)
-    await bench.seen.started("t/0")
+    pids = await bench.told("t/0", 2)
     await bench.restart_after_kill()
     assert (await bench.seen.ended("t/0")).reason is Reason.LOST
     assert not any(is_alive(pid) for pid in pids.values())
@@ -149,12 +156,26 @@ async def test_a_leftover_that_cleaned_its_environment_is_found_by_the_journal(b
     await bench.start()
     clean = f"exec env -i /bin/sh -c 'echo leader $$ > {bench.fifo.path}; exec sleep 3600'"
     await bench.runtime.submit([bench.spec("t/0", clean)])
-    pid = (await bench.fifo.pids(1))["leader"]
-    await bench.seen.started("t/0")
+    pid = (await bench.told("t/0", 1))["leader"]
     assert b"JUBAKO_SUPERVISOR" not in proc.environment(pid)
     await bench.restart_after_kill()
     assert (await bench.seen.ended("t/0")).reason is Reason.LOST
     assert not is_alive(pid)
+
+
+async def test_in_a_namespace_everything_ends_with_the_supervisor_at_once(bench: Bench) -> None:
+    if bench.level != "pid-namespace":
+        pytest.skip("elsewhere the successor ends what is left")
+    await bench.start()
+    assert bench.runtime.capabilities().tree_kill == bench.level
+    hides = f"setsid env -i /bin/sh -c 'echo hidden $$ > {bench.fifo.path}; exec sleep 3600'"
+    await bench.runtime.submit(
+        [bench.spec("t/0", f"trap '' TERM; {bench.tell('leader')}; ({hides} &); sleep 3600")]
+    )
+    pids = await bench.told("t/0", 2)
+    os.kill(bench.runtime.supervisor_pid, signal.SIGKILL)
+    for pid in pids.values():
+        await gone(pid)
 
 
 async def test_a_torn_last_line_is_cut_off(bench: Bench) -> None:
@@ -230,7 +251,7 @@ async def test_an_orphaned_idle_supervisor_leaves_and_takes_its_socket_along(ben
 async def test_sigterm_makes_a_supervisor_end_everything(bench: Bench) -> None:
     await bench.start()
     await bench.runtime.submit([bench.spec("t/0", f"{bench.tell('leader')}; exec sleep 3600")])
-    pid = (await bench.fifo.pids(1))["leader"]
+    pid = (await bench.told("t/0", 1))["leader"]
     os.kill(bench.runtime.supervisor_pid, signal.SIGTERM)
     await bench.runtime.wait_disconnected()
     assert not is_alive(pid)

@@ -1,6 +1,8 @@
 """Programs that take more than their share: each has its outcome, and nobody else notices."""
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,6 +38,8 @@ while True:
             os.write(tell, b"full 0\\n")
             is_first = False
 """
+CALM_BOMB = f"import select\n{BOMB.rstrip()}\n        select.select([], [], [], 0.05)\n"
+"""Leaves the processors to others while it is full."""
 HOG = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
 BURN = """
 import time
@@ -62,10 +66,10 @@ FLOOD = "import os\nblock = b'x' * (1 << 20)\nfor _ in range(100): os.write(1, b
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, level: str = "cgroup") -> None:
         self.folder = folder
         self.fifo = Fifo(folder / "fifo")
-        self.runtime = ProcessRuntime(folder / "state", NoEvents())
+        self.runtime = ProcessRuntime(folder / "state", NoEvents(), tree_kill_max=level)
         self.seen = CollectedAttempts()
 
     def needs(self, limit: str) -> None:
@@ -114,6 +118,43 @@ async def test_a_fork_bomb_is_bounded_and_ends_on_cancel(bench: Bench) -> None:
     assert (await bench.seen.ended("t/neighbour")).exit_code == 0
     await bench.runtime.cancel(["t/bomb"])
     assert (await bench.seen.ended("t/bomb")).reason is Reason.CANCELLED
+
+
+async def test_a_fork_bomb_goes_with_its_namespace_also_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 14):
+        pytest.skip("only Linux 6.14 bounds the processes of a namespace: it would take the machine along")
+    bench = Bench(tmp_path, "pid-namespace")
+    await bench.runtime.start("", bench.seen)
+    if bench.runtime.capabilities().tree_kill != "pid-namespace":
+        pytest.skip(bench.runtime.capabilities().missing)
+    for attempt_id in ("t/cancelled", "t/lost"):
+        await bench.runtime.submit([replace(bench.python(attempt_id, CALM_BOMB), pids_max=8)])
+        await bench.fifo.line()
+        init = (await bench.seen.started(attempt_id)).pid
+        namespace = _namespaces()[init]
+        await bench.runtime.submit([bench.spec(f"{attempt_id}/neighbour", "/bin/true")])
+        assert (await bench.seen.ended(f"{attempt_id}/neighbour")).exit_code == 0
+        if attempt_id == "t/cancelled":
+            await bench.runtime.cancel([attempt_id])
+            assert (await bench.seen.ended(attempt_id)).reason is Reason.CANCELLED
+        else:
+            os.kill(bench.runtime.supervisor_pid, signal.SIGKILL)
+            await gone(init)
+        assert not any(is_alive(pid) for pid, one in _namespaces().items() if one == namespace)
+    await bench.runtime.wait_disconnected()
+    await bench.runtime.start(bench.seen.position, bench.seen)
+    assert (await bench.seen.ended("t/lost")).reason is Reason.LOST
+    await bench.runtime.close(end_attempts=True)
+    bench.fifo.close()
+
+
+def _namespaces() -> dict[int, Path]:
+    """Return the PID namespace of each process."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found[int(path.name)] = (path / "ns" / "pid").readlink()
+    return found
 
 
 async def test_who_takes_more_memory_than_allowed_is_told_so_and_neighbours_live(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.supervisor import proc
 from jubako.runtime.supervisor.main import _mark
 from jubako.testing.attempts import CollectedAttempts
-from jubako.testing.processes import Fifo, gone, is_alive
+from jubako.testing.processes import Fifo, gone, is_alive, seen_from_here
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -64,6 +64,7 @@ ALL = ("child", "setsid", "orphan", "hidden")
 class Bench:
     def __init__(self, folder: Path, tree_kill: str) -> None:
         self.folder = folder
+        self.level = tree_kill
         self.fifo = Fifo(folder / "fifo")
         self.go = Fifo(folder / "fifo.go")
         self.runtime = ProcessRuntime(folder / "state", NoEvents(), tree_kill_max=tree_kill)
@@ -84,6 +85,11 @@ class Bench:
     def family(self, leader: str, *members: str) -> tuple[str, ...]:
         return (sys.executable, "-I", "-S", "-c", FAMILY, str(self.fifo.path), leader, *members)
 
+    async def told(self, attempt_id: str, count: int) -> dict[str, int]:
+        """Return the pids of ``count`` processes of an attempt, once they have told them."""
+        pids = await self.fifo.pids(count)
+        return seen_from_here(pids, (await self.seen.started(attempt_id)).pid)
+
     async def finish(self) -> None:
         await self.runtime.close(end_attempts=True)
         self.fifo.close()
@@ -100,13 +106,13 @@ class Bench:
         ]
 
 
-@pytest.fixture(params=["cgroup", "subreaper"])
+@pytest.fixture(params=["cgroup", "pid-namespace", "subreaper"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(tmp_path, cast("str", request.param))
     await made.runtime.start("", made.seen)
     try:
         if made.runtime.capabilities().tree_kill != request.param:
-            pytest.skip("no control groups may be made here")
+            pytest.skip(made.runtime.capabilities().missing)
         yield made
     finally:
         await made.finish()
@@ -122,7 +128,7 @@ async def ended_with_all(bench: Bench, attempt_id: str, pids: dict[str, int]) ->
 async def test_a_time_out_ends_every_process_of_the_tree(bench: Bench) -> None:
     spec = bench.spec("t/0", bench.family("stays", *ALL), timeout=timedelta(seconds=1))
     await bench.runtime.submit([spec])
-    pids = await bench.fifo.pids(5)
+    pids = await bench.told("t/0", 5)
     ended = await ended_with_all(bench, "t/0", pids)
     assert (ended.reason, ended.exit_code, ended.term_signal) == (Reason.TIMEOUT, None, 15)
 
@@ -130,7 +136,7 @@ async def test_a_time_out_ends_every_process_of_the_tree(bench: Bench) -> None:
 async def test_processes_that_ignore_sigterm_are_killed_after_the_grace(bench: Bench) -> None:
     limits = {"timeout": timedelta(seconds=1), "grace": timedelta(seconds=0.5)}
     await bench.runtime.submit([bench.spec("t/0", bench.family("stays", "deaf", *ALL), **limits)])
-    pids = await bench.fifo.pids(5)
+    pids = await bench.told("t/0", 5)
     ended = await ended_with_all(bench, "t/0", pids)
     assert (ended.reason, ended.exit_code, ended.term_signal) == (Reason.TIMEOUT, None, 9)
     taken = ended.time - bench.seen.starts["t/0"].time
@@ -139,7 +145,7 @@ async def test_processes_that_ignore_sigterm_are_killed_after_the_grace(bench: B
 
 async def test_a_cancel_ends_every_process_of_the_tree(bench: Bench) -> None:
     await bench.runtime.submit([bench.spec("t/0", bench.family("stays", *ALL))])
-    pids = await bench.fifo.pids(5)
+    pids = await bench.told("t/0", 5)
     await bench.runtime.cancel(["t/0"])
     ended = await ended_with_all(bench, "t/0", pids)
     assert (ended.reason, ended.term_signal) == (Reason.CANCELLED, 15)
@@ -147,7 +153,7 @@ async def test_a_cancel_ends_every_process_of_the_tree(bench: Bench) -> None:
 
 async def test_what_a_program_leaves_behind_when_it_exits_is_ended_too(bench: Bench) -> None:
     await bench.runtime.submit([bench.spec("t/0", bench.family("leaves", *ALL))])
-    pids = await bench.fifo.pids(4)
+    pids = await bench.told("t/0", 4)
     bench.go.path.write_text("go\n")
     ended = await ended_with_all(bench, "t/0", pids)
     assert (ended.reason, ended.exit_code) == (Reason.EXITED, 0)
@@ -155,9 +161,9 @@ async def test_what_a_program_leaves_behind_when_it_exits_is_ended_too(bench: Be
 
 async def test_the_trees_of_others_are_left_alone(bench: Bench) -> None:
     await bench.runtime.submit([bench.spec("t/0", bench.family("stays", "child", "setsid", "orphan"))])
-    others = await bench.fifo.pids(4)
+    others = await bench.told("t/0", 4)
     await bench.runtime.submit([bench.spec("t/1", bench.family("stays", *ALL))])
-    pids = await bench.fifo.pids(5)
+    pids = await bench.told("t/1", 5)
     await bench.runtime.cancel(["t/1"])
     await ended_with_all(bench, "t/1", pids)
     assert all(is_alive(pid) for pid in others.values())
@@ -197,7 +203,9 @@ async def test_closing_the_runtime_ends_every_tree_and_the_supervisor(bench: Ben
     specs = [bench.spec(f"t/{index}", bench.family("stays", "deaf", *ALL), **limits) for index in range(3)]
     await bench.runtime.submit(specs)
     lines = [await bench.fifo.line() for _ in range(15)]
+    own = [] if bench.level == "pid-namespace" else [int(line.split()[1]) for line in lines]
     await bench.runtime.close(end_attempts=True)
-    assert not any(is_alive(int(line.split()[1])) for line in lines)
+    assert not any(is_alive(pid) for pid in (*own, *(start.pid for start in bench.seen.starts.values())))
+    assert not any(bench.marked(f"t/{index}") for index in range(3))
     async with asyncio.timeout(10):
         await gone(bench.runtime.supervisor_pid)

@@ -17,7 +17,7 @@ from jubako.runtime.port import AttemptSpec, Reason
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.supervisor import proc
 from jubako.testing.attempts import CollectedAttempts
-from jubako.testing.processes import Fifo, gone, is_alive
+from jubako.testing.processes import Fifo, gone, is_alive, seen_from_here
 
 pytestmark = [
     pytest.mark.timeout(90),
@@ -90,7 +90,7 @@ class Bench:
         raise AssertionError("it never gets warm")
 
 
-@pytest.fixture(params=["cgroup", "subreaper"])
+@pytest.fixture(params=["cgroup", "pid-namespace", "subreaper"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(tmp_path, cast("str", request.param))
     await made.runtime.start("", made.seen)
@@ -154,7 +154,7 @@ async def test_a_forked_tree_is_ended_by_the_time_out(bench: Bench) -> None:
         f"open({str(bench.fifo.path)!r}, 'a').write(f'x{{os.getpid()}} {{os.getpid()}}\\n')\nsignal.pause()",
     )
     await bench.runtime.submit([replace(bench.spec("t/0"), timeout=timedelta(seconds=1))])
-    pids = await bench.fifo.pids(2)
+    pids = seen_from_here(await bench.fifo.pids(2), (await bench.seen.started("t/0")).pid)
     assert (await bench.seen.ended("t/0")).reason is Reason.TIMEOUT
     assert not any(is_alive(pid) for pid in pids.values())
 

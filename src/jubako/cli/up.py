@@ -8,6 +8,8 @@ from jubako.cli.flags import at_least
 from jubako.cli.parsing import Group
 
 DEFAULT_PORT = 8123
+TREE_KILLS = ("cgroup", "pid-namespace", "subreaper", "process-group")
+"""The surest first."""
 
 
 def register(top: Group, word: str, summary: str) -> None:
@@ -66,6 +68,13 @@ def register(top: Group, word: str, summary: str) -> None:
         help="how long tasks and instances may take between SIGTERM and SIGKILL (10)",
     )
     up.add_argument(
+        "--tree-kill",
+        choices=TREE_KILLS,
+        default=TREE_KILLS[0],
+        help="end the processes of a task by this at most, or by what comes next if it cannot be had; it holds for "
+        "tasks after those under way have ended",
+    )
+    up.add_argument(
         "--clock",
         choices=("real", "virtual", "manual"),
         default="real",
@@ -96,6 +105,7 @@ def serve(args: argparse.Namespace, context: Context) -> int:
         offline=args.offline,
         clock=args.clock,
         grace_s=args.grace,
+        tree_kill_max=args.tree_kill,
     )
     try:
         code = main(config, announce=_announce)

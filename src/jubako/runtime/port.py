@@ -33,6 +33,31 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFile:
+    """A file of a volume."""
+
+    path: str
+    """Below the volume's directory; relative, without ``..``."""
+    content: bytes = field(repr=False)
+    mode: int
+    """Permission bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A volume, seen by one attempt at a path; it goes with the attempt and is never on a disk."""
+
+    path: str
+    """Absolute."""
+    volume: str
+    """Its name: mounts of one attempt with the same name are the same scratch."""
+    size_bytes: int = 0
+    """Of scratch."""
+    files: tuple[SecretFile, ...] | None = None
+    """Read-only, beside what is at the path already; None = scratch, which hides that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSpec:
     """One command to run once."""
 
@@ -63,6 +88,8 @@ class AttemptSpec:
     preload: str | None = None
     """Module that ``argv``, a Python command, imports: the runtime may import it once per group and start attempts as
     forks, if it can; None = start a new interpreter each time."""
+    mounts: tuple[Mount, ...] = ()
+    """NOT_STARTED if they cannot be mounted. See Capabilities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +127,15 @@ class Capabilities:
 
     name: str
     tree_kill: str
-    """How a process tree is ended: ``cgroup``, ``subreaper`` or ``process-group``."""
+    """How a process tree is ended: ``cgroup``, ``pid-namespace``, ``subreaper`` or ``process-group``."""
     survives_restart: bool
     """Whether attempts go on while the server is down."""
     enforced: Sequence[str] = field(default_factory=tuple)
     """Which limits are enforced: of ``memory``, ``cpu``, ``pids``."""
     missing: str = ""
     """Why the others are not, in words for people."""
+    mounts_missing: str = ""
+    """Why no volumes can be mounted, in words for people; "" = they can."""
     memory_bytes: int | None = None
     """How much memory the live attempts may ask for together; further ones wait. None = nobody looks at it."""
 

@@ -1,6 +1,7 @@
 """Attempts as processes of this machine, owned by the supervisor; this is the server's side of it."""
 
 import asyncio
+import base64
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from jubako.core.errors import Unavailable
 from jubako.core.events import Events
 from jubako.runtime import launch
 from jubako.runtime.follower import Follower
-from jubako.runtime.port import AttemptSpec, Capabilities, Sink
+from jubako.runtime.port import AttemptSpec, Capabilities, Mount, SecretFile, Sink
 from jubako.runtime.supervisor import memory
 from jubako.runtime.supervisor.main import IDLE_S
 from jubako.runtime.supervisor.protocol import encode, parse_position
@@ -49,7 +50,7 @@ class ProcessRuntime:
         self._sequence = itertools.count(1)
         self._tree_kill = "unknown"
         self._enforced: Sequence[str] = ()
-        self._missing = ""
+        self._missing = self._mounts_missing = ""
         self._memory_bytes = memory.for_attempts()
         self.supervisor_pid = 0
         """Of the supervisor last connected to; for operators and tests."""
@@ -62,6 +63,7 @@ class ProcessRuntime:
             survives_restart=True,
             enforced=self._enforced,
             missing=self._missing,
+            mounts_missing=self._mounts_missing,
             memory_bytes=self._memory_bytes,
         )
 
@@ -72,6 +74,7 @@ class ProcessRuntime:
         self._tree_kill, self.supervisor_pid = hello["tree_kill"], hello["pid"]
         self._enforced = tuple(hello.get("enforced", ()))  # a supervisor of an older version has no limits
         self._missing = hello.get("missing", "")
+        self._mounts_missing = hello.get("mounts_missing", "the supervisor is of a version without volumes")
         try:
             self._follower = Follower(sink, self._acknowledge, self._writer.close)
             self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")
@@ -194,4 +197,14 @@ def _spec(spec: AttemptSpec) -> Mapping[str, Any]:
         "cpus": spec.cpus,
         "pids_max": spec.pids_max,
         "preload": spec.preload,
+        "mounts": [_mount(one) for one in spec.mounts],
     }
+
+
+def _mount(mount: Mount) -> Mapping[str, Any]:
+    files = None if mount.files is None else [_file(one) for one in mount.files]
+    return {"path": mount.path, "name": mount.volume, "size": mount.size_bytes, "files": files}
+
+
+def _file(file: SecretFile) -> Mapping[str, Any]:
+    return {"path": file.path, "mode": file.mode, "data": base64.b64encode(file.content).decode("ascii")}

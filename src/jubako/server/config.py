@@ -42,6 +42,8 @@ class Config:
     """Where the discovery documents are, with ``{service}`` and ``{version}``."""
     grace_s: int = int(STOP_GRACE.total_seconds())
     """Between SIGTERM and SIGKILL, for tasks and instances."""
+    tree_kill_max: str = "cgroup"
+    """Surest way to end a process tree that is used, see Capabilities."""
 
     @property
     def local_host(self) -> str:

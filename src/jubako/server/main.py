@@ -79,7 +79,7 @@ async def _serve(
     store = SqliteStore(state.database, clock, load(*MIGRATED), NoFaults())
     await timekeeping.take_up(store, clock)
     port = await _port(config, store)
-    runtime = ProcessRuntime(state.path, events)
+    runtime = ProcessRuntime(state.path, events, tree_kill_max=config.tree_kill_max)
     ground = Ground(
         state=state,
         store=store,
@@ -124,7 +124,8 @@ def _enforced(capabilities: Capabilities) -> str:
     """Return what this machine lets us enforce, for people."""
     limits = ", ".join(capabilities.enforced) or "none"
     why = f" - {capabilities.missing}" if capabilities.missing else ""
-    return f"tasks are ended by {capabilities.tree_kill}, limits enforced: {limits}{why}"
+    volumes = f", no volumes - {capabilities.mounts_missing}" if capabilities.mounts_missing else ""
+    return f"tasks are ended by {capabilities.tree_kill}, limits enforced: {limits}{why}{volumes}"
 
 
 async def _until_stopped(house: House, stopping: asyncio.Event) -> None:

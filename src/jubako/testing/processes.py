@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -67,3 +68,34 @@ async def gone(pid: int) -> None:
         await readable(fd)
     finally:
         os.close(fd)
+
+
+def seen_from_here(pids: Mapping[str, int], leader: int) -> dict[str, int]:
+    """Return what processes say that their pids are, in the PID namespace of ``leader``, as we see them (Linux)."""
+    inside = _namespace(leader)
+    if inside == _namespace(os.getpid()):
+        return dict(pids)
+    names = {pid: name for name, pid in pids.items()}
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        pid = int(path.name)
+        if _namespace(pid) == inside and (name := names.get(innermost(path))) is not None:
+            found[name] = pid
+    assert found.keys() == pids.keys(), (found, pids)
+    return found
+
+
+def _namespace(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:  # it is gone
+        return ""
+
+
+def innermost(path: Path) -> int:
+    """Return the pid that the process of a directory in /proc has in its own PID namespace; 0 if it is gone."""
+    try:
+        lines = (path / "status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), 0)

@@ -109,11 +109,18 @@ def make_group() -> Callable[[], AbstractContextManager[Path | None]]:
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory, make_group: Any) -> Iterator[Jobs]:
+def tree_kill() -> str:
+    """How process trees are ended at most; modules whose tests are about that have them at each level."""
+    return "cgroup"
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory, make_group: Any, tree_kill: str) -> Iterator[Jobs]:
     """The jobs of a server that all tests of a module share; it gives a second between SIGTERM and SIGKILL."""
+    flags = ["--grace", "1", "--tree-kill", tree_kill]
     with make_group() as group:
         state = tmp_path_factory.mktemp("jobs") / "state"
-        with ServerProcess(state, flags=["--grace", "1"], group=group) as server:
+        with ServerProcess(state, flags=flags, group=group) as server:
             yield Jobs(server)
 
 

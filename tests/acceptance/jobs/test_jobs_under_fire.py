@@ -1,5 +1,6 @@
 """Programs that do what no program should: each execution has its clear outcome, and the API answers meanwhile."""
 
+import re
 import shutil
 import sys
 import urllib.request
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jubako.testing.processes import is_alive
+from jubako.testing.processes import innermost, is_alive
 from jubako.testing.server import ServerProcess
 
 MIB = 1 << 20
@@ -38,6 +39,11 @@ def completed(execution: Any) -> Any:
     return next(one for one in execution["conditions"] if one["type"] == "Completed")
 
 
+@pytest.fixture(scope="module", params=["cgroup", "pid-namespace", "subreaper"])
+def tree_kill(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def enforced(jobs: Any) -> str:
     """Return what executions say about what is enforced for their tasks."""
@@ -46,8 +52,26 @@ def enforced(jobs: Any) -> str:
     return str(next(one["message"] for one in conditions if one["type"] == "ResourcesAvailable"))
 
 
+def test_it_says_by_what_trees_are_ended(enforced: str, tree_kill: str) -> None:
+    if f"ended by {tree_kill};" not in enforced:
+        assert "cannot be had here" in enforced
+
+
+def needs(limit: str, enforced: str) -> None:
+    """Skip what would take the machine along where ``limit`` is not enforced."""
+    said = re.search(r"; limits of ([a-z ]+) are enforced", enforced)
+    if said is None or limit not in said[1].split(" and "):
+        pytest.skip(enforced)
+
+
 def the_pid(file: Path, until: Any) -> int:
-    return int(until(lambda: file.exists() and file.read_text()))
+    """Return the pid, as seen from here, of the shell that wrote its own into a file that its command names."""
+    own = int(until(lambda: file.exists() and file.read_text()))
+    return next(
+        int(path.name)
+        for path in Path("/proc").glob("[0-9]*")
+        if innermost(path) == own and str(file).encode() in (path / "cmdline").read_bytes()
+    )
 
 
 @pytest.mark.parametrize("script", [DEAF, STOPS, ESCAPES], ids=["ignores SIGTERM", "is stopped", "escapes"])
@@ -85,8 +109,7 @@ def test_cancelling_what_ignores_sigterm_is_final_only_when_the_tree_is_gone(
 
 
 def test_a_fork_bomb_is_held_and_goes_with_its_execution(jobs: Any, until: Any, enforced: str) -> None:
-    if "pids" not in enforced:
-        pytest.skip(enforced)
+    needs("pids", enforced)
     jobs.deploy("bomb", python(BOMB.format(is_escaping=False)), timeout="600s")
     jobs.deploy("beside", ["true"], taskCount=5)
     operation = jobs.run("bomb")
@@ -101,8 +124,7 @@ def test_a_fork_bomb_is_held_and_goes_with_its_execution(jobs: Any, until: Any, 
 def test_a_fork_bomb_whose_every_process_leaves_its_session_goes_with_its_execution(
     jobs: Any, until: Any, enforced: str
 ) -> None:
-    if "pids" not in enforced:
-        pytest.skip(enforced)
+    needs("pids", enforced)
     # Such a bomb takes most of the processors as well, so it gets little of them here.
     little = {"resources": {"limits": {"cpu": "500m"}}}
     jobs.deploy("escaping", python(BOMB.format(is_escaping=True)), container=little, timeout="600s")
@@ -116,8 +138,7 @@ def test_a_fork_bomb_whose_every_process_leaves_its_session_goes_with_its_execut
 
 
 def test_a_memory_hog_is_told_apart_from_a_crash_and_harms_nobody(jobs: Any, enforced: str) -> None:
-    if "memory" not in enforced:
-        pytest.skip(enforced)
+    needs("memory", enforced)
     limits = {"resources": {"limits": {"memory": "64Mi"}}}
     jobs.deploy("hog", python(HOG), container=limits, maxRetries=1)
     jobs.deploy("crash", ["sh", "-c", "kill -9 $$"])

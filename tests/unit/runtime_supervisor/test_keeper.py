@@ -12,9 +12,10 @@ import pytest
 
 from jubako.runtime.supervisor import keeper
 from jubako.runtime.supervisor.attempt import Attempt
+from jubako.runtime.supervisor.commands import NotStarted
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.keeper import Keeper
-from jubako.runtime.supervisor.spawn import NotStarted, Spawner
+from jubako.runtime.supervisor.spawn import Spawner
 from jubako.runtime.supervisor.trees import GroupTrees
 
 

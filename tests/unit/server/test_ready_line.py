@@ -2,7 +2,9 @@
 
 import pytest
 
+from jubako.cli.up import TREE_KILLS
 from jubako.runtime.port import Capabilities
+from jubako.runtime.supervisor.levels import LEVELS
 from jubako.server.main import _enforced
 
 
@@ -18,6 +20,7 @@ from jubako.server.main import _enforced
         ),
         ("cgroup", (), "other processes are in /g", "limits enforced: none - other processes are in /g"),
         ("subreaper", (), "no group: y", "ended by subreaper, limits enforced: none - no group: y"),
+        ("pid-namespace", (), "no group", "ended by pid-namespace, limits enforced: none - no group"),
         ("process-group", (), "", "ended by process-group, limits enforced: none"),
     ],
 )
@@ -26,3 +29,14 @@ def test_each_level_is_said_as_it_is(level: str, limits: tuple[str, ...], missin
         name="process", tree_kill=level, survives_restart=True, enforced=limits, missing=missing
     )
     assert _enforced(can).endswith(said)
+
+
+def test_it_says_why_there_are_no_volumes() -> None:
+    can = Capabilities(
+        name="process", tree_kill="process-group", survives_restart=True, mounts_missing="not Linux"
+    )
+    assert _enforced(can).endswith("limits enforced: none, no volumes - not Linux")
+
+
+def test_the_command_line_knows_all_levels() -> None:
+    assert TREE_KILLS == LEVELS

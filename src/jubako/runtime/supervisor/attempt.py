@@ -4,6 +4,7 @@ An attempt whose leader exits by itself is swept at once: what it left in the ba
 the container when its main process exits. One that was told to stop keeps its grace for the whole tree.
 """
 
+import socket
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
@@ -59,6 +60,7 @@ class Attempt:
     __slots__ = (
         "announced_us",
         "argv",
+        "control",
         "cpus",
         "cwd",
         "detail",
@@ -69,6 +71,7 @@ class Attempt:
         "group",
         "id",
         "memory_bytes",
+        "mounts",
         "output",
         "output_bytes",
         "parallelism",
@@ -112,16 +115,23 @@ class Attempt:
         """How often it could not be started because the machine had no room."""
         self.sweeps = 0
         """How often SIGKILL went to what was left."""
-        self.gate = -1
-        """Descriptor at whose other end a forked process waits; -1 = none."""
-        self.slot: int | None = None
-        """Which control group holds it, if any."""
+        self._begin_holds()
 
     def _take_wishes(self, spec: Mapping[str, Any]) -> None:
         self.memory_bytes: int | None = spec.get("memory_bytes")
         self.cpus: float | None = spec.get("cpus")
         self.pids_max: int | None = spec.get("pids_max")
         self.preload: str | None = spec.get("preload")
+        self.mounts: list[dict[str, Any]] = spec.get("mounts") or []
+        """Volumes, see ``mounting``."""
+
+    def _begin_holds(self) -> None:
+        self.gate = -1
+        """Descriptor at whose other end a forked process waits; -1 = none."""
+        self.control: socket.socket | None = None
+        """What its init hears from and talks into; it ends when this is closed. None = it has none."""
+        self.slot: int | None = None
+        """Which control group holds it, if any."""
 
     def _begin_output(self) -> None:
         self.output_bytes = 0

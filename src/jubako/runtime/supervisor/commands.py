@@ -1,11 +1,22 @@
 """Finding the program of a command, as a shell would, and saying what is not there."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Of an environment without PATH."""
+_PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+class NotStarted(Exception):
+    """The command of an attempt cannot be started; the text says why."""
+
+    def __init__(self, text: str, error: Exception) -> None:
+        super().__init__(f"{text}: {_text(error)}")
+        self.is_passing = isinstance(error, OSError) and error.errno in _PASSING
+        """Whether it may work later: the machine has no room right now."""
 
 
 def resolve(command: str, path: str) -> str:
@@ -44,3 +55,7 @@ def check_directory(directory: str) -> None:
     os.stat(f"{directory}/.")  # noqa: PTH116 - hot; raises NotADirectoryError for a file
     if not os.access(directory, os.X_OK):
         raise PermissionError(13, os.strerror(13))
+
+
+def _text(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jubako.runtime.supervisor import memory, output
+from jubako.runtime.supervisor import enclosed, memory, output
 from jubako.runtime.supervisor.attempt import WAITING, Attempt, Move, Phase
+from jubako.runtime.supervisor.commands import NotStarted
 from jubako.runtime.supervisor.groups import Groups
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.protocol import encode
-from jubako.runtime.supervisor.spawn import NotStarted, Spawner
+from jubako.runtime.supervisor.spawn import Spawner
 from jubako.runtime.supervisor.trees import GroupTrees, Trees, boot_us
 from jubako.runtime.supervisor.warm import LINGER_S, Zygotes
 
@@ -180,7 +181,7 @@ class Keeper:
             _, status = os.waitpid(info.si_pid, 0)
             self._trees.helpers.discard(info.si_pid)
             if attempt is not None:
-                attempt.status = status
+                attempt.status = enclosed.told(attempt, status)
                 attempt.move(Move.EXIT)
 
     def _settle(self) -> None:
@@ -296,7 +297,7 @@ class Keeper:
         self._live[attempt.id] = self._by_pid[attempt.pid] = attempt
         self._trees.enter(attempt)
         self._zygotes.open(attempt)
-        attempt.env = {}
+        attempt.env, attempt.mounts = {}, []
         if attempt.timeout is not None:
             self._plan(attempt.timeout, _EXPIRED, attempt)
         line = (

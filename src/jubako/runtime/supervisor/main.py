@@ -16,10 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jubako.runtime.supervisor import address, leftovers, proc, trees
+from jubako.runtime.supervisor import address, enclosed, leftovers, levels, proc
+from jubako.runtime.supervisor.enclosed import Enclosures
 from jubako.runtime.supervisor.journal import Journal
 from jubako.runtime.supervisor.keeper import Keeper
 from jubako.runtime.supervisor.link import Connection, Listener
+from jubako.runtime.supervisor.namespace_trees import NamespaceTrees
 from jubako.runtime.supervisor.protocol import VERSION
 from jubako.runtime.supervisor.spawn import Spawner
 
@@ -37,8 +39,14 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._journal = Journal(address.home(state_dir), proc.boot_id())
         mark = _mark(state_dir)
-        self._trees = trees.best(mark, tree_kill)
-        self._keeper = Keeper(self._journal, self._trees, Spawner(mark), _log, self._is_wanted)
+        stage = address.home(state_dir) / "stage"
+        stage.mkdir(mode=0o700, exist_ok=True)
+        means = enclosed.find(os.fspath(stage))
+        self._trees = levels.best(mark, tree_kill, means)
+        has_pids = self._trees.level == NamespaceTrees.level
+        self._enclosures = Enclosures(means, os.fspath(stage), has_pids=has_pids)
+        spawner = Spawner(mark, self._enclosures)
+        self._keeper = Keeper(self._journal, self._trees, spawner, _log, self._is_wanted)
         self._recover(mark)
         self._runtime_dir = address.choose(mark, os.environ.get("XDG_RUNTIME_DIR", ""))
         address.make_private(self._runtime_dir)
@@ -81,6 +89,7 @@ class Supervisor:
             "tree_kill": self._trees.level,
             "enforced": list(self._trees.enforced),
             "missing": self._trees.missing,
+            "mounts_missing": self._enclosures.means.mounts_missing,
         }
         self._keeper.hold()
         return Connection(sock, self._journal, self._operate, hello)
@@ -210,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--idle-s", type=float, default=IDLE_S, help="leave after so long with nothing to do")
     parser.add_argument(
-        "--tree-kill", choices=trees.LEVELS, default=trees.LEVELS[0], help="not above this level"
+        "--tree-kill", choices=levels.LEVELS, default=levels.LEVELS[0], help="not above this level"
     )
     options = parser.parse_args(arguments)
     home = address.home(options.state)

@@ -52,6 +52,7 @@ SPEC_KEYS = (
     "cpus",
     "pids_max",
     "preload",
+    "mounts",
 )
 """Of one submitted attempt; ``timeout`` (or null) and ``grace`` in seconds; the limits may be null."""
 

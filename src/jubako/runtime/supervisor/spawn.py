@@ -1,14 +1,14 @@
 """Starting one command: own session and process group, nothing on stdin, stdout and stderr straight to files."""
 
 import contextlib
-import errno
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from jubako.runtime.supervisor.attempt import Attempt
-from jubako.runtime.supervisor.commands import DEFAULT_PATH, resolve
+from jubako.runtime.supervisor.commands import DEFAULT_PATH, NotStarted, resolve
+from jubako.runtime.supervisor.enclosed import Enclosures, Means
 from jubako.runtime.supervisor.memory import FirstToGo
 from jubako.runtime.supervisor.protocol import ENV_ATTEMPT, ENV_SUPERVISOR
 from jubako.runtime.supervisor.silent import Silent
@@ -18,23 +18,17 @@ _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 _Fds = tuple[int, int, int]
-_PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-
-
-class NotStarted(Exception):
-    """The command of an attempt cannot be started; the text says why."""
-
-    def __init__(self, text: str, error: Exception) -> None:
-        super().__init__(f"{text}: {_text(error)}")
-        self.is_passing = isinstance(error, OSError) and error.errno in _PASSING
-        """Whether it may work later: the machine has no room right now."""
 
 
 class Spawner:
     """Starts attempts; remembers the directory it was made in for those that name none."""
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, mark: str, enclosures: Enclosures | None = None) -> None:
+        """Take the mark of the state directory, and who starts attempts in namespaces; None: there are none."""
         self._mark = mark
+        self.enclosures = enclosures or Enclosures(
+            Means(mounts_missing="nobody asked for them"), "", has_pids=False
+        )
         self.directory = os.getcwd()  # noqa: PTH109 - no Path is needed
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._null = os.open(os.devnull, os.O_RDWR)
@@ -51,6 +45,9 @@ class Spawner:
         """
         self.mark(attempt)
         with self.outputs(attempt) as outputs:
+            if self.enclosures.is_wanted(attempt):
+                with self._first_to_go:
+                    return self.enclosures.start(attempt, outputs, attempt.cwd or self.directory)
             if attempt.cwd is None:
                 return self._spawn(attempt.argv, attempt.env, outputs)
             return self._spawn_in(attempt.cwd, attempt.argv, attempt.env, outputs)
@@ -129,7 +126,3 @@ def _make(directory: str) -> None:
         return
     except FileNotFoundError:
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _text(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -31,7 +31,7 @@ class Trees(Protocol):
     """What must be known and done about process trees."""
 
     level: str
-    """``cgroup``, ``subreaper`` or ``process-group``: how surely a tree is ended."""
+    """``cgroup``, ``pid-namespace``, ``subreaper`` or ``process-group``: how surely a tree is ended."""
 
     @property
     def enforced(self) -> Sequence[str]:
@@ -115,7 +115,7 @@ def boot_us() -> int:
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
 
 
-class _Uncontained:
+class Uncontained:
     """What all trees without a container around them have in common: nothing to enter, and no limits."""
 
     enforced: Sequence[str] = ()
@@ -145,7 +145,7 @@ class _Uncontained:
         """See Trees."""
 
 
-class GroupTrees(_Uncontained):
+class GroupTrees(Uncontained):
     """Process groups only: a process that leaves its group escapes."""
 
     level = "process-group"
@@ -187,7 +187,7 @@ def become_subreaper() -> bool:
     )
 
 
-class SubreaperTrees(_Uncontained):
+class SubreaperTrees(Uncontained):
     """Sessions, descent and marks, seen from the process that inherits every orphan."""
 
     level = "subreaper"
@@ -358,19 +358,3 @@ class CgroupTrees:
         slot = self._cgroups.slot_of(pid)
         attempt = self._by_slot.get(slot) if slot is not None else None
         return attempt.id if attempt is not None else None
-
-
-LEVELS = (CgroupTrees.level, SubreaperTrees.level, GroupTrees.level)
-"""The best first."""
-
-
-def best(mark: str, level_max: str) -> Trees:
-    """Return the surest way to end trees that there is here and that is not above ``level_max``."""
-    if level_max == GroupTrees.level or not become_subreaper():
-        return GroupTrees()
-    if level_max != CgroupTrees.level:
-        return SubreaperTrees()
-    try:
-        return CgroupTrees(Cgroups.find(mark))
-    except OSError as error:
-        return SubreaperTrees(missing=f"no control group can be made here: {error.strerror or error}")

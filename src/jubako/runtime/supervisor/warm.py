@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jubako.runtime.supervisor.attempt import Attempt
-from jubako.runtime.supervisor.spawn import NotStarted, Spawner
+from jubako.runtime.supervisor.commands import NotStarted
+from jubako.runtime.supervisor.enclosed import Control
+from jubako.runtime.supervisor.spawn import Spawner
 
 IMPORT_S = 10.0
 """An import that takes longer is not waited for."""
@@ -171,26 +173,42 @@ class Zygotes:
         self._zygotes[attempt.group] = _Zygote(pid, ours)
 
     def _fork(self, zygote: _Zygote, attempt: Attempt, program: Program, doors: Sequence[str]) -> int | None:
+        request = self._request(attempt, program, doors)
+        control = Control(attempt, self._spawner.enclosures.has_pids)
         reader, gate = os.pipe()
+        theirs = [reader] if control.theirs is None else [reader, control.theirs.fileno()]
+        said = b""
         try:
-            said = self._ask(zygote, _request(attempt, program, doors), attempt, reader)
+            said = self._ask(zygote, request, attempt, theirs)
         except OSError as error:
-            said = b""
             self._give_up(attempt.group, str(error))
-        except NotStarted:
-            os.close(gate)
-            raise
         finally:
             os.close(reader)
+            if not said.isdigit():
+                os.close(gate)
+                control.give_up()
         if not said.isdigit():
-            os.close(gate)
             return None
+        control.keep()
         attempt.gate = gate
         return int(said)
 
-    def _ask(self, zygote: _Zygote, request: bytes, attempt: Attempt, gate: int) -> bytes:
+    def _request(self, attempt: Attempt, program: Program, doors: Sequence[str]) -> bytes:
+        enclosures = self._spawner.enclosures
+        request: Mapping[str, object] = {
+            "doors": list(doors),
+            "env": attempt.env,
+            "directory": attempt.cwd or self._spawner.directory,
+            "plan": enclosures.plan(attempt) if enclosures.is_wanted(attempt) else None,
+            "kind": program.kind,
+            "what": program.what,
+            "arguments": program.arguments,
+        }
+        return json.dumps(request).encode("ascii")
+
+    def _ask(self, zygote: _Zygote, request: bytes, attempt: Attempt, theirs: Sequence[int]) -> bytes:
         with self._spawner.outputs(attempt) as (null, out, err):
-            fds = array("i", [null, out, err, gate])
+            fds = array("i", [null, out, err, *theirs])
             zygote.sock.settimeout(PATIENCE_S)
             zygote.sock.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         said = zygote.sock.recv(64)
@@ -209,15 +227,3 @@ class Zygotes:
             zygote.kill()
         self._used.pop(group, None)
         self._broken.pop(group, None)
-
-
-def _request(attempt: Attempt, program: Program, doors: Sequence[str]) -> bytes:
-    request: Mapping[str, object] = {
-        "doors": list(doors),
-        "env": attempt.env,
-        "cwd": attempt.cwd,
-        "kind": program.kind,
-        "what": program.what,
-        "arguments": program.arguments,
-    }
-    return json.dumps(request).encode("ascii")

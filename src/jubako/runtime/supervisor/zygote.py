@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -37,28 +38,90 @@ def _serve(sock: socket.socket, module: str) -> dict[str, Any]:
 
 def _wait(sock: socket.socket) -> dict[str, Any]:
     while True:
-        data, ancillary, _, _ = sock.recvmsg(4 << 20, socket.CMSG_SPACE(4 * 4))
+        data, ancillary, _, _ = sock.recvmsg(4 << 20, socket.CMSG_SPACE(5 * 4))
         if not data:  # the supervisor is gone
             os._exit(0)
         fds = array("i")
         for _, _, content in ancillary:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+        request = json.loads(data)
+        reader, writer = os.pipe()
         middle = os.fork()
         if middle == 0:
-            return _become(sock, json.loads(data), fds)
+            os.close(reader)
+            _leave(request, fds, writer)
+            sock.close()
+            return _become(request, fds)
+        os.close(writer)
         for fd in fds:
             os.close(fd)
-        _, status = os.waitpid(middle, 0)
-        if status:
-            sock.send(b"failed")
+        pid = os.read(reader, 32)
+        os.close(reader)
+        os.waitpid(middle, 0)  # from here on its child is the supervisor's
+        sock.send(pid or b"failed")
 
 
-def _become(sock: socket.socket, request: dict[str, Any], fds: array[int]) -> dict[str, Any]:
-    """Return what to run in the grandchild, which is as fresh as a new process."""
-    _leave(request["doors"])
+def _leave(request: dict[str, Any], fds: array[int], writer: int) -> None:
+    """Go through the doors, into the namespaces, and on as a grandchild of the zygote; the child ends."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads in C libraries, which look after themselves
+        try:
+            for door in request["doors"]:
+                fd = os.open(door, os.O_WRONLY)
+                os.write(fd, b"0")
+                os.close(fd)
+            if request["plan"] is None:
+                _step_out(writer)
+            else:
+                _enclose(request["plan"], request["directory"], fds, writer)
+        except Exception:  # noqa: BLE001 - whatever it is, the start is cold then, and says it again
+            os._exit(1)
+
+
+def _step_out(writer: int) -> None:
+    pid = os.fork()
+    if pid:
+        os.write(writer, b"%d" % pid)
+        os._exit(0)
+    os.close(writer)
+
+
+def _enclose(plan: dict[str, Any], directory: str, fds: array[int], writer: int) -> None:
+    enclosure, mounting = _load("enclosure"), _load("mounting")
+    enclosure.unshare(plan["flags"])
+    mounting.keep_apart()
+    mounting.furnish(plan["mounts"], plan["stage"])
+    os.chdir(directory)  # a volume may be there now
+    if len(fds) < 5:
+        _step_out(writer)
+        return
+    ready, done = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(done)
+        if os.read(ready, 1):
+            os.write(writer, b"%d" % pid)
+        os._exit(0)
+    mounting.mount_proc()
+    enclosure.bound_processes(plan["pids_max"])
+    os.write(done, b"r")
+    for fd in (ready, done, writer):
+        os.close(fd)
+    enclosure.become_init(fds.pop())
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - a module
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")  # noqa: PTH100, PTH118, PTH120
+    spec = importlib.util.spec_from_file_location(f"_jubako_{name}", path)
+    assert spec is not None and spec.loader is not None, path  # noqa: PT018 - one thing
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _become(request: dict[str, Any], fds: array[int]) -> dict[str, Any]:
+    """Return what to run, in a process that is as fresh as a new one."""
     os.setsid()
-    sock.send(b"%d" % os.getpid())
-    sock.close()
     if os.read(fds[3], 1) != b"g":  # the supervisor has given up on this one
         os._exit(0)
     for target in range(3):
@@ -71,21 +134,6 @@ def _become(sock: socket.socket, request: dict[str, Any], fds: array[int]) -> di
     if random is not None:  # Python's own is seeded again by itself
         random.seed()
     return request
-
-
-def _leave(doors: list[str]) -> None:
-    """Go through ``doors`` and go on as a grandchild of the zygote; the child ends."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of threads in C libraries, which look after themselves
-        try:
-            for door in doors:
-                fd = os.open(door, os.O_WRONLY)
-                os.write(fd, b"0")
-                os.close(fd)
-            if os.fork():
-                os._exit(0)
-        except OSError:
-            os._exit(1)
 
 
 def _run(request: dict[str, Any]) -> None:
