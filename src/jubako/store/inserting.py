@@ -1,4 +1,4 @@
-"""Inserting many rows with few statements.
+"""Inserting and finding many rows with few statements.
 
 Before and after each statement the writer's thread gives the interpreter away and asks for it again, and so waits for
 whoever computes meanwhile. Twenty rows in two statements cost half of twenty, and less when others are busy.
@@ -7,11 +7,13 @@ whoever computes meanwhile. Twenty rows in two statements cost half of twenty, a
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import TypeVar
 
-from jubako.store.port import Tx, Value
+from jubako.store.port import Row, Tx, Value
 
 ROWS_MAX = 64
 """Of one statement."""
+T = TypeVar("T")
 
 
 def insert(tx: Tx, into: str, rows: Sequence[Sequence[Value]], otherwise: str = "") -> None:
@@ -28,7 +30,12 @@ def insert(tx: Tx, into: str, rows: Sequence[Sequence[Value]], otherwise: str = 
         tx.run(_statement(into, len(piece[0]), len(piece), otherwise), *chain.from_iterable(piece))
 
 
-def _pieces(rows: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value]]]:
+def among(tx: Tx, sql: str, values: Sequence[Value]) -> list[Row]:
+    """Return the rows that ``sql``, which ends with ``IN``, finds for any of ``values``."""
+    return [row for piece in _pieces(values) for row in tx.all(_finding(sql, len(piece)), *piece)]
+
+
+def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut rows into powers of two, so that there are few different statements to prepare."""
     begin, size = 0, ROWS_MAX
     while begin < len(rows):
@@ -42,3 +49,8 @@ def _pieces(rows: Sequence[Sequence[Value]]) -> Iterator[Sequence[Sequence[Value
 def _statement(into: str, columns: int, rows: int, otherwise: str) -> str:
     row = f"({', '.join('?' * columns)})"
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608 - constants
+
+
+@lru_cache(maxsize=128)
+def _finding(sql: str, values: int) -> str:
+    return f"{sql} ({', '.join('?' * values)})"

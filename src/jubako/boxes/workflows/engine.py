@@ -16,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 
 from jubako.boxes.workflows import callback_rows, execution_rows, poll_rows, sleeping
+from jubako.boxes.workflows.commits import Commits
 from jubako.boxes.workflows.loaded import Loaded
 from jubako.boxes.workflows.parts import Parts
 from jubako.boxes.workflows.poller import Poller
@@ -43,6 +44,7 @@ class WorkflowsEngine:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._commits = Commits(parts.store, parts.faults)
         self.poller = Poller(
             parts.store, parts.clock, parts.performer.calls, parts.events, parts.faults
         )  # a loop beside ``run``
@@ -83,6 +85,7 @@ class WorkflowsEngine:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._commits.close()
 
     def _look_at(self, executions: Mapping[str, object]) -> None:
         for execution, news in executions.items():
@@ -101,7 +104,7 @@ class WorkflowsEngine:
             told = self._queue.pop(execution)
             self._busy.add(execution)
             runner = self._runners[execution] = Runner(
-                execution, self._parts, partial(self._at_rest, execution), told
+                execution, self._parts, self._commits, partial(self._at_rest, execution), told
             )
             task = asyncio.get_running_loop().create_task(runner.run(), name=execution)
             task.add_done_callback(partial(self._ran, execution, runner))

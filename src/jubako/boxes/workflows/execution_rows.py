@@ -20,7 +20,7 @@ from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.errors import NotFound
 from jubako.core.names import WORKFLOW, WORKFLOW_EXECUTION
 from jubako.core.timestamps import to_micros
-from jubako.store.inserting import insert
+from jubako.store.inserting import among, insert
 from jubako.store.port import Tx
 from jubako.wire.codec import decode, encode
 
@@ -169,34 +169,28 @@ def state_of(tx: Tx, execution: str) -> State:
     return State(row[0])
 
 
-def journal(tx: Tx, execution: str, seq: int, outcomes: Sequence[str]) -> None:
-    """Append outcomes behind the ``seq`` that were fed before."""
-    now = to_micros(tx.now)
-    insert(
-        tx,
-        "workflow_journal (execution, seq, time, outcome)",
-        [(execution, seq + number, now, outcome) for number, outcome in enumerate(outcomes, start=1)],
-    )
+def active_among(tx: Tx, executions: Sequence[str]) -> set[str]:
+    """Return which of these executions are active."""
+    sql = "SELECT execution, state FROM workflow_executions WHERE execution IN"
+    return {row[0] for row in among(tx, sql, executions) if row[1] == State.ACTIVE}
 
 
-def record_steps(tx: Tx, execution: str, current_steps: str | None) -> bool:
-    """Record where an active execution stands; return False if it is not active.
+JournalRow = tuple[str, int, int, str]
+"""Execution, number of the outcome, time in microseconds since 1970, outcome."""
 
-    Args:
-        tx: The transaction.
-        execution: Its id.
-        current_steps: A JSON list of ``{"routine", "step"}``; None: as before.
 
-    """
-    if current_steps is None:
-        return state_of(tx, execution) is State.ACTIVE
-    changed = tx.run(
-        "UPDATE workflow_executions SET current_steps = ? WHERE execution = ? AND state = ?",
+def journal(tx: Tx, rows: Sequence[JournalRow]) -> None:
+    """Append outcomes."""
+    insert(tx, "workflow_journal (execution, seq, time, outcome)", rows)
+
+
+def record_steps(tx: Tx, execution: str, current_steps: str) -> None:
+    """Record where an active execution stands, a JSON list of ``{"routine", "step"}``."""
+    tx.run(
+        "UPDATE workflow_executions SET current_steps = ? WHERE execution = ?",
         current_steps,
         execution,
-        State.ACTIVE,
     )
-    return bool(changed)
 
 
 def record_snapshot(tx: Tx, execution: str, seq: int, snapshot: str) -> None:

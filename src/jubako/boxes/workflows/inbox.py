@@ -47,6 +47,11 @@ class Inbox:
         self._is_nudged = True
         self._changed.set()
 
+    @property
+    def is_nudged(self) -> bool:
+        """Whether ``take_nudge`` would say so."""
+        return self._is_nudged
+
     def stir(self) -> None:
         """Have ``take`` return, even if nothing has come."""
         self._changed.set()

@@ -17,6 +17,7 @@ from typing import Any
 
 from jubako.boxes.workflows import execution_rows, poll_rows, sleeping, turns
 from jubako.boxes.workflows.call_log import CallRecorder, recorder_of
+from jubako.boxes.workflows.commits import Commits
 from jubako.boxes.workflows.errands import Errand
 from jubako.boxes.workflows.gauge import Gauge
 from jubako.boxes.workflows.inbox import Inbox, Item, Stopped
@@ -51,7 +52,12 @@ class Runner:
     """One execution while it is in memory."""
 
     def __init__(
-        self, execution: str, parts: Parts, at_rest: Callable[[], None], told: Loaded | None = None
+        self,
+        execution: str,
+        parts: Parts,
+        commits: Commits,
+        at_rest: Callable[[], None],
+        told: Loaded | None = None,
     ) -> None:
         """``at_rest`` is called whenever the execution has nothing to do but wait for what it has begun.
 
@@ -59,12 +65,13 @@ class Runner:
         """
         self._id = execution
         self._parts = parts
+        self._commits = commits
         self._at_rest = at_rest
         self._told = told
         self._inbox = Inbox()
         self._calls: CallRecorder | None = None
         self._gauge = Gauge(parts.events)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._sent: dict[str, Cancellable] = {}
         """Requests under way without a task."""
         self._waiting: set[str] = set()
@@ -134,13 +141,14 @@ class Runner:
             # What is asked for follows from what is durable already unless something was fed.
             self._perform_all(seat, turn, context, only_safe=bool(turn.fed))
             await self._hold(seat, turn, context)
-            commit = asyncio.get_running_loop().create_task(
-                # What is committed is taken now: before the task begins, the seat may have gone on.
-                self._commit(self._commit_of(seat, turn, context), context)
-            )
-            following = await self._meanwhile(seat, context, commit)
+            commit = self._commits.put(self._commit_of(seat, turn, context))
+            following = await self._meanwhile(seat, turn, context, commit)
             has_left = await commit
             self._parts.faults.point("workflows.turn.after_commit")
+            if seat.is_over and has_left:
+                self._parts.events.emit(
+                    "workflow_execution.ended", execution=context.name, state=seat.state.status.name
+                )
             if has_left:
                 return
             self._perform_all(seat, turn, context, only_safe=False)
@@ -165,47 +173,42 @@ class Runner:
             timer.cancel()
 
     def _may_grow(self, seat: Seat, turn: Turn) -> bool:
-        is_held = any(
-            effect.name in seat.under_way and effect.name not in self._begun for effect in turn.asked
-        )
         makes_rows = turn.errands or any(effect.kind in _ROWS for effect in turn.asked)
         is_under_way = self._tasks or self._sent
         return bool(
-            is_under_way and not (is_held or makes_rows or seat.is_over or len(turn.fed) >= AHEAD_MAX)
+            is_under_way
+            and not (self._is_held(seat, turn) or makes_rows or seat.is_over or len(turn.fed) >= AHEAD_MAX)
         )
 
-    async def _meanwhile(self, seat: Seat, context: Context, commit: asyncio.Task[bool]) -> Turn:
-        """Return the turn that comes about while another one is being committed."""
-        self._tasks.add(commit)
-        commit.add_done_callback(self._committed)
+    def _is_held(self, seat: Seat, turn: Turn) -> bool:
+        """Return whether something that a turn asks for waits until it is durable."""
+        return any(effect.name in seat.under_way and effect.name not in self._begun for effect in turn.asked)
+
+    async def _meanwhile(
+        self, seat: Seat, committing: Turn, context: Context, commit: "asyncio.Future[bool]"
+    ) -> Turn:
+        """Return the turn that comes about while another is being committed, or later if nothing waits for that."""
         turn = Turn()
+        self._tasks.add(commit)
+        commit.add_done_callback(partial(self._committed, seat, committing, turn))
         while not (commit.done() or seat.is_over or len(turn.fed) >= AHEAD_MAX):
             await self._feed(seat, turn, await self._inbox.take())
             await self._answer_instants(seat, turn, context)
             self._perform_all(seat, turn, context, only_safe=True)
         return turn
 
-    def _committed(self, commit: asyncio.Task[bool]) -> None:
+    def _committed(self, seat: Seat, turn: Turn, following: Turn, commit: "asyncio.Future[bool]") -> None:
+        """Wake the driver, unless it has nothing to do then but to wait."""
         self._tasks.discard(commit)
-        self._inbox.stir()
+        has_news = commit.cancelled() or commit.exception() is not None or commit.result()
+        if has_news or following or self._inbox.is_nudged or self._is_held(seat, turn):
+            self._inbox.stir()
+        else:
+            self._at_rest()
 
     def _commit_of(self, seat: Seat, turn: Turn, context: Context) -> Commit:
         leaves = not seat.is_over and all(self._is_row(effect) for effect in seat.under_way.values())
         return Commit.of(context, seat, turn, leaves=leaves)
-
-    async def _commit(self, commit: Commit, context: Context) -> bool:
-        """Make the turn durable; return whether the execution has ended, or may leave memory.
-
-        Raises:
-            Stopped: The execution was cancelled meanwhile; nothing was kept.
-
-        """
-        has_left = await self._parts.store.write(partial(commit.write, faults=self._parts.faults))
-        if commit.over is not None:
-            self._parts.events.emit(
-                "workflow_execution.ended", execution=context.name, state=commit.over.state.status.name
-            )
-        return has_left
 
     def _is_row(self, effect: Effect) -> bool:
         """Return whether nothing need be in memory while this effect is under way."""

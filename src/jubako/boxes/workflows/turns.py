@@ -3,11 +3,11 @@
 import json
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from jubako.boxes.workflows import callback_rows, callbacks, execution_rows, log_entries, poll_rows, sleeping
 from jubako.boxes.workflows.call_log import CallEvent
 from jubako.boxes.workflows.errands import Errand
-from jubako.boxes.workflows.inbox import Stopped
 from jubako.boxes.workflows.language import Effect, EffectKind, Status
 from jubako.boxes.workflows.performer import Context, stop_message
 from jubako.boxes.workflows.resources import Execution
@@ -16,7 +16,7 @@ from jubako.boxes.workflows.states import Event, State, after
 from jubako.core.faults import Faults
 from jubako.store import outbox
 from jubako.store.port import Tx
-from jubako.telemetry import log_rows
+from jubako.telemetry.log_rows import LogRow
 from jubako.wire import idempotency
 
 SNAPSHOT_EVERY = 200
@@ -74,24 +74,28 @@ class Commit:
             leaves=leaves,
         )
 
+    def journal_rows(self, now: int) -> list[execution_rows.JournalRow]:
+        """Return what is appended to the journal at an instant in microseconds since 1970."""
+        first = self.seq - len(self.turn.fed) + 1
+        return [
+            (self.context.id, number, now, outcome) for number, outcome in enumerate(self.turn.fed, first)
+        ]
+
+    def log_rows(self, now: datetime) -> list[LogRow]:
+        """Return what is logged."""
+        own = [log_entries.row_of(one, self.context, now) for one in self.turn.logged]
+        return own + [log_entries.row_of_call(one, self.context) for one in self.turn.calls]
+
     def write(self, tx: Tx, faults: Faults) -> bool:
-        """Record it all; return whether the execution is out of the engine's hands.
-
-        Raises:
-            Stopped: The execution was cancelled meanwhile; nothing is kept.
-
-        """
+        """Record all the rest of an active execution; return whether it is out of the engine's hands."""
         execution = self.context.id
-        if not execution_rows.record_steps(tx, execution, self.steps):
-            raise Stopped
-        execution_rows.journal(tx, execution, self.seq - len(self.turn.fed), self.turn.fed)
-        log_rows.insert(tx, [log_entries.row_of(one, self.context, tx.now) for one in self.turn.logged])
-        log_rows.insert(tx, [log_entries.row_of_call(one, self.context) for one in self.turn.calls])
         for name in self.turn.arrived:
             execution_rows.take_arrival(tx, execution, name)
         if self.over is not None:
             self._finish(tx, self.over)
             return True
+        if self.steps is not None:
+            execution_rows.record_steps(tx, execution, self.steps)
         self._wait(tx)
         if self.snapshot is not None:
             execution_rows.record_snapshot(tx, execution, self.seq, self.snapshot)
