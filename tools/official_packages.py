@@ -84,14 +84,16 @@ class _Channel:
 
     def __init__(self) -> None:
         self.calls: dict[str, tuple[Any, Any]] = {}
+        self.streams: set[str] = set()
 
     def unary_unary(self, path: str, request_serializer: Any, response_deserializer: Any, **_: Any) -> None:
         method = path.rsplit("/", maxsplit=1)[-1]
         request = getattr(iam_policy_pb2, f"{method}Request", None) or _class_of(request_serializer)
         self.calls[path] = (request, _class_of(response_deserializer))
 
-    def stream_stream(self, path: str, **_: Any) -> None:
-        """Pass over: methods with streams are not served."""
+    def stream_stream(self, path: str, request_serializer: Any, response_deserializer: Any, **_: Any) -> None:
+        self.unary_unary(path, request_serializer, response_deserializer)
+        self.streams.add(path)
 
     def close(self) -> None: ...
 
@@ -103,9 +105,23 @@ def _class_of(function: Any) -> Any:
     return owner.pb(owner()).__class__ if hasattr(owner, "pb") else owner
 
 
-@cache
 def method_stubs(package: str, service: str) -> dict[str, tuple[Any, Any]]:
     """Return the request and response class by full gRPC method name, mixins left out."""
+    calls = _recorded(package, service).calls
+    return {_name(path): types for path, types in calls.items() if _name(path).startswith(package)}
+
+
+def streams(package: str, service: str) -> set[str]:
+    """Return the full names of the methods that take and give streams."""
+    return {_name(path) for path in _recorded(package, service).streams}
+
+
+def _name(path: str) -> str:
+    return path[1:].replace("/", ".")
+
+
+@cache
+def _recorded(package: str, service: str) -> _Channel:
     root = PACKAGES[package].__name__
     module = importlib.import_module(f"{root}.services.{service}.transports.grpc")
     cls = next(c for n, c in vars(module).items() if n.endswith("GrpcTransport") and n != "GrpcTransport")
@@ -114,11 +130,7 @@ def method_stubs(package: str, service: str) -> dict[str, tuple[Any, Any]]:
     for name in dir(cls):
         if isinstance(getattr(cls, name), property) and name not in _NO_STUBS:
             getattr(transport, name)
-    return {
-        path[1:].replace("/", "."): types
-        for path, types in channel.calls.items()
-        if path[1:].startswith(package)
-    }
+    return channel
 
 
 def _bare(cls: Any, channel: _Channel) -> Any:

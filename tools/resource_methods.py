@@ -5,7 +5,7 @@
 import importlib
 from dataclasses import dataclass
 
-from official_packages import PACKAGES, method_stubs
+from official_packages import PACKAGES, method_stubs, streams
 from resource_types import Module
 
 RUN = "google.cloud.run.v2"
@@ -41,7 +41,7 @@ METHOD_FILES = (
     ),
     MethodFile(
         "jubako.wire.logging_methods",
-        "The method table of Cloud Logging v2, without the streaming TailLogEntries.",
+        "The method table of Cloud Logging v2.",
         (("LOGGING", LOGGING, "logging_service_v2"),),
     ),
 )
@@ -57,14 +57,15 @@ EXECUTION_RULES = {
 Source: google/cloud/workflows/executions/v1/executions.proto.
 """
 
-LOGGING_RULES = {
+LOGGING_RULES: dict[str, tuple[str, str, str]] = {
     "DeleteLog": ("delete", "/v2/{log_name=*/*/logs/*}", ""),
     "WriteLogEntries": ("post", "/v2/entries:write", "*"),
     "ListLogEntries": ("post", "/v2/entries:list", "*"),
     "ListMonitoredResourceDescriptors": ("get", "/v2/monitoredResourceDescriptors", ""),
     "ListLogs": ("get", "/v2/{parent=*/*}/logs", ""),
 }
-"""Nor has that of Cloud Logging; of each method the rule that takes every kind of parent.
+"""Nor has that of Cloud Logging; of each method the rule that takes every kind of parent. A stream has none: only gRPC
+carries it, at Google too.
 
 Source: google/logging/v2/logging.proto.
 """
@@ -73,6 +74,7 @@ PERMISSIONS = {
     "DeleteLog": "logging.logs.delete",
     "WriteLogEntries": "logging.logEntries.create",
     "ListLogEntries": "logging.logEntries.list",
+    "TailLogEntries": "logging.logEntries.list",
     "ListMonitoredResourceDescriptors": "logging.logEntries.list",
     "ListLogs": "logging.logs.list",
     "RunJob": "run.jobs.run",
@@ -81,6 +83,9 @@ PERMISSIONS = {
     "TestIamPermissions": "jubako.permissions.test",
 }
 """Where the IAM permission is not ``API.collection.verb``. Source: the IAM permissions reference."""
+
+BODY_BYTES_MAX = {"google.logging.v2.LoggingServiceV2.WriteLogEntries": 10 * 1024 * 1024}
+"""Of the methods that take more than others. Source: Cloud Logging, "Quotas and limits"."""
 
 VERBS = ("GetIamPolicy", "SetIamPolicy", "Create", "Get", "List", "Update", "Delete", "Cancel")
 
@@ -107,7 +112,7 @@ def http_rules(package: str, service: str, method: str) -> list[tuple[str, str, 
     if package == EXECUTIONS:
         return [EXECUTION_RULES[method]]
     if package == LOGGING:
-        return [LOGGING_RULES[method]]
+        return [LOGGING_RULES[method]] if method in LOGGING_RULES else []
     module = importlib.import_module(f"{PACKAGES[package].__name__}.services.{service}.transports.rest_base")
     cls = next(
         c for name, c in vars(module).items() if name.startswith("_Base") and name.endswith("RestTransport")
@@ -155,13 +160,17 @@ def _row(
     request, response = (t.DESCRIPTOR.full_name for t in method_stubs(package, service)[full_name])
     method = full_name.rsplit(".", maxsplit=1)[-1]
     rules = [
-        f'HttpRule("{verb.upper()}", "{path}"' + (f', "{body}"' if body else "") + ")"
+        f'HttpRule("{verb.upper()}", "{path}"' + (f', "{body}"' if body else "") + "),"
         for verb, path, body in http_rules(package, service, method)
     ]
-    text = f'Method(name="{full_name}", http=({", ".join(rules)},), request={spell(request)}, '
+    text = f'Method(name="{full_name}", http=({" ".join(rules)}), request={spell(request)}, '
     text += f'response={spell(response)}, permission="{permission(full_name)}"'
     if full_name in LONG_RUNNING:
         names = [t if t != "Empty" else "google.protobuf.Empty" for t in LONG_RUNNING[full_name]]
         spelt = [spell(t if "." in t else f"{package}.{t}") for t in names]
         text += f", long_running=LongRunning({spelt[0]}, {spelt[1]})"
+    if full_name in streams(package, service):
+        text += ", is_stream=True"
+    if full_name in BODY_BYTES_MAX:
+        text += f", body_max={BODY_BYTES_MAX[full_name]:_}"
     return f"    {text}),\n"

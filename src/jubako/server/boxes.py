@@ -65,6 +65,7 @@ from jubako.wire.dispatch import Access
 from jubako.wire.egress import Egress
 from jubako.wire.extras import Extra
 from jubako.wire.google_discovery import Discovery
+from jubako.wire.log_tail import Tails
 from jubako.wire.logging_api import HOSTS as LOGGING_HOSTS
 from jubako.wire.logging_api import LoggingApi
 from jubako.wire.method import Api
@@ -315,7 +316,8 @@ def logging_api(ground: Ground) -> Api:
         ServiceLogEntries(ground.store, ground.state.attempts / "services"),
         WorkflowLogEntries(ground.store),
     ]
-    return LoggingApi(ground.store, ground.clock, ground.ids, sources).api()
+    tails = Tails(sources, ground.clock, ground.wall)
+    return LoggingApi(ground.store, ground.clock, ground.ids, sources, tails).api()
 
 
 def operation_apis(ground: Ground, describers: Describers) -> list[Api]:

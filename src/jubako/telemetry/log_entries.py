@@ -1,7 +1,8 @@
 """Where log entries come from, and how the first of them are found whatever order they come in."""
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC
 from typing import Any, Protocol
 
@@ -18,6 +19,10 @@ class EntrySource(Protocol):
 
     async def first(self, project: str, wanted: Filter, limit: int, *, newest_first: bool) -> list[Entry]:
         """Return at most ``limit`` entries that meet the filter: the newest or the oldest ones, in any order."""
+        ...
+
+    def ascending(self, project: str, wanted: Filter) -> AsyncGenerator[Entry, None]:
+        """Yield the entries that meet the filter, the oldest first, reading as far as they are taken."""
         ...
 
     async def log_ids(self, project: str) -> set[str]:
@@ -40,14 +45,28 @@ class Best:
         item = (_Key(place(entry), self._newest_first), self._count, entry)
         (heapq.heappush if len(self._heap) < self._limit else heapq.heappushpop)(self._heap, item)
 
-    def add_if(self, wanted: Filter, entry: Entry) -> None:
-        """Take in an entry that meets a filter."""
-        if wanted.holds(entry):
-            self.add(entry)
-
     def entries(self) -> list[Entry]:
         """Return what is kept, the first one first."""
         return [entry for _, _, entry in sorted(self._heap, key=lambda item: item[:2], reverse=True)]
+
+
+async def merged(sources: Iterable[AsyncGenerator[Entry, None]]) -> AsyncGenerator[Entry, None]:
+    """Yield the entries of sources that are in order, in order."""
+    async with AsyncExitStack() as stack:
+        heads: list[tuple[str, int, Entry, AsyncGenerator[Entry, None]]] = []
+
+        async def push(number: int, source: AsyncGenerator[Entry, None]) -> None:
+            entry = await anext(source, None)
+            if entry is not None:
+                heapq.heappush(heads, (place(entry)[0], number, entry, source))
+
+        for number, source in enumerate(sources):
+            await stack.enter_async_context(aclosing(source))
+            await push(number, source)
+        while heads:
+            _, number, entry, source = heapq.heappop(heads)
+            yield entry
+            await push(number, source)
 
 
 class _Key:

@@ -28,7 +28,8 @@ LINE_BYTES_MAX = 262_144
 _PARTS_MAX = 64
 _CHUNK_LINES = 5_000
 STREAMS = ("stdout", "stderr")
-_ENDED_SLACK_US = 5_000_000
+ENDED_SLACK_US = 5_000_000
+"""How much later than its end an attempt's output may be noted."""
 
 
 def log_id(stream: str) -> str:
@@ -108,13 +109,15 @@ class Outputs:
         """Return at most ``limit`` lines that stand behind ``after`` and were written before ``until_us``."""
         return await asyncio.to_thread(self._lines, sources, after, until_us, limit)
 
-    async def since(self, sources: Sequence[Source], instant: datetime | None) -> AsyncIterator[Line]:
-        """Yield the lines that were written at ``instant`` or later; None: all."""
-        after = None
+    async def between(
+        self, sources: Sequence[Source], instant: datetime | None, until: datetime | None
+    ) -> AsyncIterator[Line]:
+        """Yield the lines that were written at ``instant`` or later (None: all), and not after ``until``."""
+        after, end_us = None, 2**62 if until is None else to_micros(until) + 1
         if instant is not None:
             after = Position(time_us=to_micros(instant), index=-1, attempt=-1, stream="", offset=-1)
         while True:
-            lines = await self.lines(sources, after, 2**62, _CHUNK_LINES)
+            lines = await self.lines(sources, after, end_us, _CHUNK_LINES)
             for line in lines:
                 yield line
             if len(lines) < _CHUNK_LINES:
@@ -181,7 +184,7 @@ class Outputs:
     def _opened(self, source: Source, after: Position | None) -> list[Iterator[Line]]:
         """Return the lines of both streams of one attempt; none if all of it stands before ``after``."""
         since = after.time_us if after else 0
-        if source.ended_us is not None and source.ended_us + _ENDED_SLACK_US < since:
+        if source.ended_us is not None and source.ended_us + ENDED_SLACK_US < since:
             return []
         folder = self._folder(source)
         return [

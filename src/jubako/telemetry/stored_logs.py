@@ -1,7 +1,8 @@
 """The entries of the store, as a source."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from functools import partial
 
 from jubako.core import json_text
@@ -23,6 +24,24 @@ class StoredLogs:
 
     async def first(self, project: str, wanted: Filter, limit: int, *, newest_first: bool) -> list[Entry]:
         """See EntrySource."""
+        found: list[Entry] = []
+        async with aclosing(self._chunks(project, wanted, newest_first=newest_first)) as chunks:
+            async for chunk in chunks:
+                found += chunk
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    async def ascending(self, project: str, wanted: Filter) -> AsyncGenerator[Entry, None]:
+        """See EntrySource."""
+        async with aclosing(self._chunks(project, wanted, newest_first=False)) as chunks:
+            async for chunk in chunks:
+                for entry in chunk:
+                    yield entry
+
+    async def _chunks(
+        self, project: str, wanted: Filter, *, newest_first: bool
+    ) -> AsyncGenerator[list[Entry], None]:
         since, until = wanted.since(), wanted.until()
         part = Part(
             project=project,
@@ -31,16 +50,14 @@ class StoredLogs:
             resource_type=wanted.equal("resource", "type"),
             newest_first=newest_first,
         )
-        found: list[Entry] = []
         after: tuple[int, str, str] | None = None
-        while len(found) < limit:
+        while True:
             rows = await self._store.read(partial(log_rows.read, part=part, after=after, limit=_CHUNK_ROWS))
             # Off the loop: a filter may look through a month of entries and find nothing.
-            found += await asyncio.to_thread(_chosen, [row[3] for row in rows], wanted)
+            yield await asyncio.to_thread(_chosen, [row[3] for row in rows], wanted)
             if len(rows) < _CHUNK_ROWS:
-                break
+                return
             after = rows[-1][:3]
-        return found[:limit]
 
     async def log_ids(self, project: str) -> set[str]:
         """See EntrySource."""

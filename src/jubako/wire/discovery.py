@@ -45,7 +45,8 @@ def discovery_document(document: tuple[str, str], apis: Sequence[Api], base_url:
     name, version = document
     root: Json = {}
     for method in implemented(apis):
-        _put(root, name, method)
+        if method.http:
+            _put(root, name, method)
     return {
         "kind": "discovery#restDescription",
         "discoveryVersion": "v1",

@@ -1,6 +1,6 @@
 """Calling a method whatever transport brought the request: authorisation, handler, check of the answer."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,13 +83,24 @@ class Dispatch:
             Unimplemented: Nothing answers this method here.
 
         """
+        handler = await self._handler(method, request, caller)
+        return _checked(method, await handler(request, caller))
+
+    async def stream(self, method: Method, request: Message, caller: Caller) -> AsyncGenerator[Message, None]:
+        """Return the responses of a method whose responses are a stream; else as ``call``."""
+        handler = await self._handler(method, request, caller)
+        responses: AsyncGenerator[Message, None] = await handler(request, caller)
+        return responses
+
+    async def _handler(self, method: Method, request: Message, caller: Caller) -> Handler:
+        """Return what answers a request that says itself on what the permission is asked."""
         handler = self._handlers.get(id(method))
         if handler is None:
             raise Unimplemented(f"{method.name} is not implemented.")
         resources = self._resources.get(id(method))
         for resource in resources(request) or [""] if resources else ():
             await self._access.check(method.permission, caller, resource)
-        return _checked(method, await handler(request, caller))
+        return handler
 
     async def answer(self, question: Question, caller: Caller) -> bytes:
         """Do what ``call`` does, and return the response encoded; it is kept if its method only reads."""

@@ -5,17 +5,18 @@ Importing this module loads grpc and protobuf, so only the first gRPC connection
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
-from jubako.core.errors import Internal, JubakoError, NotFound, PermissionDenied
+from jubako.core.errors import Internal, JubakoError, NotFound, PermissionDenied, Unavailable
 from jubako.core.events import Events
 from jubako.wire import protobuf_codec
 from jubako.wire.body import BIG_BODY, BODY_MAX, BodyTooLarge
@@ -66,6 +67,8 @@ class GrpcServer:
         self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", most), *OPTIONS])
         self._server.add_generic_rpc_handlers((_Handlers(self._table(apis)),))
         self._writing: set[asyncio.Task[bytes | JubakoError]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._is_stopping = False
 
     async def start(self, path: Path) -> None:
         """Listen on a socket at ``path``, in a directory of ours alone.
@@ -82,6 +85,9 @@ class GrpcServer:
 
     async def close(self, grace: timedelta) -> None:
         """Accept no more, let calls under way end within ``grace``, then drop them."""
+        self._is_stopping = True
+        for task in self._streams:
+            task.cancel()
         await self._server.stop(grace.total_seconds())
         if self._writing:
             await asyncio.wait(set(self._writing), timeout=grace.total_seconds())
@@ -101,18 +107,39 @@ class GrpcServer:
 
     def _handler(self, methods: Sequence[Method]) -> grpc.RpcMethodHandler:
         """Return what answers the methods of one gRPC name: one, or google.longrunning's of several APIs."""
+        if methods[0].is_stream:
+            return grpc.stream_stream_rpc_method_handler(partial(self._follow, methods[0]))
         is_read = all(method.permission.rpartition(".")[2] in _READS for method in methods)
 
         async def behave(data: bytes, context: Any) -> bytes:  # noqa: ANN401 - grpc has no types
             answering = self._answer(methods, data, _headers(context.invocation_metadata()))
             answer = await (answering if is_read else self._to_the_end(answering))
-            if isinstance(answer, bytes):
-                return answer
-            details = ((STATUS_DETAILS, status_of(answer)),)
-            await context.abort(_CODES[CODE_NUMBER[answer.code]], shortened(answer.message), details)
-            raise AssertionError("abort raises")
+            return answer if isinstance(answer, bytes) else await _abort(context, answer)
 
         return grpc.unary_unary_rpc_method_handler(behave)
+
+    async def _follow(self, method: Method, requests: Any, context: Any) -> None:  # noqa: ANN401
+        """Answer a stream's first request with messages, as fast as the client takes them, until it goes away."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            # A client may end its side and listen on, so the end of the requests is none of the stream.
+            data = await anext(requests, b"")
+            messages = await self._stream(method, data, _headers(context.invocation_metadata()))
+            # So that the client knows: from now on nothing is missed.
+            await context.send_initial_metadata(())
+            async with aclosing(messages):
+                async for message in messages:
+                    await context.write(protobuf_codec.encode(message))
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+            await _abort(context, Unavailable("The server is stopping."))
+        except Exception as error:  # noqa: BLE001 - see _answer
+            await _abort(context, self._refusal(method, error))
+        finally:
+            self._streams.discard(task)
 
     async def _to_the_end(self, answering: Any) -> bytes | JubakoError:  # noqa: ANN401
         """Finish a change even if the client goes away or its deadline passes, as over HTTP/1.1."""
@@ -127,10 +154,7 @@ class GrpcServer:
     ) -> bytes | JubakoError:
         """Return the response's bytes or the error; this is the supervision point of gRPC, see wire/errors.py."""
         try:
-            _refuse_strangers(headers)
-            caller = self._ports.callers.caller(headers)
-            if (key := idempotency_key(headers)) is not None:
-                caller = replace(caller, idempotency_key=key)
+            caller = self._caller(headers)
             if (known := await self._again(methods[0], data, caller)) is not None:
                 return known
             request = await _decoded(methods[0], data)
@@ -138,13 +162,33 @@ class GrpcServer:
                 return await self._answer_one(methods[0], data, request, caller)
             allowed = await self._allowed(methods, request, caller)
             return protobuf_codec.encode(await self._call(allowed, request, caller))
-        except JubakoError as error:
-            return error
         except Exception as error:  # noqa: BLE001 - see above
-            text = "".join(traceback.format_exception(error))
-            name = methods[0].name
-            self._ports.events.emit("request.failed", "ERROR", method=name, error=repr(error), traceback=text)
-            return Internal("Internal error; the server's log says more.")
+            return self._refusal(methods[0], error)
+
+    def _refusal(self, method: Method, error: Exception) -> JubakoError:
+        """Return what the client is told of an error; one that is no refusal is told the log alone."""
+        if isinstance(error, JubakoError):
+            return error
+        text = "".join(traceback.format_exception(error))
+        self._ports.events.emit(
+            "request.failed", "ERROR", method=method.name, error=repr(error), traceback=text
+        )
+        return Internal("Internal error; the server's log says more.")
+
+    def _caller(self, headers: Mapping[str, str]) -> Caller:
+        _refuse_strangers(headers)
+        caller = self._ports.callers.caller(headers)
+        if (key := idempotency_key(headers)) is not None:
+            caller = replace(caller, idempotency_key=key)
+        return caller
+
+    async def _stream(
+        self, method: Method, data: bytes, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Message, None]:
+        caller = self._caller(headers)
+        request = await _decoded(method, data)
+        await self._dispatch.authorise(method, caller, resource_of_request(method, request))
+        return await self._dispatch.stream(method, request, caller)
 
     async def _again(self, method: Method, data: bytes, caller: Caller) -> bytes | None:
         """Return the answer to a call that was answered before, if it is the same now."""
@@ -190,6 +234,12 @@ class GrpcServer:
             except NotFound:
                 continue
         return await self._dispatch.call(methods[-1], request, caller)
+
+
+async def _abort(context: Any, error: JubakoError) -> NoReturn:  # noqa: ANN401 - grpc has no types
+    details = ((STATUS_DETAILS, status_of(error)),)
+    await context.abort(_CODES[CODE_NUMBER[error.code]], shortened(error.message), details)
+    raise AssertionError("abort raises")
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]

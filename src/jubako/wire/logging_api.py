@@ -1,14 +1,14 @@
 """Cloud Logging v2 over the entries that programs wrote and those of the boxes.
 
 Entries come from sources; they are merged, sorted and cut into pages here. A page token is the place of the last entry,
-so that entries which come meanwhile neither repeat nor hide others. ``entries:tail`` is a stream and is not served.
+so that entries which come meanwhile neither repeat nor hide others. For streams see wire/log_tail.py.
 
 Source: google/logging/v2/logging.proto.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -23,6 +23,7 @@ from jubako.telemetry.log_rows import LogRow
 from jubako.wire import codec
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import Empty, LabelDescriptor, MonitoredResourceDescriptor
+from jubako.wire.log_tail import Tails
 from jubako.wire.log_writes import log_of, row_of
 from jubako.wire.logging_methods import LOGGING
 from jubako.wire.logging_types import (
@@ -34,6 +35,8 @@ from jubako.wire.logging_types import (
     ListMonitoredResourceDescriptorsRequest,
     ListMonitoredResourceDescriptorsResponse,
     LogEntry,
+    TailLogEntriesRequest,
+    TailLogEntriesResponse,
     WriteLogEntriesRequest,
     WriteLogEntriesResponse,
 )
@@ -62,6 +65,7 @@ RESOURCES_OF: Mapping[str, Resources] = {
         [_owner(entry.log_name or request.log_name) for entry in request.entries]
     ),
     f"{_SERVICE}.ListLogEntries": lambda request: request.resource_names,
+    f"{_SERVICE}.TailLogEntries": lambda request: request.resource_names,
     f"{_SERVICE}.ListMonitoredResourceDescriptors": lambda _: ["projects/-"],
 }
 """On what the permission for a request is asked that has no resource in its path."""
@@ -70,18 +74,22 @@ RESOURCES_OF: Mapping[str, Resources] = {
 class LoggingApi:
     """Answers for logging.googleapis.com."""
 
-    def __init__(self, store: Store, clock: Clock, ids: IdSource, sources: Sequence[EntrySource]) -> None:
-        """Take the ports; ``sources`` are all of them, that of the store among them."""
+    def __init__(
+        self, store: Store, clock: Clock, ids: IdSource, sources: Sequence[EntrySource], tails: Tails
+    ) -> None:
+        """Take the ports; ``sources`` are all of them, that of the store among them, and ``tails`` follow them."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._sources = sources
+        self._tails = tails
 
     def api(self) -> Api:
         """Return the API."""
         handlers: Mapping[str, Handler] = {
             f"{_SERVICE}.WriteLogEntries": self.write,
             f"{_SERVICE}.ListLogEntries": self.list_entries,
+            f"{_SERVICE}.TailLogEntries": self.tail,
             f"{_SERVICE}.ListLogs": self.list_logs,
             f"{_SERVICE}.DeleteLog": self.delete,
             f"{_SERVICE}.ListMonitoredResourceDescriptors": self.list_resources,
@@ -114,7 +122,8 @@ class LoggingApi:
         if refusals and not request.partial_success:
             raise refusals[0]
         if rows and not request.dry_run:
-            await self._store.write(partial(log_rows.insert, rows=rows))
+            with self._tails.expecting(rows):
+                await self._store.write(partial(log_rows.insert, rows=rows))
         if refusals:
             raise refusals[0]
         return WriteLogEntriesResponse()
@@ -124,9 +133,7 @@ class LoggingApi:
         del caller
         if request.page_size < 0:
             raise invalid("pageSize", "must not be negative.")
-        projects = [_project(name) for name in request.resource_names]
-        if not projects:
-            raise invalid("resourceNames", "names no project.")
+        projects = _projects(request.resource_names)
         size, newest_first = (
             min(request.page_size or PAGE_DEFAULT, PAGE_MAX),
             _is_newest_first(request.order_by),
@@ -139,7 +146,7 @@ class LoggingApi:
         limit = size + 1 + (SAME_TIME_MAX if last is not None else 0)
         found = [
             entry
-            for project in dict.fromkeys(projects)
+            for project in projects
             for source in self._sources
             for entry in await source.first(project, wanted, limit, newest_first=newest_first)
         ]
@@ -151,6 +158,13 @@ class LoggingApi:
         token = _token(place(found[size - 1])) if len(found) > size else ""
         entries = [codec.from_json(LogEntry, dict(entry)) for entry in found[:size]]
         return ListLogEntriesResponse(entries=entries, next_page_token=token)
+
+    async def tail(
+        self, request: TailLogEntriesRequest, caller: Caller
+    ) -> AsyncGenerator[TailLogEntriesResponse, None]:
+        """Return entries as they come."""
+        del caller
+        return self._tails.follow(request, _projects(request.resource_names))
 
     async def list_logs(self, request: ListLogsRequest, caller: Caller) -> ListLogsResponse:
         """Return a page of the names of the logs that have entries."""
@@ -204,6 +218,18 @@ class LoggingApi:
 
 def _owner(log_name: str) -> str:
     return log_name.partition("/logs/")[0]
+
+
+def _projects(names: Sequence[str]) -> list[str]:
+    """Return the projects that a request names, each once.
+
+    Raises:
+        InvalidArgument: It names none, or something else.
+
+    """
+    if not names:
+        raise invalid("resourceNames", "names no project.")
+    return list(dict.fromkeys(_project(name) for name in names))
 
 
 def _project(name: str) -> str:

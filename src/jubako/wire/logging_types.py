@@ -172,6 +172,42 @@ class ListMonitoredResourceDescriptorsResponse(Message):
     next_page_token: Annotated[str, Field(2)] = ""
 
 
+class TailLogEntriesRequest(Message):
+    """``google.logging.v2.TailLogEntriesRequest``."""
+
+    __proto__ = "google.logging.v2.TailLogEntriesRequest"
+
+    resource_names: Annotated[list[str], Field(1)] = []
+    filter: Annotated[str, Field(2)] = ""
+    buffer_window: Annotated[timedelta | None, Field(3)] = None
+
+
+class TailLogEntriesResponse(Message):
+    """``google.logging.v2.TailLogEntriesResponse``."""
+
+    __proto__ = "google.logging.v2.TailLogEntriesResponse"
+
+    class SuppressionInfo(Message):
+        """``google.logging.v2.TailLogEntriesResponse.SuppressionInfo``."""
+
+        __proto__ = "google.logging.v2.TailLogEntriesResponse.SuppressionInfo"
+
+        class Reason(Enumeration):
+            """``google.logging.v2.TailLogEntriesResponse.SuppressionInfo.Reason``."""
+
+            __proto__ = "google.logging.v2.TailLogEntriesResponse.SuppressionInfo.Reason"
+
+            REASON_UNSPECIFIED = 0
+            RATE_LIMIT = 1
+            NOT_CONSUMED = 2
+
+        reason: Annotated[Reason, Field(1)] = Reason.REASON_UNSPECIFIED
+        suppressed_count: Annotated[int, Field(2)] = 0
+
+    entries: Annotated[list[LogEntry], Field(1)] = []
+    suppression_info: Annotated[list[SuppressionInfo], Field(2)] = []
+
+
 class WriteLogEntriesRequest(Message):
     """``google.logging.v2.WriteLogEntriesRequest``."""
 

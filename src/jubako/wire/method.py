@@ -57,6 +57,9 @@ class Method:
     permission: str
     """IAM permission, such as ``run.jobs.run``; "" never matches anybody (deny by default)."""
     long_running: LongRunning | None = None
+    is_stream: bool = False
+    """Whether requests and responses are streams, which gRPC alone carries: the handler answers the first request with
+    an async generator of responses."""
     body_max: int = BODY_MAX
     """Bytes that a request may have, over HTTP and over gRPC."""
 

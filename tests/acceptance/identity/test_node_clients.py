@@ -106,3 +106,20 @@ def test_entries_are_written_and_read(node: Node) -> None:
         for (const entry of entries) console.log(entry.metadata.severity, JSON.stringify(entry.data));
     """
     assert node(code) == ['ERROR {"list":[1,"x"],"step":1}', 'DEFAULT "plain"']
+
+
+def test_entries_are_followed(node: Node) -> None:
+    log = f"node-{uuid.uuid4().hex[:6]}"
+    code = f"""
+        const {{Logging}} = require('@google-cloud/logging');
+        const logging = new Logging();
+        const stream = logging.tailEntries({{filter: 'log_id("{log}")'}});
+        const writing = setInterval(
+            () => logging.log({log!r}).write(logging.log({log!r}).entry({{resource: {{type: 'global'}}}}, 'x')), 500);
+        const response = await new Promise((done, failed) => stream.on('data', done).on('error', failed));
+        clearInterval(writing);
+        stream.end();
+        console.log(response.entries[0].data);
+        process.exit(0);
+    """
+    assert node(code)[0] == "x"

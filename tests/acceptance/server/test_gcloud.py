@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -33,12 +34,12 @@ DEPLOY = (
 
 class Gcloud:
     def __init__(self, server: ServerProcess, home: Path) -> None:
-        self._environ = {**os.environ, "HOME": str(home), "JUBAKO_SERVER": server.address}
+        self.environ = {**os.environ, "HOME": str(home), "JUBAKO_SERVER": server.address}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "jubako", "exec", "--", "gcloud", *words]
         return subprocess.run(
-            argv, env=self._environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            argv, env=self.environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
 
     def ok(self, *words: str) -> str:
@@ -216,3 +217,30 @@ def test_accounts_are_made_granted_and_given_keys(gcloud: Gcloud, tmp_path: Path
     gcloud.ok("iam", "service-accounts", "keys", "create", str(key), "--iam-account", email)
     assert json.loads(key.read_text())["client_email"] == email
     gcloud.ok("iam", "service-accounts", "delete", email)
+
+
+def test_logs_are_followed(gcloud: Gcloud, server: ServerProcess) -> None:
+    """In the SDK's own beta; its output says when it follows, so an entry is written until one arrives."""
+    argv = [
+        sys.executable, "-m", "jubako", "exec", "--", "gcloud", "beta", "logging", "tail",
+        'log_id("followed")', "--format", "value(textPayload)", "--buffer-window", "0s",
+    ]  # fmt: skip
+    entry = {"textPayload": "seen", "logName": "projects/local/logs/followed", "resource": {"type": "global"}}
+    with subprocess.Popen(
+        argv, env=gcloud.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as following:
+        assert following.stdout is not None
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.wait(0.5):
+                server.post("/v2/entries:write", {"entries": [entry]})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert following.stdout.readline() == "seen\n"
+        finally:
+            stop.set()
+            writer.join()
+            following.terminate()

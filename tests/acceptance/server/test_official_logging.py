@@ -103,6 +103,58 @@ def test_the_standard_librarys_logging_goes_there_too(python: Python, server: Se
     assert entry["jsonPayload"]["seconds"] == 3
 
 
+def test_a_default_client_follows_what_programs_and_tasks_write(
+    python: Python, server: ServerProcess
+) -> None:
+    name = f"t{uuid.uuid4().hex[:6]}"
+    container = {"command": ["sh", "-c", "for n in 1 2 3; do echo line $n; done"]}
+    server.post(f"/v2/{PARENT}/jobs?jobId={name}", {"template": {"template": {"containers": [container]}}})
+    code = f"""
+import json, threading
+from google.cloud import logging, run_v2
+from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+from google.cloud.logging_v2.types import TailLogEntriesRequest
+found, following = [], threading.Event()
+def follow():
+    request = TailLogEntriesRequest(
+        resource_names=["projects/local"], buffer_window={{"seconds": 0}},
+        filter='log_id("{name}") OR resource.labels.job_name="{name}"')
+    stream = LoggingServiceV2Client().tail_log_entries(iter([request]))
+    for response in stream:
+        found.extend(entry.text_payload for entry in response.entries)
+        following.set()
+        if "line 3" in found:
+            stream.cancel()
+            return
+thread = threading.Thread(target=follow)
+thread.start()
+logger = logging.Client().logger("{name}")
+while not following.wait(0.1):
+    logger.log_text("written")
+run_v2.JobsClient().run_job(name="{PARENT}/jobs/{name}").result(timeout=60)
+thread.join(60)
+print(json.dumps([text for text in found if text]))
+"""
+    found = python(code)
+    assert found[-3:] == ["line 1", "line 2", "line 3"]
+    assert set(found[:-3]) == {"written"}
+
+
+def test_followers_are_told_when_the_server_stops(tmp_path: Path) -> None:
+    grpc = pytest.importorskip("grpc")
+    with ServerProcess(tmp_path / "state") as server:
+        path = "/google.logging.v2.LoggingServiceV2/TailLogEntries"
+        with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+            stream = channel.stream_stream(path)(iter([b"\x0a\x0eprojects/local"]))
+            stream.initial_metadata()
+            server.stop()
+            with pytest.raises(grpc.RpcError) as ended:
+                list(stream)
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "stopping" in ended.value.details()
+
+
 def test_entries_survive_a_kill(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "state") as server:
         entry = {"textPayload": "kept", "logName": "projects/p/logs/x", "resource": {"type": "global"}}

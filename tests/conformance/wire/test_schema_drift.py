@@ -38,8 +38,6 @@ LOADED = (
     locations_pb2,
 )
 MODULES = (google_types, run_types, job_resources, service_resources, workflow_resources, logging_types)
-STREAMING = {"google.logging.v2.LoggingServiceV2.TailLogEntries"}
-"""Methods with streams are not served."""
 SCALARS = {
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BOOL: "bool",
@@ -141,14 +139,13 @@ def services(package: ModuleType, service: str) -> tuple[ModuleType, ModuleType]
 def test_a_table_has_googles_methods_with_their_types(package: Any, service: str, table: Any) -> None:
     grpc, _ = services(package, service)
     stub = re.compile(
-        r'"/(google\.(?!cloud\.location|longrunning)[^"]+)",\s*request_serializer=([\w.]+)\.\w+,\s*response_deserializer=([\w.]+)\.\w+'
+        r'(unary_unary|stream_stream)\(\s*"/(google\.(?!cloud\.location|longrunning)[^"]+)",\s*request_serializer=([\w.]+)\.\w+,\s*response_deserializer=([\w.]+)\.\w+'
     )
     theirs = {
-        (path.replace("/", "."), request.split(".")[-1], response.split(".")[-1])
-        for path, request, response in stub.findall(inspect.getsource(grpc))
+        (path.replace("/", "."), request.split(".")[-1], response.split(".")[-1], kind == "stream_stream")
+        for kind, path, request, response in stub.findall(inspect.getsource(grpc))
     }
-    theirs = {row for row in theirs if row[0] not in STREAMING}
-    assert {(m.name, m.request.__name__, m.response.__name__) for m in table} == theirs
+    assert {(m.name, m.request.__name__, m.response.__name__, m.is_stream) for m in table} == theirs
     assert theirs
 
 

@@ -10,6 +10,7 @@ from jubako.telemetry.log_entries import EntrySource
 from jubako.telemetry.stored_logs import StoredLogs
 from jubako.testing.events import RecordedEvents
 from jubako.wire.http import HttpRequest
+from jubako.wire.log_tail import Tails
 from jubako.wire.logging_api import LoggingApi
 from jubako.wire.method import Caller
 from jubako.wire.rest import Router
@@ -35,7 +36,9 @@ async def logged(box):
         box.runtime.finish(attempt)
     await box.settle()
     sources: list[EntrySource] = [StoredLogs(box.store), JobLogEntries(box.store, box.outputs)]
-    return Router([LoggingApi(box.store, box.clock, box.ids, sources).api()], box.access, RecordedEvents())
+    tails = Tails(sources, box.clock, box.clock)
+    api = LoggingApi(box.store, box.clock, box.ids, sources, tails).api()
+    return Router([api], box.access, RecordedEvents())
 
 
 async def entries(router: Router, **body: Any) -> dict[str, Any]:

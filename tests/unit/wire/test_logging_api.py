@@ -18,6 +18,7 @@ from jubako.testing.clock import FakeClock
 from jubako.testing.events import RecordedEvents
 from jubako.testing.ids import SeededIds
 from jubako.wire.http import HttpRequest
+from jubako.wire.log_tail import Tails
 from jubako.wire.logging_api import LoggingApi
 from jubako.wire.rest import Router
 
@@ -28,7 +29,9 @@ class Logging:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.store = SqliteStore(None, self.clock, load("jubako.store", "jubako.telemetry"), NoFaults())
-        api = LoggingApi(self.store, self.clock, SeededIds(), [StoredLogs(self.store)]).api()
+        sources = [StoredLogs(self.store)]
+        self.tails = Tails(sources, self.clock, self.clock)
+        api = LoggingApi(self.store, self.clock, SeededIds(), sources, self.tails).api()
         self._router = Router([api], LoopbackAccess(), RecordedEvents())
 
     async def call(self, verb: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:

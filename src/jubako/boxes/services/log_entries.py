@@ -4,7 +4,8 @@ What there is, is what lies on the disk: the newest attempts of each instance (s
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from jubako.boxes.services.rows import ServiceKey
 from jubako.core.timestamps import format_timestamp, from_micros
 from jubako.store.port import Store, Tx
 from jubako.telemetry import log_lines
-from jubako.telemetry.log_entries import Best, Entry
+from jubako.telemetry.log_entries import Best, Entry, merged
 from jubako.telemetry.log_filter import Filter
 from jubako.telemetry.outputs import STREAMS, Line, Outputs, Source, log_id
 
@@ -44,16 +45,33 @@ class ServiceLogEntries:
 
     async def first(self, project: str, wanted: Filter, limit: int, *, newest_first: bool) -> list[Entry]:
         """See EntrySource."""
+        best = Best(limit, newest_first=newest_first)
+        for found in await self._revisions(project, wanted):
+            async for entry in self._entries(found, wanted):
+                best.add(entry)
+        return best.entries()
+
+    async def ascending(self, project: str, wanted: Filter) -> AsyncGenerator[Entry, None]:
+        """See EntrySource."""
+        revisions = await self._revisions(project, wanted)
+        async with aclosing(merged([self._entries(found, wanted) for found in revisions])) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def _revisions(self, project: str, wanted: Filter) -> list[_Revision]:
+        """Return the revisions that may have such entries."""
         if (wanted.equal("resource", "type") or RESOURCE).lower() != RESOURCE:
             return []
-        best = Best(limit, newest_first=newest_first)
         services, live = await self._store.read(lambda tx: (_services(tx, project, wanted), _live(tx)))
-        revision = (wanted.equal("resource", "labels", "revision_name") or "").lower()
-        for found in await asyncio.to_thread(_revisions, self._root, services, live):
-            if revision in {"", found.name}:
-                async for line in self._outputs.since(found.sources, wanted.since()):
-                    best.add_if(wanted, _entry(found, line))
-        return best.entries()
+        name = (wanted.equal("resource", "labels", "revision_name") or "").lower()
+        found = await asyncio.to_thread(_revisions, self._root, services, live)
+        return [one for one in found if name in {"", one.name}]
+
+    async def _entries(self, found: _Revision, wanted: Filter) -> AsyncGenerator[Entry, None]:
+        async for line in self._outputs.between(found.sources, wanted.since(), wanted.until()):
+            entry = _entry(found, line)
+            if wanted.holds(entry):
+                yield entry
 
     async def log_ids(self, project: str) -> set[str]:
         """See EntrySource."""

@@ -9,7 +9,7 @@ Cloud Logging, "Platform logs", Workflows.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ from jubako.boxes.workflows.resources import Execution
 from jubako.core.names import WORKFLOW_EXECUTION
 from jubako.core.timestamps import format_timestamp, from_micros, to_micros
 from jubako.store.port import Store, Tx
-from jubako.telemetry.log_entries import Best, Entry
+from jubako.telemetry.log_entries import Best, Entry, place
 from jubako.telemetry.log_filter import Filter
 from jubako.telemetry.log_rows import LogRow
 from jubako.wire import codec
@@ -100,13 +100,28 @@ class WorkflowLogEntries:
 
     async def first(self, project: str, wanted: Filter, limit: int, *, newest_first: bool) -> list[Entry]:
         """See EntrySource."""
+        best = Best(limit, newest_first=newest_first)
+        for entry in await self._found(project, wanted):
+            best.add(entry)
+        return best.entries()
+
+    async def ascending(self, project: str, wanted: Filter) -> AsyncGenerator[Entry, None]:
+        """See EntrySource."""
+        for entry in sorted(await self._found(project, wanted), key=place):
+            yield entry
+
+    async def _found(self, project: str, wanted: Filter) -> list[Entry]:
+        """Return the entries that meet the filter."""
         if (wanted.equal("resource", "type") or RESOURCE).casefold() != RESOURCE.casefold():
             return []
-        best = Best(limit, newest_first=newest_first)
-        for execution in await self._store.read(lambda tx: _executions(tx, project)):
-            for entry in _system_entries(execution):
-                best.add_if(wanted, entry)
-        return best.entries()
+        since = wanted.since()
+        return [
+            entry
+            for execution in await self._store.read(lambda tx: _executions(tx, project))
+            if since is None or execution.end_time is None or execution.end_time >= since
+            for entry in _system_entries(execution)
+            if wanted.holds(entry)
+        ]
 
     async def log_ids(self, project: str) -> set[str]:
         """See EntrySource."""
