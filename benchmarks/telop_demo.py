@@ -3,7 +3,8 @@
 1. sequential: captions, speech, report one after another, one task each: what a person would run without a workflow.
    Every task uses one thread for recognition and one for decoding.
 2. parallel: the workflow with one task for captions beside one for speech.
-3. sharded: the workflow as the reception service starts it, each of the two with as many tasks as there are cores.
+3. sharded: the workflow as the reception service starts it: as many tasks for captions as there are cores, and one for
+   each part of the speech, of which as many run at once.
 
 The reception service is up when the clock starts: it waits for videos, and the sequential run does not need it.
 Processor seconds are those of the server and everything it starts.

@@ -14,6 +14,12 @@ BLOCK_S: Final = 15.0
 """About how long a block is; it ends at the quietest moment near its nominal end."""
 NEAR_S: Final = 4.0
 """How far from its nominal end at most."""
+PART_S: Final = 60.0
+"""About how long a task listens at most, seconds of sound."""
+SHORT_PART_S: Final = 10.0
+MANY: Final = 12
+"""So many parts are enough to divide listening evenly; a short video has fewer, of `SHORT_PART_S` each."""
+_UNEQUAL: Final = 4
 
 
 def blocks(duration: float) -> int:
@@ -21,16 +27,26 @@ def blocks(duration: float) -> int:
     return max(1, round(duration / BLOCK_S))
 
 
-def parts(duration: float, segments: int) -> int:
-    """Return among how many tasks listening is divided: like the pictures, but no task without a block."""
-    return max(1, min(segments, blocks(duration)))
+def parts(duration: float) -> int:
+    """Return among how many tasks listening is divided."""
+    few = min(MANY, round(duration / SHORT_PART_S))
+    return max(1, few, math.ceil(duration / PART_S))
 
 
 def span(part: int, count: int, duration: float) -> Span:
-    """Return the time of which task ``part`` of ``count`` hears the pieces, in seconds; all tasks' are equally long."""
-    ends = (math.floor(duration * 1000 * n / count) / 1000 for n in (part, part + 1))
-    start, end = ends
+    """Return the time of which task ``part`` of ``count`` hears the pieces, in seconds.
+
+    The first half of the tasks have twice as long a time as the others. If a machine has fewer cores than there are
+    tasks, the short ones come last, and nobody waits long for the very last one.
+    """
+    start, end = (math.floor(duration * 1000 * _share(n, count)) / 1000 for n in (part, part + 1))
     return start, duration if part + 1 == count else end
+
+
+def _share(part: int, count: int) -> float:
+    """Return how much of the sound lies before ``part``, 0 to 1."""
+    long = count // 2 if count >= _UNEQUAL else 0
+    return (part + min(part, long)) / (count + long)
 
 
 def around(time: Span, duration: float) -> range:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from jubako_apps.telop import lives, receptions
 from jubako_apps.telop.google_api import ApiError, Jobs, Workflow
 from jubako_apps.telop.receptions import Reception
+from jubako_apps.telop.recognisers import BUILT_IN
 from jubako_apps.telop.settings import Settings
 from jubako_apps.telop.webhook import Webhook
 from jubako_sdk import Sink, log
@@ -143,7 +144,7 @@ class Desk:
             "reception": reception.id,
             "segments": reception.segments,
             "ocr_tasks": min(reception.segments, self._tasks_max),
-            "speech_tasks": min(reception.speech_parts, self._tasks_max),
+            "speech_tasks": min(reception.speech_parts, self._listeners_max(reception)),
             "output_uri": self._output_uri,
         }
         run = await asyncio.to_thread(lives.run_number, self._sink, reception.id)
@@ -154,6 +155,10 @@ class Desk:
         if await asyncio.to_thread(receptions.is_cancelled, self._sink, reception.id):
             await self._workflow.cancel(execution["name"])
         return execution
+
+    def _listeners_max(self, reception: Reception) -> int:
+        """Return the most tasks for speech: what loads fast has one for each part, which divides evenly."""
+        return TASKS_MAX if reception.speech == BUILT_IN else self._tasks_max
 
     async def _status(self, reception: Reception, execution: dict[str, Any]) -> Status:
         state = STATES.get(execution.get("state", ""), "RUNNING")

@@ -83,7 +83,7 @@ class Reader(Protocol):
     def has_track(self, facts: Facts, language: str) -> bool:
         """Say whether one of the subtitle tracks is in this language."""
 
-    def speech_parts(self, duration: float, segments: int) -> int:
+    def speech_parts(self, duration: float) -> int:
         """Say among how many tasks listening is divided."""
 
 
@@ -209,7 +209,7 @@ class Intake:
             segment_seconds=wish.segment_seconds,
             segments=segments,
             speech=speech,
-            speech_parts=1 if speech in _AT_ONCE else self._reader.speech_parts(facts.duration, segments),
+            speech_parts=1 if speech in _AT_ONCE else self._reader.speech_parts(facts.duration),
             glossary=names.get("glossary"),
             ng_words=names.get("ng_words"),
         )

@@ -61,9 +61,9 @@ class FileReader:
         with _sentences():
             lists.glossary_from(data, language)
 
-    def speech_parts(self, duration: float, segments: int) -> int:
+    def speech_parts(self, duration: float) -> int:
         """See Reader."""
-        return blocks.parts(duration, segments)
+        return blocks.parts(duration)
 
     def has_track(self, facts: Facts, language: str) -> bool:
         """See Reader."""

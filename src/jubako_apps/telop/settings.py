@@ -34,7 +34,8 @@ class Settings:
         buckets: ``TELOP_BUCKETS``, for example ``news=/mnt/news``: where buckets are mounted.
         language: ``TELOP_LANGUAGE``, of videos that land in a bucket and do not say theirs; default ``en``.
         tasks_max: ``TELOP_TASKS_MAX``, most tasks of one job, default 10,000. A machine that does not grow is faster
-            with about one for each core: each loads its models once and does several shards.
+            with about one for each core: each loads its models once and does several shards. The built-in recogniser
+            loads fast; each part of the speech is a task of its own.
         jobs: ``TELOP_JOBS``, comma-separated ids; the jobs that a cancelled reception must not leave running.
 
     """

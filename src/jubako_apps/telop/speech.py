@@ -80,7 +80,7 @@ def listen(
     mine = span(part.index, part.count, sound.duration)
     near = around(mine, sound.duration)
     between = "" if language in _NO_SPACES else " "
-    for done, block in enumerate(voice.by_block(sound, near), start=1):
+    for done, block in enumerate(voice.by_block(sound, near, mine), start=1):
         own = ((piece, heard) for piece, heard in block if mine[0] <= sum(piece.owned) / 2 < mine[1])
         for words in filter(None, (recognise(piece, heard, heard_by) for piece, heard in own)):
             text = between.join(word.text for word in words)

@@ -60,7 +60,7 @@ class Samples:
 
 
 class FileSound:
-    """Sound of a media file, read when it is asked for."""
+    """Sound of a media file, read when it is asked for; what was asked for last is not read again."""
 
     def __init__(self, path: Path, duration: float) -> None:
         self._path = path
@@ -68,7 +68,15 @@ class FileSound:
 
     def between(self, start: float, end: float) -> Pcm:
         """See Sound."""
-        return media.audio(self._path, max(0.0, start), min(self.duration, end))
+        return _read(self._path, max(0.0, start), min(self.duration, end))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, start: float, end: float) -> Pcm:
+    """Read a stretch; a task's next part begins in the block in which this one ends."""
+    sound = media.audio(path, start, end)
+    sound.flags.writeable = False
+    return sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +97,14 @@ class _Window:
     speech: list[Span]
 
 
-def by_block(sound: Sound, own: Iterable[int]) -> Iterator[list[tuple[Piece, Pcm]]]:
-    """Yield the pieces of each of these blocks, each with what is heard of it."""
-    for window in _windows(sound, own):
+def by_block(
+    sound: Sound, own: Iterable[int], within: Span = (0.0, math.inf)
+) -> Iterator[list[tuple[Piece, Pcm]]]:
+    """Yield the pieces of each of these blocks, each with what is heard of it; of blocks that miss ``within`` none."""
+    for window in _windows(sound, own, within):
+        if window is None:
+            yield []
+            continue
         length = len(window.pcm) / SAMPLE_RATE
         yield [
             (
@@ -110,7 +123,7 @@ def pieces(sound: Sound) -> list[Piece]:
 def stretches(sound: Sound) -> list[Span]:
     """Return when somebody speaks, over the whole sound."""
     found: list[Span] = []
-    for window in _windows(sound, range(blocks(sound.duration))):
+    for window in filter(None, _windows(sound, range(blocks(sound.duration)))):
         low, high = window.block
         inside = [(max(a, low), min(b, high)) for a, b in window.speech if b > low and a < high]
         for start, end in (_later(span, window.first) for span in inside):
@@ -121,10 +134,14 @@ def stretches(sound: Sound) -> list[Span]:
     return found
 
 
-def _windows(sound: Sound, own: Iterable[int]) -> Iterator[_Window]:
+def _windows(sound: Sound, own: Iterable[int], within: Span = (0.0, math.inf)) -> Iterator[_Window | None]:
+    """Yield each block; None in place of one that turns out to miss ``within`` once its ends are known."""
     cut_at = lru_cache(maxsize=2)(lambda number: _cut(sound, number))
     for block in own:
         start, end = cut_at(block), cut_at(block + 1)
+        if end <= within[0] or start >= within[1]:
+            yield None
+            continue
         first = max(0.0, start - _AROUND_S)
         pcm = sound.between(first, end + _AROUND_S)
         yield _Window(first=first, pcm=pcm, block=(start - first, end - first), speech=spoken(pcm))

@@ -175,8 +175,34 @@ def test_silence_may_be_shared_too():
     assert listen(quiet, "en", Counting(), part=speech.Part(index=1, count=2)).utterances == ()
 
 
-def test_listening_is_divided_like_the_pictures_but_no_task_is_idle():
-    assert [blocks.parts(*given) for given in ((0.5, 1), (47, 5), (3600, 60), (3600, 1))] == [1, 3, 60, 1]
+def test_listening_is_divided_among_a_few_tasks_and_among_more_the_longer_the_sound_is():
+    assert [blocks.parts(given) for given in (0.5, 20, 43, 171, 3600, 43_200)] == [1, 2, 4, 12, 60, 720]
+
+
+def test_the_last_tasks_listen_half_as_long_as_the_first_ones():
+    spans = [blocks.span(part, 4, 42.0) for part in range(4)]
+    assert [end - start for start, end in spans] == [14.0, 14.0, 7.0, 7.0]
+
+
+class Asked(Samples):
+    """Notes which sound was asked for."""
+
+    def __init__(self, pcm: Any) -> None:
+        super().__init__(pcm)
+        self.stretches: list[tuple[float, float]] = []
+
+    def between(self, start: float, end: float) -> Any:
+        self.stretches.append((start, end))
+        return super().between(start, end)
+
+
+def test_a_block_that_ends_before_a_tasks_time_is_only_looked_at_for_its_end():
+    clip = Asked(sound(-1, 12, -1, 46))
+    shares = [listen(clip, "en", Counting(), part=speech.Part(index=n, count=4)) for n in range(4)]
+    assert joined(shares, "en") == listen(clip, "en", Counting())
+    clip.stretches.clear()
+    listen(clip, "en", Counting(), part=speech.Part(index=3, count=4))
+    assert sum(end - start > 2 * blocks.NEAR_S for start, end in clip.stretches) == 1
 
 
 @pytest.mark.parametrize(("duration", "count"), [(47.0, 3), (3600.0, 60), (100.0, 4), (5.0, 1)])

@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from jubako_apps.telop.settings import BadSettings, from_environment
@@ -54,3 +57,17 @@ def test_nothing_need_be_said_where_the_sender_wants_it_so(client, place, tmp_pa
     assert "no sound" in refused.json()["error"]["message"]
     assert client.post("/videos", json=body | {"speech": "none"}).status_code == 202
     assert client.post("/videos", json=body | {"speech": "loud"}).status_code == 400
+
+
+@pytest.mark.parametrize(("models", "tasks"), [((), 4), ((Model(name="vosk:/models/en", language="en"),), 2)])
+def test_only_a_recogniser_that_loads_fast_has_a_task_for_each_part(
+    settings, serve, fake, tmp_path, models, tasks
+):
+    (tmp_path / "news.mp4").write_bytes(b"VIDEO news")
+    with serve(replace(settings, tasks_max=2, speech_models=models)) as client:
+        assert (
+            client.post("/videos", json={"path": f"{tmp_path}/news.mp4", "language": "en"}).status_code == 202
+        )
+    [execution] = fake.executions.values()
+    given = json.loads(execution["argument"])
+    assert (given["ocr_tasks"], given["speech_tasks"]) == (2, tasks)

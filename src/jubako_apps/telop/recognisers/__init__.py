@@ -50,9 +50,9 @@ def recogniser(name: str, language: str) -> Recogniser:
     """
     kind, _, directory = name.partition(":")
     if kind == BUILT_IN:
-        from jubako_apps.telop.recognisers.sphinx import PocketSphinx  # noqa: PLC0415 - the package is optional
+        from jubako_apps.telop.recognisers import sphinx  # noqa: PLC0415 - the package is optional
 
-        return PocketSphinx()
+        return sphinx.packaged()
     if kind not in _KINDS:
         raise RecogniserMissing(f"There is no recogniser {kind!r}: there are {', '.join(KINDS)}.")
     # A name that is no directory must not reach the libraries: one of them would take it for a model to download.

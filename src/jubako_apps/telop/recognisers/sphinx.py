@@ -1,6 +1,7 @@
 """The English recogniser whose models lie in its own wheel."""
 
 import re
+from functools import cache
 
 from pocketsphinx import Decoder
 
@@ -39,3 +40,9 @@ class PocketSphinx:
             for segment in found
             if not _NO_WORD.match(segment.word)
         ]
+
+
+@cache
+def packaged() -> PocketSphinx:
+    """Return the recogniser, loaded once; without threads, it outlives a fork, and its models are shared."""
+    return PocketSphinx()
