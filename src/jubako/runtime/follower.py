@@ -11,6 +11,8 @@ from jubako.core.timestamps import from_micros
 from jubako.runtime.port import AttemptEvent, Ended, Reason, Sink, Started
 from jubako.runtime.supervisor.protocol import parse_position
 
+PATIENCE_S = 0.01
+"""How long an event waits at most for one that cannot: so the start of a short task shares a commit with its end."""
 _EVENTLESS_BYTES_MAX = 256 << 10
 """After so much of the journal without an event the sink gets the position alone, so that the window moves on."""
 
@@ -59,18 +61,27 @@ def _ended(record: _Record) -> Ended:
 class Follower:
     """Delivers what it is fed, one sink call at a time; what comes during a call goes into the next one."""
 
-    def __init__(self, sink: Sink, acknowledge: Callable[[str], None], failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        acknowledge: Callable[[str], None],
+        failed: Callable[[], None],
+        may_wait: Callable[[AttemptEvent], bool],
+    ) -> None:
         """Begin to deliver.
 
         Args:
             sink: Gets the events.
             acknowledge: Told each position that the sink has taken.
             failed: Called once if the sink raises; nothing is delivered after that.
+            may_wait: Says which events may be delivered PATIENCE_S late, together with what comes until then.
 
         """
         self._sink = sink
         self._acknowledge = acknowledge
         self._failed = failed
+        self._may_wait = may_wait
+        self._timer: asyncio.TimerHandle | None = None
         self._events: list[AttemptEvent] = []
         self._position = ""
         self._bytes = 0
@@ -83,10 +94,14 @@ class Follower:
 
     def feed(self, lines: bytes, position: str) -> None:
         """Take whole journal lines and the position behind them."""
-        self._events += parse(lines)
+        events = parse(lines)
+        self._events += events
         self._position = position
         self._bytes += len(lines)
-        self._fed.set()
+        if not self._events or not all(map(self._may_wait, events)):
+            self._fed.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._fed.set)
 
     async def wait_until(self, end: tuple[str, int]) -> None:
         """Return when everything before ``end`` was delivered; raises what the sink raised.
@@ -117,6 +132,9 @@ class Follower:
         while True:
             await self._fed.wait()
             self._fed.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             if self._is_stopping:
                 return
             events, self._events = self._events, []

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from jubako.core.errors import Unavailable
 from jubako.core.events import Events
 from jubako.runtime import launch
 from jubako.runtime.follower import Follower
-from jubako.runtime.port import AttemptSpec, Capabilities, Mount, SecretFile, Sink
+from jubako.runtime.port import AttemptEvent, AttemptSpec, Capabilities, Mount, SecretFile, Sink
 from jubako.runtime.supervisor import memory
 from jubako.runtime.supervisor.main import IDLE_S
 from jubako.runtime.supervisor.protocol import encode, parse_position
@@ -29,7 +29,13 @@ class ProcessRuntime:
     """See Runtime. Attempts survive the server; see ``supervisor`` for what owns them."""
 
     def __init__(
-        self, state_dir: Path, events: Events, *, idle_s: float = IDLE_S, tree_kill_max: str = "cgroup"
+        self,
+        state_dir: Path,
+        events: Events,
+        *,
+        idle_s: float = IDLE_S,
+        tree_kill_max: str = "cgroup",
+        may_wait: Callable[[AttemptEvent], bool] = lambda _: False,
     ) -> None:
         """Take the settings; nothing is started.
 
@@ -38,10 +44,12 @@ class ProcessRuntime:
             events: Gets ``runtime.connected`` and ``runtime.disconnected``.
             idle_s: After how many seconds without attempts and connections the supervisor leaves.
             tree_kill_max: Do not use a surer way to end process trees than this one, see Capabilities.
+            may_wait: Says which events may be told some milliseconds late, see Follower.
 
         """
         self._state_dir = state_dir.resolve()
         self._events = events
+        self._may_wait = may_wait
         self._options = ("--idle-s", str(idle_s), "--tree-kill", tree_kill_max)
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -76,7 +84,7 @@ class ProcessRuntime:
         self._missing = hello.get("missing", "")
         self._mounts_missing = hello.get("mounts_missing", "the supervisor is of a version without volumes")
         try:
-            self._follower = Follower(sink, self._acknowledge, self._writer.close)
+            self._follower = Follower(sink, self._acknowledge, self._writer.close, self._may_wait)
             self._reading = asyncio.create_task(self._read(reader, self._follower), name="runtime.read")
             answer = await self._ask("follow", position=position)
             if answer["begin"] != answer["end"]:

@@ -10,15 +10,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from jubako.boxes.jobs import task_rows
 from jubako.core.clock import Clock
 from jubako.core.errors import ResourceExhausted, Unavailable
 from jubako.core.events import Events
-from jubako.runtime.port import AttemptEvent, Runtime
+from jubako.runtime.port import AttemptEvent, Runtime, Started
 from jubako.store import facts
 from jubako.store.port import Store, Tx
 
 POSITION = "runtime.position"
 RECONNECT_PAUSE = timedelta(seconds=1)
+
+
+def may_wait(event: AttemptEvent) -> bool:
+    """Return whether an event may come a little later: the start of a task (requests wait for that of an instance)."""
+    return isinstance(event, Started) and event.id.startswith(f"{task_rows.ID_PREFIX}/")
 
 
 class Owner(Protocol):

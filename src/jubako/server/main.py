@@ -22,6 +22,7 @@ from jubako.runtime.supervisor import division
 from jubako.runtime.system import SystemClock, SystemIds
 from jubako.runtime.virtual import VirtualClock
 from jubako.server import timekeeping
+from jubako.server.attempts import may_wait
 from jubako.server.boxes import MIGRATED
 from jubako.server.config import DEFAULT_PORT, Config
 from jubako.server.environment import inherited
@@ -79,7 +80,7 @@ async def _serve(
     store = SqliteStore(state.database, clock, load(*MIGRATED), NoFaults())
     await timekeeping.take_up(store, clock)
     port = await _port(config, store)
-    runtime = ProcessRuntime(state.path, events, tree_kill_max=config.tree_kill_max)
+    runtime = ProcessRuntime(state.path, events, tree_kill_max=config.tree_kill_max, may_wait=may_wait)
     ground = Ground(
         state=state,
         store=store,

@@ -76,7 +76,8 @@ def topic(name: str) -> str:
 def start(tx: Tx, operation: Start) -> Operation:
     """Record an operation and return it as the client sees it; one of the same name stays as it was."""
     _prune(tx)
-    tx.run(
+    metadata = pack(operation.metadata)
+    is_new = tx.run(
         "INSERT INTO operations (name, api, parent, target_kind, target, metadata, done, update_time) "
         "VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT (name) DO NOTHING",
         operation.name,
@@ -84,21 +85,23 @@ def start(tx: Tx, operation: Start) -> Operation:
         operation.name.rpartition("/operations/")[0],
         operation.target_kind,
         operation.target,
-        _text(operation.metadata),
+        _text(metadata),
         to_micros(tx.now),
     )
-    return get(tx, operation.name, {})
+    return Operation(name=operation.name, metadata=metadata) if is_new else get(tx, operation.name, {})
 
 
 def finish(tx: Tx, name: str, response: Message, metadata: Message | None = None) -> bool:
     """End an operation with its result and, if given, last metadata; return False if it was done or gone."""
-    return _end(tx, name, metadata, response=_text(response), code=None, message=None)
+    packed = _text(pack(response))
+    said = packed if metadata is response else _described(metadata)
+    return _end(tx, name, said, response=packed, code=None, message=None)
 
 
 def fail(tx: Tx, name: str, error: JubakoError, metadata: Message | None = None) -> bool:
     """End an operation with an error and, if given, last metadata; return False if it was done or gone."""
     code = CODE_NUMBER[error.code]
-    return _end(tx, name, metadata, response=None, code=code, message=error.message)
+    return _end(tx, name, _described(metadata), response=None, code=code, message=error.message)
 
 
 def get(tx: Tx, name: str, describers: Describers, api: str | None = None) -> Operation:
@@ -136,7 +139,7 @@ def delete(tx: Tx, name: str) -> None:
 def _end(
     tx: Tx,
     name: str,
-    metadata: Message | None,
+    metadata: str | None,
     *,
     response: str | None,
     code: int | None,
@@ -148,7 +151,7 @@ def _end(
         response,
         code,
         message,
-        None if metadata is None else _text(metadata),
+        metadata,
         to_micros(tx.now),
         name,
     )
@@ -171,8 +174,11 @@ def _read(tx: Tx, row: Row, describers: Describers) -> Operation:
     return operation
 
 
-def _text(message: Message) -> str:
-    packed: dict[str, Any] = pack(message)
+def _described(metadata: Message | None) -> str | None:
+    return None if metadata is None else _text(pack(metadata))
+
+
+def _text(packed: Mapping[str, Any]) -> str:
     return msgspec.json.encode(packed).decode()
 
 

@@ -1,6 +1,7 @@
 """The jobs box as the server wires it, on an in-memory store and a runtime without processes."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jubako.boxes.jobs.log_routes import LogRoutes
 from jubako.boxes.jobs.methods import EXECUTIONS, JOBS, TASKS
 from jubako.boxes.jobs.operations import TARGET_KIND, ExecutionOperations
 from jubako.boxes.jobs.rerun import RerunRoutes
+from jubako.boxes.jobs.rows import TOPIC
 from jubako.core.errors import NotFound
 from jubako.core.faults import NoFaults
 from jubako.identity.access import LoopbackAccess
@@ -55,10 +57,13 @@ class Box:
         self.ids = SeededIds()
         self.vault = SecretStore(folder / "secrets")
         self.access = LoopbackAccess()
+        self.listening = ExitStack()
         self.start()
 
     def start(self, **changes: Any) -> None:
         """Make everything that a new process makes; the store and the runtime are what outlives it."""
+        self.listening.close()
+        self.news = self.listening.enter_context(self.store.gather(TOPIC))
         settings = LaunchSettings(
             vault=self.vault,
             slots=2,
@@ -110,8 +115,13 @@ class Box:
         """Let the engine and the runtime do all that they can do now."""
         for _ in range(6):
             await self.runtime.drain()
-            await self.engine.step()
+            await self.step()
         await self.runtime.drain()
+
+    async def step(self) -> None:
+        """Let the engine do what it does when it is woken."""
+        await self.store.write(lambda tx: tx.wake(TOPIC))
+        await self.engine.work(await self.news.take())
 
     async def send(
         self, verb: str, path: str, body: Any = None, query: str = "", key: str | None = None

@@ -3,7 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.unit.jobs.paper_runtime import PaperRuntime
 
 from jubako.boxes.jobs import moves, rows, task_rows
 from jubako.boxes.jobs.engine import JobsEngine
@@ -26,13 +28,12 @@ from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow, JobKey
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Counts, ExecutionState, TaskState
 from jubako.core.events import NoEvents
 from jubako.identity.secrets import SecretStore
-from jubako.runtime.port import AttemptEvent, AttemptSpec, Capabilities, Ended, Reason, Sink, Started
+from jubako.runtime.port import AttemptEvent, Ended, Reason
 from jubako.store.migrations import load
 from jubako.store.port import Tx
 from jubako.store.sqlite import SqliteStore
 from jubako.testing.clock import FakeClock
 
-TIME = datetime(2026, 11, 24, tzinfo=UTC)
 DOCUMENT = '{"template":{"containers":[{"command":["true"]}]}}'
 SLOTS = 2
 ENDS = [
@@ -58,64 +59,9 @@ class Deadly:
             raise Died(name)
 
 
-class PaperRuntime:
-    """A runtime whose processes are entries in a dict; the test moves them."""
-
-    def __init__(self) -> None:
-        self.queued: dict[str, AttemptSpec] = {}
-        self.live: dict[str, AttemptSpec] = {}
-        self.seen: set[str] = set()
-        self.told_to_end: set[str] = set()
-        self.journal: list[AttemptEvent] = []
-        self.is_deaf = False
-        """The connection is breaking: what is said to it is lost, and nobody is told."""
-
-    def capabilities(self) -> Capabilities:
-        return Capabilities(name="paper", tree_kill="process-group", survives_restart=True)
-
-    async def start(self, position: str, sink: Sink) -> None:
-        await sink(self.journal[int(position or 0) :], str(len(self.journal)))
-
-    async def submit(self, specs: Sequence[AttemptSpec]) -> None:
-        for spec in specs:
-            if spec.id not in self.seen and not self.is_deaf:
-                self.seen.add(spec.id)
-                self.queued[spec.id] = spec
-
-    async def cancel(self, ids: Sequence[str]) -> None:
-        for known in () if self.is_deaf else ids:
-            if self.queued.pop(known, None):
-                self.journal.append(Ended(id=known, time=TIME, reason=Reason.CANCELLED))
-            elif known in self.live:
-                self.told_to_end.add(known)
-
-    async def reconcile(self, started: Sequence[str]) -> None:
-        for known in started:
-            if known not in self.live and known not in self.queued:
-                self.journal.append(Ended(id=known, time=TIME, reason=Reason.LOST))
-
-    async def wait_disconnected(self) -> None:
-        await asyncio.Event().wait()
-
-    async def close(self, *, end_attempts: bool) -> None:
-        return
-
-    def start_next(self) -> None:
-        for known, spec in list(self.queued.items()):
-            if sum(other.group == spec.group for other in self.live.values()) < spec.parallelism:
-                self.live[known] = self.queued.pop(known)
-                self.journal.append(Started(id=known, time=TIME, pid=1))
-
-    def end(self, known: str, reason: Reason, exit_code: int | None = None) -> None:
-        del self.live[known]
-        self.journal.append(Ended(id=known, time=TIME, reason=reason, exit_code=exit_code))
-
-    def die(self) -> None:
-        """The supervisor is killed: its successor ends what ran, and knows nothing of what waited."""
-        for known in list(self.live):
-            self.end(known, Reason.LOST)
-        self.seen -= self.queued.keys()
-        self.queued.clear()
+def _launch(row: ExecutionRow, tx: Tx) -> None:
+    rows.insert_execution(tx, row)
+    moves.launch(tx, row, SLOTS)
 
 
 class EngineModel(RuleBasedStateMachine):
@@ -127,6 +73,7 @@ class EngineModel(RuleBasedStateMachine):
         self.store = self.runner.run(self._open())
         self.runtime = PaperRuntime()
         self.faults = Deadly()
+        self.listening = ExitStack()
         self.finished: dict[str, int] = defaultdict(int)
         self.outcomes: dict[tuple[str, int], list[Ended]] = defaultdict(list)
         self.policy: dict[str, tuple[int, int]] = {}
@@ -148,6 +95,7 @@ class EngineModel(RuleBasedStateMachine):
             self.runner.close()
 
     def _restart(self) -> None:
+        self._listen()
         self.runtime.is_deaf = False
         settings_ = LaunchSettings(slots=SLOTS, output_root="/out", vault=SecretStore(Path("/nowhere")))
         self.engine = JobsEngine(self.store, self.runtime, settings_, self._finish, NoEvents(), self.faults)
@@ -220,19 +168,31 @@ class EngineModel(RuleBasedStateMachine):
             cancel_operation="",
             document=DOCUMENT,
         )
-        self.runner.run(self.store.write(lambda tx: rows.insert_execution(tx, row)))
+        self.runner.run(self.store.write(partial(_launch, row)))
         self.policy[uid] = (tasks, retries)
 
     @rule(
         fault=st.sampled_from(
             ["", "", "jobs.claim.after_commit", "jobs.submit.after", "jobs.cancel.before_runtime"]
-        )
+        ),
+        news=st.sampled_from(["here", "here", "late", "lost"]),
     )
-    def step(self, fault: str) -> None:
+    def step(self, fault: str, news: str) -> None:
         self.faults.at = fault
-        self._run(self.engine.step())
+        if news == "lost":  # the loop begins anew
+            self._listen()
+            self.engine._is_behind = True
+        self._run(self._work() if news == "here" else self.engine.step())
         self.faults.at = ""
         self._revive()
+
+    async def _work(self) -> None:
+        await self.store.write(lambda tx: tx.wake(rows.TOPIC))
+        await self.engine.work(await self.news.take())
+
+    def _listen(self) -> None:
+        self.listening.close()
+        self.news = self.listening.enter_context(self.store.gather(rows.TOPIC))
 
     @rule()
     def start_some(self) -> None:
@@ -344,7 +304,7 @@ class EngineModel(RuleBasedStateMachine):
         for known in self.runtime.live:
             assert known.split("/")[1] not in self.cancelled or known in self.runtime.told_to_end
         for _ in range(200):
-            self._run(self.engine.step())
+            self._run(self._work())
             self.runtime.start_next()
             for known in list(self.runtime.live):
                 is_told = known in self.runtime.told_to_end

@@ -159,7 +159,7 @@ async def test_a_cancel_is_asked_for_again_after_a_lost_connection(box: Any) -> 
     await box.settle()
     await box.runtime.disconnect()
     await box.call("POST", f"/v2/{name}:cancel", {})
-    await box.engine.step()
+    await box.step()
     assert box.events.named("jobs.runtime_missed")
     assert len(box.runtime.live) == 1
     await box.stream.connect()
@@ -172,7 +172,7 @@ async def test_claims_of_a_process_that_died_before_it_submitted_are_submitted_b
     await box.create(taskCount=2)
     execution = (await box.run())["metadata"]["name"]
     await box.runtime.disconnect()
-    await box.engine.step()
+    await box.step()
     assert box.runtime.submitted == []
     await box.restart()
     assert [spec.id.split("/", 2)[2] for spec in box.runtime.submitted] == ["0/0", "1/0"]
@@ -249,11 +249,11 @@ async def test_a_step_that_breaks_off_after_its_claim_is_made_up_for_by_the_next
     await box.create(taskCount=2)
     await box.run()
     await box.runtime.disconnect()
-    await box.engine.step()
+    await box.step()
     assert box.runtime.submitted == []
     # The runtime is back, and nobody called for a recovery.
     await box.runtime.start("", box.stream._take)
-    await box.engine.step()
+    await box.step()
     assert [spec.id.split("/", 2)[2] for spec in box.runtime.submitted] == ["0/0", "1/0"]
 
 
@@ -266,3 +266,42 @@ async def test_tasks_of_a_deletion_that_broke_off_are_swept(box: Any) -> None:
     assert await retention.sweep(box.store, box.outputs) == [gone["uid"]]
     left = await box.store.read(lambda tx: tx.all("SELECT DISTINCT execution_uid FROM job_tasks"))
     assert left == [(kept["uid"],)]
+
+
+async def test_the_first_tasks_are_claimed_by_the_transaction_that_makes_the_execution(box: Any) -> None:
+    await box.create(taskCount=40)
+    name = (await box.run())["metadata"]["name"]
+    claimed = await box.store.read(lambda tx: tx.one("SELECT queued, pending FROM job_executions"))
+    assert claimed == (18, 22)
+    assert box.runtime.submitted == []
+    await box.step()
+    assert len(box.runtime.submitted) == 40
+    assert (await box.get(name))["taskCount"] == 40
+
+
+async def test_a_rehearsal_of_a_run_claims_nothing(box: Any) -> None:
+    await box.create()
+    await box.call("POST", f"/v2/{PARENT}/jobs/hello:run", {"validateOnly": True})
+    await box.settle()
+    assert box.runtime.submitted == []
+
+
+async def test_a_cancel_that_the_engine_sees_before_the_run_ends_it_all_the_same(box: Any) -> None:
+    await box.create()
+    name = (await box.run())["metadata"]["name"]
+    await box.call("POST", f"/v2/{name}:cancel", {})
+    await box.engine.step()
+    assert box.runtime.submitted == []
+    await box.settle()
+    assert not box.runtime.live
+    assert (await box.get(name))["cancelledCount"] == 1
+
+
+async def test_what_an_engine_found_in_the_rows_is_not_handed_over_again_when_it_is_told_of_it(
+    box: Any,
+) -> None:
+    await box.create()
+    await box.run()
+    await box.engine.recover()
+    await box.step()
+    assert len(box.runtime.submitted) == 1

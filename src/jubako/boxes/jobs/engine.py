@@ -14,7 +14,7 @@ from functools import partial
 
 from jubako.boxes.jobs import moves, task_rows
 from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
-from jubako.boxes.jobs.moves import Finish
+from jubako.boxes.jobs.moves import Finish, Launched
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
 from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.errors import InvalidArgument, Unavailable
@@ -27,6 +27,7 @@ from jubako.store.port import Store, Tx
 
 SUBMIT_BATCH = 512
 _LAUNCHES_MAX = 64
+_NO_ROWS: Mapping[str, ExecutionRow] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,50 @@ class JobsEngine:
         self._asked_to_cancel: set[str] = set()
         self._is_behind = False
         """Whether a claimed attempt may not have reached the runtime."""
+        self._swept: set[str] = set()
+        """Uids of the executions that were under way when all rows were last looked at."""
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Work whenever there is something to do, until cancelled. ``recover`` comes first."""
-        with self._store.watch(TOPIC) as watch:
+        with self._store.gather(TOPIC) as gathering:
+            self._is_behind = True  # nobody was told of what was launched since then
+            await self.step()
             while True:
-                await self.step()
-                await watch.wait()
+                news = await gathering.take()
+                await asyncio.sleep(0)  # noqa: TID251 - no time passes: the reply to who launched goes first
+                await self.work(news)
+
+    async def work(self, news: Mapping[str, object]) -> None:
+        """Do what there is to do, as woken topics say it (without ``TOPIC``, with which they begin)."""
+        launched = [one for one in news.values() if isinstance(one, Launched)]
+        if launched:
+            await self._start(launched)
+        if "" in news or self._is_behind:
+            await self.step()
+
+    async def _start(self, launched: Sequence[Launched]) -> None:
+        """Hand over what was claimed when executions were made, unless it was found and handed over before."""
+        async with self._turn:
+            self._faults.point("jobs.claim.after_commit")
+            fresh = [one for one in launched if one.execution.uid not in self._swept]
+            rows = {one.execution.uid: one.execution for one in fresh}
+            await self._hand_over([a for one in fresh for a in one.attempts], are_new=True, rows=rows)
+            self._faults.point("jobs.submit.after")
+            if overtaken := self._asked_to_cancel & rows.keys():
+                # What the runtime was asked to cancel it did not know yet.
+                self._asked_to_cancel -= overtaken
+                await self._cancel_attempts()
 
     async def step(self) -> None:
         """Do what there is to do now: ask for the end of what is cancelled, claim, submit."""
         async with self._turn:
             await self._cancel_attempts()
             if self._is_behind:
-                await self._hand_over(_waiting(await self._store.read(task_rows.under_way)), are_new=False)
+                attempts = await self._sweep()
+                # Of what was cancelled before it was handed over the runtime says that it is not there.
+                await self._reach(self._runtime.reconcile([a.id for a in attempts if a.is_cancelled]))
+                await self._hand_over(_waiting(attempts), are_new=False)
             claimed = await self._store.write(partial(task_rows.claim, slots=self._settings.slots))
             if claimed:
                 self._faults.point("jobs.claim.after_commit")
@@ -95,7 +125,7 @@ class JobsEngine:
 
         """
         async with self._turn:
-            attempts = await self._store.read(task_rows.under_way)
+            attempts = await self._sweep()
             self._asked_to_cancel.clear()
             # What is being cancelled and never reached the runtime is Lost to it, and so becomes cancelled.
             prepared = await self._prepare(_waiting(attempts))
@@ -107,6 +137,12 @@ class JobsEngine:
         if attempts:
             self._events.emit("jobs.recovered", attempts=len(attempts))
         await self.step()
+
+    async def _sweep(self) -> list[Attempt]:
+        """Return every attempt under way; what was launched before that is dealt with by who asked."""
+        attempts = await self._store.read(task_rows.under_way)
+        self._swept = {attempt.execution_uid for attempt in attempts}
+        return attempts
 
     async def _cancel_attempts(self) -> None:
         for uid in await self._store.read(task_rows.cancelling):
@@ -120,17 +156,20 @@ class JobsEngine:
             self._asked_to_cancel.add(uid)
             self._events.emit("execution.cancel_requested", uid=uid, attempts=len(attempts))
 
-    async def _hand_over(self, attempts: Sequence[Attempt], *, are_new: bool) -> None:
+    async def _hand_over(
+        self, attempts: Sequence[Attempt], *, are_new: bool, rows: Mapping[str, ExecutionRow] = _NO_ROWS
+    ) -> None:
         # Whatever breaks off in here, the next step or recovery hands over what is still queued.
-        self._is_behind = True
-        prepared = await self._prepare(attempts)
+        was_behind, self._is_behind = self._is_behind, True
+        prepared = await self._prepare(attempts, rows)
         is_there = True
         if prepared.impossible and are_new:
             await self._store.write(partial(self._refuse, prepared.impossible))
         elif prepared.impossible:
             # The runtime may have them since before the server died: only it can say that they are not alive.
             is_there = await self._reach(self._runtime.reconcile(list(prepared.impossible)))
-        self._is_behind = not (is_there and await self._reach(self._submit(prepared.specs)))
+        is_done = is_there and await self._reach(self._submit(prepared.specs))
+        self._is_behind = not is_done or (was_behind and are_new)
 
     def _refuse(self, reasons: Mapping[str, str], tx: Tx) -> None:
         """End attempts that nobody but us has seen yet."""
@@ -153,9 +192,14 @@ class JobsEngine:
         for first in range(0, len(specs), SUBMIT_BATCH):
             await self._runtime.submit(specs[first : first + SUBMIT_BATCH])
 
-    async def _prepare(self, attempts: Sequence[Attempt]) -> _Prepared:
-        """Return attempts as the runtime takes them; those of executions that were deleted are left out."""
-        unreadable = await self._load_launches({attempt.execution_uid for attempt in attempts})
+    async def _prepare(
+        self, attempts: Sequence[Attempt], rows: Mapping[str, ExecutionRow] = _NO_ROWS
+    ) -> _Prepared:
+        """Return attempts as the runtime takes them; those of executions that were deleted are left out.
+
+        ``rows`` are the executions that are at hand, by uid.
+        """
+        unreadable = await self._load_launches({attempt.execution_uid for attempt in attempts}, rows)
         prepared, launches = _Prepared(), self._launches
         values = await secret_variables.read(
             self._settings.vault, _refs(launches.get(a.execution_uid) for a in attempts)
@@ -173,16 +217,17 @@ class JobsEngine:
                 prepared.specs.append(launch.spec(attempt, values.found))
         return prepared
 
-    async def _load_launches(self, uids: set[str]) -> Mapping[str, str]:
+    async def _load_launches(self, uids: set[str], rows: Mapping[str, ExecutionRow]) -> Mapping[str, str]:
         """Have the launches of these executions at hand; return why some cannot be had, by uid."""
         missing = sorted(uids - self._launches.keys())
         if len(self._launches) + len(missing) > _LAUNCHES_MAX:
             self._launches.clear()
             missing = sorted(uids)
         unreadable: dict[str, str] = {}
-        if not missing:
-            return unreadable
-        for row in await self._store.read(partial(_executions, missing)):
+        found = [rows[uid] for uid in missing if uid in rows]
+        if len(found) < len(missing):
+            found += await self._store.read(partial(_executions, [uid for uid in missing if uid not in rows]))
+        for row in found:
             try:
                 self._launches[row.uid] = await launch_of(row, self._settings)
             except InvalidArgument as error:

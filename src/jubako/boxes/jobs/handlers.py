@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from jubako.boxes.jobs import checks, operations, preflight, retention, rows, views
+from jubako.boxes.jobs import checks, moves, operations, preflight, retention, rows, views
 from jubako.boxes.jobs.launch import LaunchSettings
 from jubako.boxes.jobs.operations import ExecutionOperations, operation_name
 from jubako.boxes.jobs.resources import (
@@ -201,7 +201,7 @@ class JobHandlers:
             _check_etag(request.etag, job)
             memory = self._ports.capabilities().memory_bytes
             document = execution_of(
-                codec.decode(Job, job.document), request.overrides, account(caller), memory
+                views.parsed(Job, job.document), request.overrides, account(caller), memory
             )
             _pin(document, self._ports.settings.bundles)
             row = insert_named(tx, key, draws, lambda name: new_row(tx, name, uid, operation, document))
@@ -209,7 +209,9 @@ class JobHandlers:
             pruned = []
             if job.execution_count >= self._ports.executions_kept:
                 pruned = rows.prune_executions(tx, key, self._ports.executions_kept)
-            return self._operations.start(tx, row, operation), pruned
+            started = self._operations.start(tx, row, operation)
+            moves.launch(tx, row, self._ports.settings.slots)
+            return started, pruned
 
         result, pruned = await write(self._store, fn, is_rehearsal=request.validate_only)
         if request.validate_only:
@@ -225,7 +227,7 @@ class JobHandlers:
             row = rows.find_job(tx, key)
             if row is None or idempotency.find(tx, idem) is not None:
                 return None
-            return execution_of(codec.decode(Job, row.document), request.overrides, "").template
+            return execution_of(views.parsed(Job, row.document), request.overrides, "").template
 
         template = await self._store.peek(fn)
         if template is not None:

@@ -11,6 +11,7 @@ from jubako.boxes.jobs import states
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.task_rows import Attempt
+from jubako.boxes.jobs.views import parsed
 from jubako.core.errors import FailedPrecondition
 from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
 from jubako.identity import secret_variables
@@ -18,7 +19,7 @@ from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretRef, SecretStore
 from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import AttemptSpec
-from jubako.wire import codec, images
+from jubako.wire import images
 from jubako.wire.codec import invalid
 from jubako.wire.quantities import cpus_of, memory_of
 from jubako.wire.run_types import Container
@@ -117,7 +118,7 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         Unavailable: The environment of its service account cannot be had right now.
 
     """
-    document = codec.decode(Execution, execution.document)
+    document = parsed(Execution, execution.document)
     template = document.template
     if template is None or not template.containers:
         raise invalid("template", "is missing.")

@@ -7,17 +7,40 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jubako.boxes.jobs import states, task_rows
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution, update_progress
 from jubako.boxes.jobs.states import ExecutionEvent, ExecutionState, Outcome, Policy, Task, TaskState
+from jubako.boxes.jobs.task_rows import Attempt
 from jubako.core.timestamps import to_micros
 from jubako.runtime.port import AttemptEvent, Reason, Started
 from jubako.store.port import Tx, Value
 
+LAUNCHED = ".launched."
+"""Between TOPIC and an execution's uid: the topic that is woken when it was launched."""
+
 Finish = Callable[[Tx, ExecutionRow], None]
 """``finish(tx, execution)`` is called once for an execution that has become final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """News of ``LAUNCHED``: a new execution, and its attempts that are claimed."""
+
+    execution: ExecutionRow
+    attempts: Sequence[Attempt]
+
+
+def launch(tx: Tx, execution: ExecutionRow, slots: int) -> None:
+    """Have a new execution run: its first attempts are claimed by the transaction that makes it.
+
+    So that none of them waits for a commit of its own; the engine is told what it would read.
+    """
+    claimed = task_rows.claim_first(tx, execution, slots)
+    tx.wake(f"{TOPIC}{LAUNCHED}{execution.uid}", Launched(execution, claimed))
+    if len(claimed) < execution.counts.pending:
+        tx.wake(TOPIC)
 
 
 def apply(tx: Tx, events: Iterable[AttemptEvent], slots: int, finish: Finish) -> None:

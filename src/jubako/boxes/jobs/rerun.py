@@ -74,7 +74,9 @@ class RerunRoutes:
             row = moves.carry_over(tx, row, kept)
             assert row.counts.pending == len(again), row
             idempotency.remember(tx, idem, name)
-            return self._operations.start(tx, row, name)
+            operation = self._operations.start(tx, row, name)
+            moves.launch(tx, row, self._ports.settings.slots)
+            return operation
 
         operation = await self._ports.store.write(fn)
         headers = {"content-type": "application/json; charset=UTF-8"}

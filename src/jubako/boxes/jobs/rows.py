@@ -199,7 +199,7 @@ def count_under_way(tx: Tx, key: JobKey) -> int:
 
 
 def insert_execution(tx: Tx, execution: ExecutionRow) -> None:
-    """Store a new execution with all its tasks, count it at its job, and wake the engine.
+    """Store a new execution with all its tasks and count it at its job; ``moves.launch`` has it run.
 
     Raises:
         AlreadyExists: There is an execution of this name.
@@ -229,7 +229,6 @@ def insert_execution(tx: Tx, execution: ExecutionRow) -> None:
         "UPDATE jobs SET execution_count = execution_count + 1 WHERE project = ? AND location = ? AND job = ?",
         key.project, key.location, key.job,
     )  # fmt: skip
-    tx.wake(TOPIC)
 
 
 def get_execution(tx: Tx, key: ExecutionKey) -> ExecutionRow:

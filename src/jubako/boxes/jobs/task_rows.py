@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jubako.boxes.jobs import states
+from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.states import Counts, ExecutionState, Outcome, Task, TaskState
 from jubako.core.timestamps import to_micros
 from jubako.runtime.port import Reason
@@ -177,6 +178,13 @@ def claim(tx: Tx, slots: int) -> list[Attempt]:
         if quota:
             claimed += _claim_tasks(tx, uid, quota)
     return claimed
+
+
+def claim_first(tx: Tx, execution: ExecutionRow, slots: int) -> list[Attempt]:
+    """Claim the first attempts of a new execution, as if there were many executions beside it."""
+    limit = states.effective_parallelism(execution.parallelism, execution.task_count, slots)
+    quota = states.claim_quota(execution.counts, limit, states.CLAIM_AHEAD_TOTAL)
+    return _claim_tasks(tx, execution.uid, quota)
 
 
 def _claim_tasks(tx: Tx, execution_uid: str, quota: int) -> list[Attempt]:

@@ -4,7 +4,7 @@ import hashlib
 from copy import copy
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from jubako.runtime.port import Capabilities
 from jubako.wire import codec
 from jubako.wire.run_types import Condition, Container
 
+M = TypeVar("M", Job, Execution)
 LOGS_PATH = "/jubako/v1"
 
 
@@ -29,7 +30,7 @@ def etag(uid: str, generation: int, updated_us: int) -> str:
 
 def job(row: JobRow, latest: ExecutionRow | None) -> Job:
     """Return the job; ``latest`` is its newest execution."""
-    resource = codec.decode(Job, row.document)
+    resource: Job = copy(parsed(Job, row.document))
     resource.name = str(row.key)
     resource.uid = row.uid
     resource.generation = resource.observed_generation = row.generation
@@ -46,13 +47,25 @@ def job(row: JobRow, latest: ExecutionRow | None) -> Job:
     return resource
 
 
-def stored(document: str) -> Execution:
+@lru_cache(maxsize=64)
+def parsed(cls: type[M], document: str) -> M:
+    """Return a stored document; all that is made of the same text shares it, so nobody changes it.
+
+    Raises:
+        InvalidArgument: It cannot be read.
+
+    """
+    return codec.decode(cls, document)
+
+
+def _readable(document: str) -> Execution:
     """Return an execution's document; one that cannot be read is told as such, so that it can end and be deleted."""
     try:
-        return codec.decode(Execution, document)
+        execution: Execution = parsed(Execution, document)
     except InvalidArgument as error:
         note = {"jubako.dev/unreadable": error.message}
         return Execution(annotations=note, template=TaskTemplate())
+    return execution
 
 
 def _reference(row: ExecutionRow) -> ExecutionReference:
@@ -68,7 +81,7 @@ def execution(
     row: ExecutionRow, failed: states.Task | None, base_url: str, capabilities: Capabilities
 ) -> Execution:
     """Return the execution; ``failed`` is its task ``failed_task``, if there is one."""
-    resource = copy(_parsed(row.document))
+    resource = copy(_readable(row.document))
     containers = resource.template.containers if resource.template else []
     container = containers[0] if containers else Container()
     counts = row.counts
@@ -98,7 +111,7 @@ def execution(
 
 def task(row: ExecutionRow, item: states.Task, base_url: str) -> Task:
     """Return one task of the execution."""
-    parent = _parsed(row.document)
+    parent = _readable(row.document)
     template = parent.template
     assert template is not None, row.key
     timeout = _timeout(template)
@@ -144,12 +157,6 @@ def last_change(row: ExecutionRow, item: states.Task) -> int:
 def instant(time_us: int | None) -> datetime | None:
     """Return the instant, or None."""
     return None if time_us is None else from_micros(time_us)
-
-
-@lru_cache(maxsize=32)
-def _parsed(document: str) -> Execution:
-    """Return an execution's document; all that is shown of an execution shares it, so nobody changes it."""
-    return stored(document)
 
 
 def _of_template(template: TaskTemplate) -> dict[str, Any]:
