@@ -4,12 +4,14 @@ import contextlib
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from jubako.boxes.jobs import packed_states
 from jubako.boxes.jobs.packed_states import PackedStates
+from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.runtime.port import Reason
 from jubako.store.port import Tx
 
@@ -60,10 +62,21 @@ async def test_pieces_that_are_over_are_not_read_again(box: Any) -> None:
             box.runtime.finish(attempt, Reason.EXITED, exit_code=0)
         await box.settle()
     uid = await box.store.read(lambda tx: tx.one("SELECT uid FROM job_executions")[0])
-    states = PackedStates()
-    first = await box.store.read(lambda tx: states.of(tx, uid, TASKS))
+    states, over = PackedStates(), execution(uid, TASKS)
+    assert await box.store.read(lambda tx: states.of(tx, over, 1)) is None
+    first = await box.store.read(lambda tx: states.of(tx, over, TASKS))
     await box.store.write(lambda tx: tx.run("DELETE FROM job_tasks"))
-    assert await box.store.read(lambda tx: states.of(tx, uid, TASKS)) == first == "S" * TASKS
+    assert await box.store.read(lambda tx: states.of(tx, over, 0)) == first == "S" * TASKS
+
+
+def test_tasks_that_all_wait_are_known_without_a_look_at_any() -> None:
+    tx = cast("Tx", NoRows())
+    assert PackedStates().of(tx, execution("a", TASKS, pending=TASKS), 0) == "P" * TASKS
+
+
+def execution(uid: str, task_count: int, *, pending: int = 0) -> ExecutionRow:
+    row = SimpleNamespace(uid=uid, task_count=task_count, counts=SimpleNamespace(pending=pending))
+    return cast("ExecutionRow", row)
 
 
 class NoRows:
@@ -91,7 +104,7 @@ def test_two_threads_do_not_make_it_remember_more_than_it_may(monkeypatch: pytes
     states, tx = PackedStates(), cast("Tx", NoRows())
     states._over = Meeting()
     with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(lambda uid: states.of(tx, uid, 0), "ab")) == ["", ""]
+        assert list(threads.map(lambda uid: states.of(tx, execution(uid, 0), 0), "ab")) == ["", ""]
     assert len(states._over) == 1
 
 

@@ -26,13 +26,13 @@ import msgspec
 from jubako.boxes.jobs import conditions, rows, task_rows
 from jubako.boxes.jobs.execution_handlers import task_index
 from jubako.boxes.jobs.launch import output_directory
-from jubako.boxes.jobs.packed_states import PackedStates
+from jubako.boxes.jobs.packed_states import READS_AT_ONCE, PackedStates
 from jubako.boxes.jobs.resources import Execution
 from jubako.boxes.jobs.rows import ExecutionKey, ExecutionRow
 from jubako.boxes.jobs.states import EXECUTION_FINAL, Outcome, Task, TaskState
 from jubako.core import names
 from jubako.core.errors import NotFound
-from jubako.core.limits import TASK_TIMEOUT_DEFAULT
+from jubako.core.limits import TASK_TIMEOUT_DEFAULT, TASKS_PER_EXECUTION_MAX
 from jubako.core.timestamps import format_timestamp, from_micros, parse_timestamp, to_micros
 from jubako.store.port import Store, Tx
 from jubako.telemetry import log_lines
@@ -149,11 +149,13 @@ class LogRoutes:
         """Answer ``EXECUTION/taskStates``."""
         del request, caller
         key = ExecutionKey(**names.EXECUTION.parse(variables["name"]))
-        return _json({"states": await self._store.read(lambda tx: self._packed(tx, key))})
+        packed = await self._store.peek(lambda tx: self._packed(tx, key, READS_AT_ONCE))
+        if packed is None:
+            packed = await self._store.read(lambda tx: self._packed(tx, key, TASKS_PER_EXECUTION_MAX))
+        return _json({"states": packed})
 
-    def _packed(self, tx: Tx, key: ExecutionKey) -> str:
-        row = rows.get_execution(tx, key)
-        return self._states.of(tx, row.uid, row.task_count)
+    def _packed(self, tx: Tx, key: ExecutionKey, reads_max: int) -> str | None:
+        return self._states.of(tx, rows.get_execution(tx, key), reads_max)
 
     async def _entries(self, key: ExecutionKey, query: _Query) -> HttpResponse:
         found = await self._store.read(lambda tx: _find(tx, key, query.task, query.attempt))

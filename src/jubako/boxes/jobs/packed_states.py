@@ -1,16 +1,19 @@
 """The states of all tasks of an execution, one letter each, at the price of those that move.
 
-Tasks are looked at in pieces. A piece whose tasks are all final never changes again and is remembered; one whose tasks
-all wait is known from the index of those that wait; only what lies between is read. So ten thousand tasks that are
-watched while they run cost a millisecond and not ten.
+Tasks are looked at in pieces. A piece whose tasks are all final never changes again and is remembered. The execution
+knows how many of its tasks wait: once as many are left to wait as are left at all, the rest need no look. So of ten
+thousand tasks that are watched while they run, only the few pieces between are read.
 """
 
 import threading
 
+from jubako.boxes.jobs.rows import ExecutionRow
 from jubako.boxes.jobs.states import TASK_FINAL, TaskState
 from jubako.store.port import Tx
 
 PIECE = 250
+READS_AT_ONCE = 4
+"""So many pieces are read in less time than it takes to have another thread do it."""
 _EXECUTIONS_MAX = 64
 _LETTERS = {state.value: state.value[0].upper() for state in TaskState}
 """No two states begin with the same letter."""
@@ -26,19 +29,21 @@ class PackedStates:
         """Letters by the first index of their piece, by execution. The inner ones only grow, by equal values."""
         self._lock = threading.Lock()
 
-    def of(self, tx: Tx, execution_uid: str, task_count: int) -> str:
-        """Return the first letter of every task's state, by index."""
-        over = self._remembered(execution_uid)
-        waiting = _waiting(tx, execution_uid)
-        pieces = []
-        for first in range(0, task_count, PIECE):
-            size = min(PIECE, task_count - first)
-            if first in over:
-                letters = over[first]
-            elif waiting.get(first) == size:
-                letters = _WAITING * size
-            else:
-                letters = _read(tx, execution_uid, first)
+    def of(self, tx: Tx, row: ExecutionRow, reads_max: int) -> str | None:
+        """Return the first letter of every task's state, by index; None if it takes more than ``reads_max`` pieces."""
+        over, waiting = self._remembered(row.uid), row.counts.pending
+        pieces: list[str] = []
+        for first in range(0, row.task_count, PIECE):
+            if waiting == row.task_count - first:
+                pieces.append(_WAITING * waiting)
+                break
+            letters = over.get(first)
+            if letters is None:
+                if reads_max == 0:
+                    return None
+                reads_max -= 1
+                letters = _read(tx, row.uid, first)
+                waiting -= letters.count(_WAITING)
                 if _FINAL.issuperset(letters):
                     over[first] = letters
             pieces.append(letters)
@@ -49,15 +54,6 @@ class PackedStates:
             if execution_uid not in self._over and len(self._over) >= _EXECUTIONS_MAX:
                 self._over.clear()
             return self._over.setdefault(execution_uid, {})
-
-
-def _waiting(tx: Tx, execution_uid: str) -> dict[int, int]:
-    """Return how many tasks wait in each piece, by its first index, from the index alone."""
-    rows = tx.all(
-        "SELECT task_index / ?, COUNT(*) FROM job_tasks WHERE execution_uid = ? AND state = 'pending' GROUP BY 1",
-        PIECE, execution_uid,
-    )  # fmt: skip
-    return {number * PIECE: count for number, count in rows}
 
 
 def _read(tx: Tx, execution_uid: str, first: int) -> str:
