@@ -6,7 +6,7 @@ The words are gcloud's (``gcloud topic formats``). Paths are explained in paths.
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -52,14 +52,24 @@ class Json(Format):
         yield json.dumps(_projected(value, self.paths), indent=2, ensure_ascii=False)
 
 
+SHELLS: Mapping[str, tuple[str, str]] = {
+    "sh": ("export {}={}", "unset {}"),
+    "fish": ("set -gx {} {}", "set -e {}"),
+}
+"""How each sets a variable, and takes one away."""
+
+
 class Shell(Format):
     """``shell``: a map as commands that set its variables; null takes one away."""
+
+    def __init__(self, shell: str = "sh") -> None:
+        self._set, self._unset = SHELLS[shell]
 
     def lines(self, value: Document, terminal: Terminal) -> Iterator[str]:
         """See Format."""
         del terminal
         for name, text in (value if isinstance(value, dict) else {}).items():
-            yield f"unset {name}" if text is None else f"export {name}={shlex.quote(str(text))}"
+            yield self._unset.format(name) if text is None else self._set.format(name, shlex.quote(str(text)))
 
 
 class Yaml(Format):

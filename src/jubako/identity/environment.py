@@ -16,6 +16,7 @@ from jubako.identity.accounts import Home
 NO_PROXY = ("127.0.0.1", "localhost", "::1", "169.254.169.254", "metadata.google.internal")
 SAME = ({"https_proxy", "HTTPS_PROXY"}, {"no_proxy", "NO_PROXY"})
 """Names of one setting: who sets one means both."""
+NODE_PROXY = Path(__file__).with_name("node_proxy.cjs")
 CONFLICTING = (
     "GOOGLE_APPLICATION_CREDENTIALS",
     "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
@@ -96,7 +97,9 @@ def variables(home: Home, base_url: str, metadata_port: int, files: Files, no_pr
         "SSL_CERT_FILE": bundle,
         "CURL_CA_BUNDLE": bundle,
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": bundle,
+        "HTTPLIB2_CA_CERTS": bundle,
         "NODE_EXTRA_CA_CERTS": bundle,
+        "NODE_OPTIONS": f'--require "{NODE_PROXY}"',
         "GCE_METADATA_HOST": metadata,
         "GCE_METADATA_IP": metadata,
         "GCE_METADATA_ROOT": metadata,

@@ -31,9 +31,10 @@ def pinned(container: Container, bundles: Bundles) -> Container:
     found = bundles.pinned(image) if image else ""
     if found is None:
         raise FailedPrecondition(
-            f"No bundle is called {image[:200]!r}, and this version of Jubako cannot run images of a registry: build "
-            "the source with `jubako build -t NAME DIR` (or deploy with `--source DIR`), or deploy with `--image local "
-            "--command PROGRAM` (in the API: an empty image and a command), which runs a program of this machine."
+            f"No bundle is called {image[:200]!r}, and this version of Jubako cannot run images of a registry, "
+            "with Podman or Docker either: build the source with `jubako build -t NAME DIR` (or deploy with "
+            "`--source DIR`), or deploy with `--image local --command PROGRAM` (in the API: an empty image "
+            "and a command), which runs a program of this machine."
         )
     return msgspec.structs.replace(container, image=found)
 

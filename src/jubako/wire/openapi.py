@@ -3,6 +3,7 @@
 Source of the shapes: OpenAPI Specification 3.0.3.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from jubako.wire.discovery import (
@@ -26,9 +27,13 @@ _ERROR_STATUSES = sorted({*HTTP_STATUS.values(), 413, 431} - {200, 500})
 def openapi_document(apis: Sequence[Api], base_url: str) -> Json:
     """Return the document; ``base_url`` is where the APIs are served."""
     paths: dict[str, Json] = {}
+    counts: Counter[str] = Counter()
     for method in implemented(apis):
         for rule in method.http:
-            paths.setdefault(flat_path(rule), {})[rule.verb.lower()] = _operation(method, rule)
+            counts[method.name] += 1
+            operation = _operation(method, rule)
+            operation["operationId"] = f"{method.name}.{counts[method.name]}"
+            paths.setdefault(flat_path(rule), {})[rule.verb.lower()] = operation
     schemas = {name: _openapi(schema) for name, schema in message_schemas(apis).items()}
     return {
         "openapi": "3.0.3",
@@ -52,7 +57,6 @@ def _operation(method: Method, rule: HttpRule) -> Json:
         for shape in query_fields(method, rule)
     ]
     document: Json = {
-        "operationId": f"{method.name}.{rule.verb.lower()}",
         "tags": [method.name.rpartition(".")[0]],
         "parameters": parameters,
         "responses": {

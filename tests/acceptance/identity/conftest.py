@@ -34,6 +34,7 @@ def run(server: ServerProcess, home: Path) -> Run:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(home),
+                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
                 "PYTHONWARNINGS": "ignore",
                 **environ,
             },

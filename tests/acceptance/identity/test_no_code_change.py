@@ -313,6 +313,21 @@ def test_env_is_read_by_a_shell(run: Run, server: ServerProcess) -> None:
     assert json.loads(run("env", "--format", "json").stdout)["https_proxy"] == server.address
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_env_is_read_by_fish_too(run: Run, server: ServerProcess) -> None:
+    told = run("env", "--shell", "fish").stdout
+    script = f"set -gx ALL_PROXY http://elsewhere\n{told}\necho $https_proxy; set -q ALL_PROXY; or echo gone"
+    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([server.address, "gone"], "")
+
+
+def test_options_of_node_that_a_person_set_stay(run: Run) -> None:
+    once = run("exec", "--", "printenv", "NODE_OPTIONS", NODE_OPTIONS="--no-warnings").stdout.strip()
+    assert re.fullmatch(r'--require "/.*/node_proxy\.cjs" --no-warnings', once)
+    again = run("exec", "--", "printenv", "NODE_OPTIONS", NODE_OPTIONS=once).stdout.strip()
+    assert again == once
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_curl_gets_http1_and_apis_that_are_not_served_end_here(run: Run) -> None:
     page = ["curl", "-sS", "-w", " %{http_version} %{http_code}"]

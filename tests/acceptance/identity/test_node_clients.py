@@ -57,10 +57,11 @@ def node(server: ServerProcess, home: Path) -> Node:
     return node
 
 
-def test_a_job_is_made_and_run(node: Node) -> None:
+@pytest.mark.parametrize("options", ["", "{fallback: true}"], ids=["grpc", "rest"])
+def test_a_job_is_made_run_and_changed(node: Node, options: str) -> None:
     code = f"""
         const {{JobsClient, ExecutionsClient}} = require('@google-cloud/run').v2;
-        const jobs = new JobsClient();
+        const jobs = new JobsClient({options});
         const template = {{taskCount: 2, template: {{containers: [{{command: ['true']}}], maxRetries: 0}}}};
         const [making] = await jobs.createJob(
             {{parent: {PARENT!r}, jobId: 'n{uuid.uuid4().hex[:8]}', job: {{template}}}});
@@ -68,20 +69,25 @@ def test_a_job_is_made_and_run(node: Node) -> None:
         const [running] = await jobs.runJob({{name: made.name}});
         const [execution] = await running.promise();
         console.log(execution.succeededCount, made.creator);
-        const [listed] = await new ExecutionsClient().listExecutions({{parent: made.name}});
+        const [listed] = await new ExecutionsClient({options}).listExecutions({{parent: made.name}});
         console.log(listed.length);
+        made.template.taskCount = 3;
+        const [changing] = await jobs.updateJob({{job: made}});
+        const [changed] = await changing.promise();
+        console.log(changed.template.taskCount);
     """
-    assert node(code, "maker") == ["2 maker@local.iam.gserviceaccount.com", "1"]
+    assert node(code, "maker") == ["2 maker@local.iam.gserviceaccount.com", "1", "3"]
 
 
-def test_a_workflow_is_run(server: ServerProcess, node: Node) -> None:
+@pytest.mark.parametrize("options", ["", "{fallback: true}"], ids=["grpc", "rest"])
+def test_a_workflow_is_run(server: ServerProcess, node: Node, options: str) -> None:
     name = f"n{uuid.uuid4().hex[:8]}"
     source = {"sourceContents": "- a: {return: '${1 + 1}'}"}
     operation = server.post(f"/v1/{PARENT}/workflows?workflowId={name}", source)
     server.post(f"/v1/{operation['name']}:wait", {"timeout": "60s"})
     code = f"""
         const {{ExecutionsClient}} = require('@google-cloud/workflows');
-        const client = new ExecutionsClient();
+        const client = new ExecutionsClient({options});
         let [execution] = await client.createExecution({{parent: '{PARENT}/workflows/{name}'}});
         while (execution.state === 'ACTIVE') {{
             await new Promise((done) => setTimeout(done, 50));

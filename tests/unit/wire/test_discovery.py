@@ -17,6 +17,7 @@ from jubako.wire.extras import Extras
 from jubako.wire.http import HttpRequest, HttpResponse
 from jubako.wire.method import Api, Caller, HttpRule
 from jubako.wire.openapi import openapi_document
+from jubako.wire.operations_api import operations_methods
 from jubako.wire.template import parse_template
 
 ROOT = Path(__file__).parents[3]
@@ -35,8 +36,8 @@ def api(name: str, version: str, methods) -> Api:
 
 
 APIS = [
-    api("run", "v2", [*JOBS, *EXECUTIONS]),
-    api("workflows", "v1", WORKFLOWS),
+    api("run", "v2", [*JOBS, *EXECUTIONS, *operations_methods("run", "v2")]),
+    api("workflows", "v1", [*WORKFLOWS, *operations_methods("workflows", "v1")]),
     api("workflowexecutions", "v1", WORKFLOW_EXECUTIONS),
 ]
 

@@ -133,6 +133,13 @@ async def test_run_takes_all_fields_from_the_body_and_the_path_wins() -> None:
     )
 
 
+@pytest.mark.parametrize("body", [b"", b'""', b" null\n"])
+async def test_what_clients_send_in_place_of_no_body_is_none(body: bytes) -> None:
+    request = await bound("POST", f"{LOCATION}/jobs", body, "jobId=j1")
+    assert request == CreateJobRequest(parent="projects/p/locations/l", job_id="j1")
+    assert await bound("GET", f"{LOCATION}/jobs", body) == ListJobsRequest(parent="projects/p/locations/l")
+
+
 async def test_run_with_an_empty_body_is_a_run_without_overrides() -> None:
     assert await bound("POST", f"{LOCATION}/jobs/j:run") == RunJobRequest(
         name="projects/p/locations/l/jobs/j"
