@@ -1,19 +1,25 @@
 """Quality of the telop check, as one table: comparing, detecting, reading, and how far its confidence can be trusted.
 
-python benchmarks/telop_quality.py                  the reported half: figures only
-python benchmarks/telop_quality.py --half fresh     the set that no rule has ever met
+python benchmarks/telop_quality.py                  a sample of the reported half: figures only, in a few minutes
+python benchmarks/telop_quality.py --full           all of it: what the documents quote
+python benchmarks/telop_quality.py --half unseen    the set that no rule has ever met (`fresh`: the one before it)
 python benchmarks/telop_quality.py --half tuned     the half that rules are changed by; ``--remarks`` tells all
 python benchmarks/telop_quality.py --rows text      without the pictures (``pictures``: only them; ``clips``: bundled)
 python benchmarks/telop_quality.py --whisper DIR    Japanese spoken and recognised too, with that faster-whisper model
+python benchmarks/telop_quality.py --cache DIR      keeps pictures and results there, for runs to come
 
 What is planted, said and shown comes from `telop_sentences` and its neighbours; the same arguments give the same table.
 What was worked out once is kept (`telop_kept`): an interrupted run goes on, a second one is quick.
 """
 
 import argparse
+import multiprocessing
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -23,19 +29,37 @@ import telop_programmes
 import telop_reading
 import telop_table as table
 from jubako_apps.telop.findings import THRESHOLDS
-from telop_kept import Bar, comparing_files, kept, key
+from telop_kept import VARIABLE, Bar, comparing_files, kept, key
 from telop_pictures import INTERLACED, PROGRESSIVE
-from telop_runs import Material, Outcome, run
+from telop_runs import Material, Outcome, row, run
 from telop_sentences import Half
 from telop_spoken import spoken, verifying
 
 NOISES = (("script", 0.0), ("asr", 0.05), ("asr", 0.10))
 ROWS = ("all", "text", "pictures", "clips")
-SLOWEST = 8.0
-"""How much longer a set of pictures takes than one transcript."""
+SHARES = {
+    "en": 1.0,
+    "ja": 0.5,
+    "spoken": 2.0,
+    "verified": 2.0,
+    "25p": 5.0,
+    "29.97i": 5.0,
+    "clip": 0.8,
+    "across": 0.1,
+}
+"""What rows take beside one another, by the words in their names; the largest counts."""
 
-Work = tuple[str, float, Callable[[Callable[[str], None]], Any]]
-"""What it is, its share of the time, and what works it out; told what to say while it does."""
+Make = Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the table is asked for."""
+
+    half: Half
+    rows: str
+    whisper: Path | None
+    few: bool
 
 
 def main() -> None:
@@ -43,46 +67,73 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--half", choices=get_args(Half), default="reported")
     parser.add_argument("--rows", choices=ROWS, default="all")
+    parser.add_argument("--full", action="store_true", help="all seeds and all telops, not a sample")
     parser.add_argument("--whisper", type=Path, help="directory of a faster-whisper model")
     parser.add_argument("--remarks", action="store_true", help="say what went wrong; tuned half only")
+    parser.add_argument("--cache", type=Path, help="where pictures and results are kept")
+    parser.add_argument("--processes", type=int, default=2, help="how many rows are worked out at a time")
     given = parser.parse_args()
     if given.remarks and given.half != "tuned":
         parser.error("only of the tuned half is it said what went wrong: rules would be fitted to the others")
-    works = {
-        "text": list(texts(given.half, given.whisper)) if given.rows in {"all", "text"} else [],
-        "pictures": list(pictures(given.half)) if given.rows in {"all", "pictures"} else [],
-        "clips": list(clips()) if given.rows in {"all", "clips"} else [],
-    }
-    bar = Bar(sum(share for part in works.values() for _, share, _ in part))
-    done: dict[str, list[tuple[str, Any]]] = {name: [] for name in works}
-    for name, part in works.items():
-        for title, share, make in part:
-            bar.step(title, share)
-            done[name].append((title, make(bar.say)))
-    bar.end()
+    if given.cache is not None:
+        os.environ[VARIABLE] = str(given.cache)
+    wanted = Wanted(half=given.half, rows=given.rows, whisper=given.whisper, few=not given.full)
+    done = worked_out(wanted, given.processes)
     for line in table.lines(given.half, done):
         print(line)
     if given.remarks:
         sys.stdout.writelines(f"    {text}\n" for text in table.remarks(done))
 
 
-def texts(half: Half, whisper: Path | None) -> Iterator[Work]:
+def worked_out(wanted: Wanted, processes: int) -> dict[str, list[tuple[str, Any]]]:
+    """Return the results of all rows, by part of the table; the longest are begun first."""
+    every = works(wanted)
+    names = sorted((name for part in every.values() for name in part), key=_share, reverse=True)
+    bar = Bar({name: _share(name) for name in names}, processes)
+    results: dict[str, Any] = {}
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        running: dict[Future[Any], str] = {}
+        while names or running:
+            while names and len(running) < processes:
+                bar.starts(names[0])
+                running[pool.submit(made, wanted, names[0])] = names.pop(0)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                bar.ends(name := running.pop(future))
+                results[name] = future.result()
+    return {part: [(name, results[name]) for name in rows] for part, rows in every.items()}
+
+
+def made(wanted: Wanted, name: str) -> Any:
+    """Work out one row, in a process of its own."""
+    return next(part[name] for part in works(wanted).values() if name in part)()
+
+
+def works(wanted: Wanted) -> dict[str, dict[str, Make]]:
+    """Return what works out each row, by part of the table."""
+    parts = {"text": texts, "pictures": pictures, "clips": clips}
+    return {name: dict(make(wanted)) if wanted.rows in {"all", name} else {} for name, make in parts.items()}
+
+
+def _share(name: str) -> float:
+    return max(SHARES.get(word, 0.0) for word in name.split())
+
+
+def texts(wanted: Wanted) -> Iterator[tuple[str, Make]]:
     """Yield the transcripts of both languages, and the errors that no sentence shows alone."""
-    files = key(comparing_files())
+    files, half, few = key(comparing_files()), wanted.half, wanted.few
     for language in ("en", "ja"):
         for source, noise in NOISES:
-            material = Material(language=language, source=source, noise=noise, half=half)
-            yield _text(material.name, files, half, partial(_itself, material))
-        listener = _listener(language, whisper)
+            material = Material(language=language, source=source, noise=noise, half=half, few=few)
+            yield _text(material.name, files, wanted, partial(_itself, material))
+        listener = _listener(language, wanted.whisper)
         if listener is None:
             continue
         for source in ("spoken", "verified"):
-            making = partial(_spoken, language, source, half, listener)
-            yield _text(f"{language} {source}", files, half, making)
+            making = partial(_spoken, language, source, wanted, listener)
+            yield _text(row(language, source), f"{files}-{key([], listener)}", wanted, making)
     yield (
         "across telops",
-        0.3,
-        lambda _: kept(f"programmes-{half}-{files}", lambda: telop_programmes.counted(half)),
+        lambda: kept(f"programmes-{half}-{files}", lambda: telop_programmes.counted(half)),
     )
 
 
@@ -97,18 +148,19 @@ def _listener(language: str, whisper: Path | None) -> str | None:
     return None if whisper is None else f"faster-whisper:{whisper}"
 
 
-def _spoken(language: str, source: str, half: Half, listener: str) -> Material:
-    said = spoken(language, half, listener)
+def _spoken(language: str, source: str, wanted: Wanted, listener: str) -> Material:
+    said = spoken(language, wanted.half, listener)
     ear = verifying(said, language, listener) if source == "verified" else None
-    return Material(language=language, source=source, spoken=said, ear=ear, half=half)
+    return Material(language=language, source=source, spoken=said, ear=ear, half=wanted.half, few=wanted.few)
 
 
-def _text(name: str, files: str, half: Half, material: Callable[[], Material]) -> Work:
+def _text(name: str, files: str, wanted: Wanted, material: Callable[[], Material]) -> tuple[str, Make]:
     def make() -> dict[str, Any]:
-        made = material()
-        return {mode: told([run(made, seed, mode) for seed in made.seeds]) for mode in THRESHOLDS}
+        planted = material()
+        return {mode: told([run(planted, seed, mode) for seed in planted.seeds]) for mode in THRESHOLDS}
 
-    return name, 1.0, lambda _: kept(f"text-{half}-{name.replace(' ', '-')}-{files}", make)
+    sample = "few" if wanted.few else "all"
+    return name, lambda: kept(f"text-{wanted.half}-{sample}-{name.replace(' ', '-')}-{files}", make)
 
 
 def told(runs: list[Outcome]) -> dict[str, Any]:
@@ -134,23 +186,20 @@ def told(runs: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def pictures(half: Half) -> Iterator[Work]:
+def pictures(wanted: Wanted) -> Iterator[tuple[str, Make]]:
     """Yield the sets of pictures."""
     for language in ("en", "ja"):
         for how in (PROGRESSIVE, INTERLACED):
-            share = SLOWEST if how is PROGRESSIVE else SLOWEST / 2
-            yield f"{language} {how.name}", share, partial(telop_reading.read, language, half, how)
+            make = partial(telop_reading.read, language, wanted.half, how, few=wanted.few)
+            yield f"{language} {how.name}", make
 
 
-def clips() -> Iterator[Work]:
+def clips(_wanted: Wanted) -> Iterator[tuple[str, Make]]:
     """Yield the bundled clips."""
     files = key(telop_clips.files())
     for language, source in telop_clips.CASES:
-        yield f"{language} clip {source}", 2.0, partial(_clip, language, source, files)
-
-
-def _clip(language: str, source: str, files: str, _say: Callable[[str], None]) -> Any:
-    return kept(f"clip-{language}-{source}-{files}", partial(telop_clips.checked, language, source))
+        make = partial(telop_clips.checked, language, source)
+        yield f"{language} clip {source}", partial(kept, f"clip-{language}-{source}-{files}", make)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ telop that appears twice because of such an end is a duplicate. Errors of readin
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from jubako_apps.telop.media import Segment
 from jubako_apps.telop.merge import merge
 from jubako_apps.telop.ocr import Line, Rgb, packaged_engine
 from jubako_apps.telop.telops import Telop, telop_from_json, telop_to_json
-from telop_kept import FOLDER, kept, key, reading_files
+from telop_kept import drawing_files, folder, kept, key, reading_files
 from telop_pictures import Film, Shown, film, schedule
 from telop_sentences import Half, cases
 
@@ -30,8 +30,11 @@ SEGMENT_S = 17.0
 _ALIKE = 0.5
 _SLACK_S = 0.6
 INTERLACED_TELOPS = 36
-MOST = {("fresh", "25p"): 60}
+MOST = {("fresh", "25p"): 60, ("unseen", "25p"): 60}
 """How many telops of a set are drawn, where it is not all of them."""
+
+FEW = 24
+"""How many are drawn unless all are asked for."""
 
 
 class Counting:
@@ -65,29 +68,30 @@ class Reading:
     remarks: list[str] = field(default_factory=list)
 
 
-def read(language: str, half: Half, how: Film, telling: Callable[[str], None] | None = None) -> Reading:
+def read(language: str, half: Half, how: Film, *, few: bool) -> Reading:
     """Draw one set if it is not there yet, read it, and compare; segments that were read already are not read again."""
     made = cases(language, SEED, half)
     most = MOST.get((half, how.name), INTERLACED_TELOPS if how.interlaced else len(made))
-    shown = schedule(made[:most], language, how, SEED)
-    path = FOLDER / f"{language}.{half}.{how.name}.{'ts' if how.interlaced else 'mp4'}"
+    shown = schedule(made[: FEW if few else most], language, how, SEED)
+    path = drawn(shown, language, half, how)
+    name = key([*reading_files(), path], SEGMENT_S)
+    parts = media.segments(media.probe(path).duration, SEGMENT_S)
+    done = [kept(f"reading-{name}-{part.index}", partial(_read, path, part)) for part in parts]
+    result = compared(shown, merge([telop_from_json(telop) for telop in one["telops"]] for one in done))
+    result.calls, result.seconds = sum(one["calls"] for one in done), sum(one["seconds"] for one in done)
+    return result
+
+
+def drawn(shown: Sequence[Shown], language: str, half: Half, how: Film) -> Path:
+    """Return the file of these pictures, encoded now if it is not there."""
+    name = f"{language}.{half}.{how.name}.{key(drawing_files(language, half), len(shown))}"
+    path = folder() / f"{name}.{'ts' if how.interlaced else 'mp4'}"
     if not path.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_stem("draft." + path.stem)
         film(draft, shown, how, SEED)
         draft.rename(path)
-    name = key([*reading_files(), path], SEGMENT_S)
-    shards, calls, seconds = [], 0, 0.0
-    parts = media.segments(media.probe(path).duration, SEGMENT_S)
-    for part in parts:
-        if telling is not None:
-            telling(f"{language} {how.name}: segment {part.index + 1} of {len(parts)}")
-        done = kept(f"reading-{name}-{part.index}", partial(_read, path, part))
-        shards.append([telop_from_json(telop) for telop in done["telops"]])
-        calls, seconds = calls + done["calls"], seconds + done["seconds"]
-    result = compared(shown, merge(shards))
-    result.calls, result.seconds = calls, seconds
-    return result
+    return path
 
 
 def _read(path: Path, part: Segment) -> dict[str, Any]:

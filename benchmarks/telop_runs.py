@@ -16,6 +16,10 @@ from telop_spoken import Spoken
 
 SEEDS = range(1, 7)
 SPOKEN_SEEDS = range(1, 4)
+UNSEEN_SEEDS = range(1, 13)
+"""Twice as many, so that each class of errors comes often enough."""
+
+FEW = 2
 LENGTH_S = 5.0
 
 
@@ -29,17 +33,21 @@ class Material:
     noise: float = 0.0
     spoken: Spoken | None = None
     ear: Ear | None = None
+    few: bool = False
 
     @property
     def seeds(self) -> range:
         """Seeds over which errors are planted."""
-        # Whisper takes seconds for each wording that it is asked about.
-        return (SPOKEN_SEEDS if self.language == "en" else SPOKEN_SEEDS[:1]) if self.spoken else SEEDS
+        if self.spoken:
+            # Whisper takes seconds for each wording that it is asked about.
+            return SPOKEN_SEEDS[: 1 if self.few or self.language == "ja" else None]
+        seeds = UNSEEN_SEEDS if self.half == "unseen" else SEEDS
+        return seeds[:FEW] if self.few else seeds
 
     @property
     def name(self) -> str:
         """What the row is called."""
-        return f"{self.language} {self.source} {self.noise or ''}".strip()
+        return row(self.language, self.source, self.noise)
 
 
 @dataclass(slots=True)
@@ -50,6 +58,11 @@ class Outcome:
     classes: dict[str, list[bool]] = field(default_factory=dict)
     sure: list[tuple[str, float, bool]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+
+def row(language: str, source: str, noise: float = 0.0) -> str:
+    """Return what the row of the table is called."""
+    return f"{language} {source} {noise or ''}".strip()
 
 
 def run(material: Material, seed: int, mode: str) -> Outcome:

@@ -27,7 +27,7 @@ import telop_slips_ja
 from jubako_apps.telop import text_en, text_ja
 from telop_slips import chosen
 
-Half = Literal["tuned", "reported", "fresh"]
+Half = Literal["tuned", "reported", "fresh", "unseen"]
 Form = Literal["whole", "cut", "headline", "summary", "name"]
 
 FOLDER = Path(__file__).parent / "telop_material"

@@ -13,7 +13,7 @@ Rules:
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from jubako_apps.telop import media
 from jubako_apps.telop.decoding import Damage
 from jubako_apps.telop.detect import MEMORY, Track, Tracker, in_lanes
 from jubako_apps.telop.media import Frame, Segment
-from jubako_apps.telop.ocr import Engine, Reading, read_region, surer
+from jubako_apps.telop.ocr import Engine, Reading, read_telops, surer
 from jubako_apps.telop.rolling import Rolled, RollWatch
 from jubako_apps.telop.stacked import whole
 from jubako_apps.telop.telops import LANES, STRIDE, TAILS, Box, Telop, telop_id
@@ -82,7 +82,7 @@ class Lookout:
         self._ended = False
         self._tracker, self._watch = Tracker(), RollWatch()
         self._held: deque[Frame] = deque(maxlen=_HELD)
-        self._readings: dict[Track, Reading] = {}
+        self._readings: dict[Track, list[Reading]] = {}
 
     def telops(self, segment: Segment, progress: Callable[[float], None] | None = None) -> list[Telop]:
         """Return the telops that the segment owns, in order of start, then its tails.
@@ -133,25 +133,45 @@ class Lookout:
             if self._owned[0] <= track.start < self._owned[1]:
                 frame = next(f for f in self._held if f.index >= track.look)
                 region = _box(track, _shape(frame))
-                reading = read_region(self._engine, frame.image(), region)
-                if reading is not None:
-                    others = [f.image for f in reversed(self._held) if frame.index < f.index <= track.last]
-                    self._readings[track] = surer(self._engine, reading, others or [frame.image], region)
+                found = read_telops(self._engine, frame.image(), region)
+                others = [f.image for f in reversed(self._held) if frame.index < f.index <= track.last]
+                self._readings[track] = [
+                    surer(self._engine, one, others or [frame.image], region if len(found) == 1 else one.box)
+                    for one in found
+                ]
 
     def _found(self, segment: Segment, owned: tuple[int, int]) -> list[Telop]:
         a, b = owned
         seen = _Seen(shape=_shape(self._held[-1]) if self._held else (1, 1), ended=self._ended, fps=self._fps)
         tracks = [track for track in in_lanes(self._tracker.tracks) if a <= track.start < b]
-        telops = [
-            _telop(track, segment, a, self._readings[track], seen)
-            for track in tracks
-            if track in self._readings
-        ]
+        telops = [telop for track in tracks for telop in self._telops(track, tracks, segment, seen)]
         telops = whole(telops, seen.shape[1] / seen.shape[0])
         telops += _rolled(self._rolls(seen.shape[0]), segment, owned, seen)
         # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
         earlier = [track for track in self._tracker.tracks if track.start < a <= track.last]
         return telops + [_tail(track, segment, n, seen) for n, track in enumerate(earlier)]
+
+    def _telops(
+        self, track: Track, tracks: Sequence[Track], segment: Segment, seen: "_Seen"
+    ) -> Iterator[Telop]:
+        """Yield what was read of a track; several telops if they stood too close together for a track each."""
+        first = _grid(segment.start, self._fps)
+        readings = self._readings.get(track, [])
+        beside = [other for other in tracks if other.start == track.start]
+        # Those after the first take the lanes that no track has, counted from below.
+        taken = sum(
+            max(0, len(self._readings.get(other, [])) - 1) for other in beside if other.lane < track.lane
+        )
+        for number, reading in enumerate(readings):
+            lane = len(beside) + taken + number - 1 if number else track.lane
+            if lane < LANES:
+                box = _box(track, seen.shape) if len(readings) == 1 else reading.box
+                yield Telop(
+                    id=telop_id(segment.index, track.start - first, lane), segment=segment.index, lane=lane,
+                    start=round(track.start / seen.fps, 3), end=round((track.last + 1) / seen.fps, 3),
+                    open_end=not (track.closed or seen.ended), text=reading.text,
+                    confidence=reading.confidence, box=box,
+                )  # fmt: skip
 
     def _rolls(self, rows: int) -> list[Rolled]:
         rolls = [*self._watch.rolls, *filter(None, [self._watch.roll])]
@@ -185,20 +205,6 @@ class _Seen:
 def _grid(time: float, fps: float) -> int:
     """Return the first sample that is not before ``time``."""
     return math.ceil(time * fps - _EPSILON)
-
-
-def _telop(track: Track, segment: Segment, first: int, reading: Reading, seen: _Seen) -> Telop:
-    return Telop(
-        id=telop_id(segment.index, track.start - first, track.lane),
-        segment=segment.index,
-        lane=track.lane,
-        start=round(track.start / seen.fps, 3),
-        end=round((track.last + 1) / seen.fps, 3),
-        open_end=not (track.closed or seen.ended),
-        text=reading.text,
-        confidence=reading.confidence,
-        box=_box(track, seen.shape),
-    )
 
 
 def _rolled(rolled: Iterable[Rolled], segment: Segment, owned: tuple[int, int], seen: _Seen) -> list[Telop]:

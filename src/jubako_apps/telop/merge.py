@@ -18,6 +18,7 @@ from jubako_apps.telop.telops import Box, Telop, Transcript
 
 SAME_GAP_S = 1.0
 _SAME_PLACE = 0.5
+_NEARLY_THERE = 0.3
 _PIECE_GAP_S = 0.4
 _INSIDE = 0.8
 _SAME_SIDE = 0.005
@@ -83,7 +84,11 @@ def _fused(telops: list[Telop]) -> list[Telop]:
 def _goes_on(first: Telop, second: Telop) -> bool:
     near = second.start <= first.end + SAME_GAP_S
     same_text = bare(first.text) == bare(second.text)
-    return near and same_text and overlap(first.box, second.box) >= _SAME_PLACE
+    together = second.start < first.end
+    # What is read alike at the same time stands nearly there: a cut behind it has moved the edges that were found.
+    return (
+        near and same_text and overlap(first.box, second.box) >= (_NEARLY_THERE if together else _SAME_PLACE)
+    )
 
 
 def _without_pieces(telops: Sequence[Telop]) -> list[Telop]:

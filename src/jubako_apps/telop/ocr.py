@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jubako_apps.telop.signs import as_japanese
+from jubako_apps.telop.sizes import first_of_other_size
 from jubako_apps.telop.telops import Box
 from jubako_apps.telop.vote import voted
 
@@ -32,6 +33,9 @@ _MARGIN = 0.5
 _MARGIN_PX = 10
 _ROWS = 720
 """Height of the pictures for which the margins are given; larger ones have larger signs."""
+
+_RIM = 2.5
+"""A line so much higher than the edges that were found is another telop, of which they are the rim."""
 
 _COLUMN = 0.1
 _SURE = 0.9
@@ -157,6 +161,27 @@ def surer(engine: Engine, first: Reading, others: Sequence[Callable[[], Rgb]], r
 
 def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False) -> Reading | None:
     """Read one region of the picture; None if there is no text in it. ``closer`` reads it enlarged."""
+    lines, offset = _lines(engine, image, region, closer=closer)
+    return _reading(lines, offset, (image.shape[1], image.shape[0]))
+
+
+def read_telops(engine: Engine, image: Rgb, region: Box) -> list[Reading]:
+    """Read the telops that stand so close together that they were found as one region, top to bottom; mostly one."""
+    lines, offset = _lines(engine, image, region)
+    rows = [lines] if any(map(is_upright, lines)) else in_rows(lines)
+    found = []
+    while rows:
+        end = first_of_other_size(rows)
+        telop = [line for row in rows[:end] for line in row]
+        found.append(_reading(telop, offset, (image.shape[1], image.shape[0])))
+        rows = rows[end:]
+    return [reading for reading in found if reading is not None]
+
+
+def _lines(
+    engine: Engine, image: Rgb, region: Box, *, closer: bool = False
+) -> tuple[list[Line], tuple[int, int]]:
+    """Return the lines of a region and where the picture in which they have their places begins."""
     height, width = image.shape[:2]
     x, y, w, h = region[0] * width, region[1] * height, region[2] * width, region[3] * height
     margin = (_MARGIN_PX + _MARGIN * min(h * _ROWS / height, 40)) * max(1.0, height / _ROWS)
@@ -166,8 +191,11 @@ def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False
     crop = image[y0 : int(y + h + margin), x0 : int(x + w + margin)]
     found = _enlarged(engine, crop) if closer else engine.read(crop)
     lines = [line for line in found if _inside(line, (x - x0, y - y0, w, h))]
-    lines += left_over(lines, [line for line in found if line not in lines])
-    text = as_japanese(joined(lines))
+    return lines + left_over(lines, [line for line in found if line not in lines]), (x0, y0)
+
+
+def _reading(lines: list[Line], offset: tuple[int, int], size: tuple[int, int]) -> Reading | None:
+    text = as_japanese(joined(lines), upright=any(map(is_upright, lines)))
     letters = [line for line in lines if line.text]
     if not letters or not is_text(text, min(line.confidence for line in letters)):
         return None
@@ -176,7 +204,7 @@ def read_region(engine: Engine, image: Rgb, region: Box, *, closer: bool = False
     return Reading(
         text=text,
         confidence=round(confidence, 4),
-        box=_relative(lines, (x0, y0), (width, height)),
+        box=_relative(lines, offset, size),
         weakest=min(line.confidence for line in letters),
     )
 
@@ -263,7 +291,8 @@ def is_text(text: str, confidence: float) -> bool:
 def _inside(line: Line, region: tuple[float, float, float, float]) -> bool:
     x, y = line.box[0] + line.box[2] / 2, line.box[1] + line.box[3] / 2
     left, top, width, height = region
-    return left <= x <= left + width and top - 4 <= y <= top + height + 4
+    is_there = left <= x <= left + width and top - 4 <= y <= top + height + 4
+    return is_there and line.box[3] <= _RIM * height
 
 
 def _relative(lines: list[Line], offset: tuple[int, int], size: tuple[int, int]) -> Box:

@@ -4,7 +4,7 @@ The models know Chinese as well; where the two countries write one character dif
 other country's form. A text with kana in it is Japanese, and none of these forms is in its usual set of characters
 (JIS X 0208). What looks like another sign is told by its neighbours: a katakana beside numerals is a numeral (ニ・五),
 a kanji between katakana is one of them (ゴ一ル, 三十キ口), a long mark behind a kanji or before what is counted is 一,
-and the 。 with which a column seems to begin is a decimal point.
+the 。 with which a column seems to begin is a decimal point, and a 1 behind katakana in a column a long mark.
 """
 
 import re
@@ -27,7 +27,7 @@ _PAIRS: Final = """
     种種 积積 穷窮 竞競 笔筆 签簽 简簡 紧緊 罗羅 罚罰 职職 联連 胜勝 腾騰 虏虜 虽雖 补補 订訂 讨討 让譲
     训訓 诉訴 词詞 诱誘 谋謀 谨謹 谱譜 贫貧 贤賢 办弁 邮郵 邻隣 酱醤 释釈 钟鐘 钢鋼 铃鈴 银銀 链鎖 锁鎖
     镇鎮 镜鏡 长長 阳陽 阴陰 阶階 阵陣 陆陸 韩韓 页頁 顶頂 项項 顺順 须須 预預 领領 频頻 题題 颜顔 额額
-    顾顧 类類
+    顾顧 类類 每毎 盜盗
 """
 _TABLE: Final[dict[int, str]] = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 _NUMERALS: Final = "〇一二三四五六七八九十百千"
@@ -35,6 +35,7 @@ _NUMERAL: Final = re.compile(f"[ニハミ](?=・?[{_NUMERALS}])|(?<=[{_NUMERALS}
 _LONG_FOR_ONE: Final = re.compile(
     "(?<=[\u3400-\u9fff々])ー|(?<=[いをのにはがでともなた])ー(?=[本人言番部度方日年月回般致定瞬緒])"
 )
+_UPRIGHT_LONG: Final = re.compile("(?<=[ァ-ヺ])1(?=[ぁ-ゖァ-ヺ])|(?<=[ァ-ヺ] )1(?=[ぁ-ゖァ-ヺ])")
 _POINT: Final = re.compile(f"(?<=[{_NUMERALS}]) 。(?=[{_NUMERALS}])")
 _AMONG_KATAKANA: Final = re.compile(
     "(?<=[ァ-ヺー])[一二八口力夕工卜](?=[ァ-ヺー])|(?<=[0-9〇一二三四五六七八九十百千万]キ)口"
@@ -44,10 +45,12 @@ _AS_NUMERAL: Final = {"ニ": "二", "ハ": "八", "ミ": "三"}
 _KANA: Final = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 
 
-def as_japanese(text: str) -> str:
+def as_japanese(text: str, *, upright: bool = False) -> str:
     """Return ``text`` with such signs put right, if there is a kana in it."""
     if not _KANA.search(text):
         return text
+    if upright:
+        text = _UPRIGHT_LONG.sub("ー", text)
     plain = _POINT.sub(" ・", _LONG_FOR_ONE.sub("一", text.translate(_TABLE)))
     plain = _AMONG_KATAKANA.sub(lambda match: _AS_KATAKANA[match.group()], plain)
     return _NUMERAL.sub(lambda match: _AS_NUMERAL[match.group()], plain)

@@ -99,6 +99,14 @@ def test_other_words_another_place_or_a_pause_make_another_telop(changes):
     assert len(merge([[telop(1.0, 3.0), replace(telop(3.2, 6.0), **changes)]])) == 2
 
 
+def test_the_same_words_at_the_same_time_are_one_telop_though_other_edges_of_them_were_found():
+    whole = telop(59.4, 61.6, "population halved", box=(0.048, 0.85, 0.539, 0.0625))
+    again = replace(whole, id=7, start=60.0, box=(0.048, 0.8271, 0.539, 0.0563))
+    assert merge([[whole, again]]) == [whole]
+    later = replace(again, start=61.7, end=63.0)
+    assert len(merge([[whole, later]])) == 2
+
+
 def test_overlap_is_the_shared_part_of_both_boxes():
     assert overlap(HERE, HERE) == pytest.approx(1.0)
     assert overlap((0, 0, 0.2, 0.1), (0.1, 0, 0.2, 0.1)) == pytest.approx(1 / 3)

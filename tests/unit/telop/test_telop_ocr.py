@@ -66,6 +66,11 @@ def test_lines_of_a_neighbour_are_left_out():
     assert reading.text == "mine"
 
 
+def test_the_rim_of_another_telop_is_no_text():
+    image = np.zeros((400, 800, 3), dtype=np.uint8)
+    assert read_region(Fixed(line("another", 60, 0, height=65)), image, (0.25, 0.5, 0.25, 0.05)) is None
+
+
 PLAIN = np.zeros((400, 800, 3), dtype=np.uint8)
 REGION = (0.25, 0.5, 0.25, 0.15)
 

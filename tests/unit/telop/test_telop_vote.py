@@ -52,3 +52,5 @@ def test_signs_of_one_shape_are_what_their_neighbours_are():
     assert as_japanese("先輩の厳しいー言") == "先輩の厳しい一言"
     assert as_japanese("すごーい あのー、ちょっと") == "すごーい あのー、ちょっと"
     assert as_japanese("十年間で一 。三倍に") == "十年間で一 ・三倍に"
+    assert as_japanese("四百メートルリレ 1は三十八秒", upright=True) == "四百メートルリレ ーは三十八秒"
+    assert as_japanese("テスト1は合格") == "テスト1は合格"

@@ -38,7 +38,9 @@ def reconcile(
 
     """
     scores = scored(telops, transcript, THRESHOLDS[mode], lists, ear)
-    return [replace(finding, confidence=probability(finding.confidence)) for finding in scores]
+    return [
+        replace(finding, confidence=probability(finding.confidence, transcript.source)) for finding in scores
+    ]
 
 
 def scored(
