@@ -144,8 +144,14 @@ class Lookout:
         a, b = owned
         seen = _Seen(shape=_shape(self._held[-1]) if self._held else (1, 1), ended=self._ended, fps=self._fps)
         tracks = [track for track in in_lanes(self._tracker.tracks) if a <= track.start < b]
-        telops = [telop for track in tracks for telop in self._telops(track, tracks, segment, seen)]
-        telops = whole(telops, seen.shape[1] / seen.shape[0])
+        read = [list(self._telops(track, tracks, segment, seen)) for track in tracks]
+        # What was told apart by its size is not joined again.
+        telops = whole(
+            [one for found in read if len(found) == 1 for one in found], seen.shape[1] / seen.shape[0]
+        )
+        telops = sorted(
+            [*telops, *(one for found in read if len(found) > 1 for one in found)], key=lambda one: one.id
+        )
         telops += _rolled(self._rolls(seen.shape[0]), segment, owned, seen)
         # Every earlier segment has looked beyond its own end, so what had gone before ``a`` was seen to go.
         earlier = [track for track in self._tracker.tracks if track.start < a <= track.last]

@@ -157,3 +157,22 @@ def test_a_film_without_captions_gives_nothing_and_reads_nothing(draw_clip, plan
     path = draw_clip("bare.mp4", plan(seconds=6.0, tone=False))
     assert extract(path, Segment(index=0, start=0.0, end=6.0), engine) == []
     assert engine.calls == 0
+
+
+class TwoSizes(Fingerprint):
+    """An engine that sees a small line above a large one wherever it looks."""
+
+    def read(self, image: Any) -> list[Line]:
+        height, width = image.shape[:2]
+        places = (("Mayor Patricia Young", 0.4, 0.08), ("The budget was approved by all", 0.5, 0.12))
+        return [
+            Line(text=text, confidence=0.99, box=(width * 0.2, height * y, width * 0.6, height * h))
+            for text, y, h in places
+        ]
+
+
+def test_a_name_right_above_a_caption_is_a_telop_of_its_own(story):
+    telops = extract(story, media.Segment(index=0, start=0.0, end=4.0), TwoSizes())
+    assert [telop.text for telop in telops] == ["Mayor Patricia Young", "The budget was approved by all"]
+    assert len({telop.id for telop in telops}) == 2
+    assert len({(telop.start, telop.end) for telop in telops}) == 1
