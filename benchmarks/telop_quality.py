@@ -157,7 +157,8 @@ def _spoken(language: str, source: str, wanted: Wanted, listener: str) -> Materi
 def _text(name: str, files: str, wanted: Wanted, material: Callable[[], Material]) -> tuple[str, Make]:
     def make() -> dict[str, Any]:
         planted = material()
-        return {mode: told([run(planted, seed, mode) for seed in planted.seeds]) for mode in THRESHOLDS}
+        runs = [run(planted, seed) for seed in planted.seeds]
+        return {mode: told([one[mode] for one in runs]) for mode in THRESHOLDS}
 
     sample = "few" if wanted.few else "all"
     return name, lambda: kept(f"text-{wanted.half}-{sample}-{name.replace(' ', '-')}-{files}", make)
