@@ -31,6 +31,7 @@ time{font-variant-numeric:tabular-nums;font-weight:600}
 .telop{font-size:1.2rem;margin:.3rem 0;overflow-wrap:anywhere}
 mark{background:var(--mark);color:#000;border-radius:.15rem;padding:0 .1rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.3rem 0 0}
+del{text-decoration-color:var(--bad)}ins{text-decoration:none;font-weight:600}
 dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}
 #tools,.decide{display:none}
 .live #tools{display:block}
@@ -55,6 +56,12 @@ SCRIPT: Final = r"""
   var key = "telop-report:" + data.key;
   var decided = {};
   try { decided = JSON.parse(localStorage.getItem(key) || "{}") || {}; } catch (e) { decided = {}; }
+  var boxes = Array.prototype.slice.call(document.querySelectorAll("#tools input"));
+  try {
+    (JSON.parse(localStorage.getItem(key + ":off") || "[]") || []).forEach(function (name) {
+      boxes.forEach(function (box) { if (box.name + "=" + box.value === name) { box.checked = false; } });
+    });
+  } catch (e) { /* no filter is kept */ }
   var cards = Array.prototype.slice.call(document.querySelectorAll("article"));
   function keep() {
     try { localStorage.setItem(key, JSON.stringify(decided)); } catch (e) { note("Decisions cannot be kept here."); }
@@ -63,21 +70,20 @@ SCRIPT: Final = r"""
   function finding(card) { return data.findings[Number(card.dataset.number)]; }
   function show() {
     var off = {};
-    document.querySelectorAll("#tools input").forEach(function (box) {
-      if (!box.checked) { off[box.name + "=" + box.value] = true; }
-    });
-    var shown = 0;
+    boxes.forEach(function (box) { if (!box.checked) { off[box.name + "=" + box.value] = true; } });
+    var shown = 0, open = 0;
     cards.forEach(function (card) {
       var one = finding(card), state = decided[one.id] || "";
       card.dataset.decision = state;
       card.hidden = Boolean(off["severity=" + one.severity] || off["kind=" + one.kind] ||
         off["state=" + (state || "open")]);
       shown += card.hidden ? 0 : 1;
+      open += state ? 0 : 1;
       card.querySelectorAll(".decide button").forEach(function (button) {
         button.setAttribute("aria-pressed", String(button.value === state));
       });
     });
-    note(shown + " of " + cards.length + " shown");
+    note(shown + " of " + cards.length + " shown, " + open + " to decide");
   }
   function shownFrom(at, step) {
     for (var n = at; n >= 0 && n < cards.length; n += step) { if (!cards[n].hidden) { return cards[n]; } }
@@ -156,7 +162,12 @@ SCRIPT: Final = r"""
     var at = cards.indexOf(card), next = key === "j" ? shownFrom(at + 1, 1) : card && shownFrom(at - 1, -1);
     if (next) { next.focus(); }
   });
-  document.addEventListener("change", show);
+  document.addEventListener("change", function () {
+    var off = boxes.filter(function (box) { return !box.checked; });
+    off = off.map(function (box) { return box.name + "=" + box.value; });
+    try { localStorage.setItem(key + ":off", JSON.stringify(off)); } catch (e) { /* it is forgotten */ }
+    show();
+  });
   document.body.classList.add("live");
   show();
 })();

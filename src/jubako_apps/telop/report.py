@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 SCHEMA: Final = "telop-report/1"
 SCHEMA_VERSION: Final = "1.3"
 
+_SUREST: Final = 0.99
+"""Nothing is shown as certain."""
+
 SOURCES: Final = {
     "script": "the script",
     "asr": "speech recognised from the sound, which makes mistakes of its own",
@@ -176,11 +179,14 @@ def _tools(findings: Sequence[Finding]) -> str:
         for name, values in groups.items()
     )
     saves = "".join(
-        f'<button type="button" data-save="{kind}">{kind.upper()}</button>' for kind in ("csv", "srt", "edl")
+        f'<button type="button" data-save="{kind}">Save {kind.upper()}</button>'
+        for kind in ("csv", "srt", "edl")
     )
     return (
         '<details id="tools"><summary>Filter and export <output id="note"></output></summary>\n'
         f'{boxes}<div class="save">{saves}</div>\n'
+        "<p>CSV has every finding with its decision; SRT and EDL have a comment for each that is not dismissed. "
+        "Filters and decisions stay in this browser.</p>\n"
         "<p>Keys: <kbd>J</kbd> next, <kbd>K</kbd> previous; in a finding <kbd>A</kbd> accept, "
         "<kbd>D</kbd> dismiss.</p></details>\n"
     )
@@ -222,27 +228,44 @@ def _article(number: int, finding: Finding, check: Check) -> str:
     second = check.opinions.get(finding.id)
     opinion = f"{second.verdict}: {second.reason}" if second else None
     rows = [
-        ("should be", finding.right, _in(check)),
-        ("said", finding.said, _in(check)),
-        ("second opinion", opinion, ""),
-        ("second reading", check.rereadings.get(finding.telop_id), _in(check)),
+        ("change", _change(finding), _in(check)),
+        ("said", _said(finding), _in(check)),
+        ("second opinion", _text(opinion or ""), ""),
+        ("second reading", _text(check.rereadings.get(finding.telop_id, "")), _in(check)),
     ]
-    detail = "".join(f"<dt>{name}</dt><dd{lang}>{_text(value)}</dd>" for name, value, lang in rows if value)
+    detail = "".join(f"<dt>{name}</dt><dd{lang}>{value}</dd>" for name, value, lang in rows if value)
     crop = check.crops.get(finding.telop_id)
     start, end = (smpte(time, check.fps) for time in (finding.start, finding.end))
     picture = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(crop).decode()}">\n' if crop else ""
     buttons = "".join(
         f'<button type="button" value="{value}" aria-pressed="false">{word}</button>'
-        for value, word in (("accepted", "Accept"), ("dismissed", "Dismiss"))
+        for value, word in (("accepted", "Accept: fix it"), ("dismissed", "Dismiss: it is right"))
     )
     return (
         f'<article class="{finding.severity}" id="f{_text(finding.id)}" data-number="{number}" tabindex="-1" '
         f'aria-labelledby="h{number}">\n'
         f'<header><h2 id="h{number}"><time>{start} – {end}</time> {finding.kind}</h2> '
-        f"<span>{finding.severity}, {finding.confidence:.0%} sure</span></header>\n"
+        f"<span>{finding.severity}, {min(finding.confidence, _SUREST):.0%} sure</span></header>\n"
         f'{picture}<p class="telop"{_in(check)}>{_marked(finding)}</p>\n<dl>{detail}</dl>\n'
         f'<div class="decide">{buttons}</div>\n</article>\n'
     )
+
+
+def _change(finding: Finding) -> str:
+    """Return what to type for what; empty if nobody knows what should be there."""
+    if finding.right is None:
+        return f"<del>{_text(finding.wrong)}</del>" if finding.kind == "extra" else ""
+    old = f"<del>{_text(finding.wrong)}</del> → " if finding.wrong else "add "
+    return f"{old}<ins>{_text(finding.right)}</ins>"
+
+
+def _said(finding: Finding) -> str:
+    """Return what was said, the part in question set off where it stands there once."""
+    said, right = finding.said or "", finding.right or ""
+    if not right or said.count(right) != 1:
+        return _text(said)
+    before, after = said.split(right)
+    return f"{_text(before)}<b>{_text(right)}</b>{_text(after)}"
 
 
 def _in(check: Check) -> str:

@@ -98,6 +98,15 @@ def test_the_page_shows_when_what_and_what_should_be_there():
         assert words in text
 
 
+def test_the_change_to_type_and_what_was_said_stand_out_and_nothing_is_certain():
+    page = report_html(check(replace(finding(), confidence=0.9996)))
+    assert "<del>whether</del> → <ins>weather</ins>".encode() in page
+    assert b"The <b>weather</b> is fine." in page
+    assert b"99% sure" in page
+    lost = report_html(check(replace(finding(), kind="missing", wrong="", right="not")))
+    assert b"add <ins>not</ins>" in lost
+
+
 def test_what_others_think_and_read_stands_beside_the_finding_and_is_no_markup():
     one = finding()
     evil = "<script>alert(1)</script>"

@@ -33,8 +33,11 @@ HARNESS = """
   all('#tools input[value="low"]')[0].click();
   all("article")[0].querySelector('button[value="dismissed"]').click();
   all("article")[1].querySelector('button[value="accepted"]').click();
-  got.stored = Object.keys(localStorage).map(function (key) { return localStorage.getItem(key); });
+  var decisions = Object.keys(localStorage).filter(function (key) { return !key.endsWith(":off"); })[0];
+  got.stored = localStorage.getItem(decisions);
   all('#tools input[value="dismissed"]')[0].click();
+  got.off = localStorage.getItem(decisions + ":off");
+  got.note = document.getElementById("note").textContent;
   got.without_dismissed = shown();
   all("button[data-save]").forEach(function (button) { button.click(); });
   got.files = await Promise.all(blobs.map(function (blob) { return blob.text(); }));
@@ -45,7 +48,7 @@ HARNESS = """
   got.keys = [press("j"), press("j"), press("k"), press("a"), press("d"), press("k")];
   got.after_keys = shown();
   press("d");
-  got.stored_by_key = localStorage.getItem(Object.keys(localStorage)[0]);
+  got.stored_by_key = localStorage.getItem(decisions);
   got.unnamed = all("button, input").filter(function (one) {
     return !(one.textContent || one.labels[0].textContent).trim();
   }).length;
@@ -111,8 +114,9 @@ def test_an_editor_filters_decides_and_exports(got):
     assert got["before"] == [True, True, True]
     assert got["without_low"] == [True, False, True]
     assert got["without_dismissed"] == [False, True, True]
-    [stored] = [json.loads(one) for one in got["stored"]]
-    assert stored == {"0-0-homophone": "dismissed", "1-0-variant": "accepted"}
+    assert json.loads(got["stored"]) == {"0-0-homophone": "dismissed", "1-0-variant": "accepted"}
+    assert json.loads(got["off"]) == ["state=dismissed"]
+    assert got["note"] == "2 of 3 shown, 1 to decide"
     assert got["injected"] is False
     assert got["fits"] is True
     assert got["width"] <= 500
