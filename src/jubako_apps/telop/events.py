@@ -5,7 +5,8 @@
 
 1. ``progress`` never goes back: what a stream has told it does not take back, and it counts results that exist.
 2. ``secondsLeft`` lies between what is left of the longest branch at its own pace and what is left of all at the pace
-   of all; then comes the report. Paces are seen since somebody first looked. Null until there is one.
+   of all; then comes the report. Paces are seen since somebody first looked. Null until there is one. What was told
+   before runs down with the clock, and each look moves it half of the way to what it sees now.
 3. The last event is ``end``, with the final state and the reason. A stream that breaks may simply be asked for anew:
    the next one goes on with the `Estimate` of the one before.
 
@@ -31,6 +32,12 @@ REPORT_SHARE: Final = 0.08
 SEEN_MIN: Final = 2
 """Of fewer results since the first nobody can tell a pace."""
 
+UNDER_WAY: Final = 0.5
+"""Which part of the shards that somebody works on is done, on the average."""
+
+STEP: Final = 0.5
+"""Which part of the way from what was told to what is seen one look goes."""
+
 IDLE_LOOKS: Final = 15
 """After so many looks without news a comment is sent."""
 
@@ -46,6 +53,7 @@ class Estimate:
         self._first: tuple[float, float] | None = None
         self._begun: dict[Stage, tuple[float, int]] = {}
         self._told = 0.0
+        self._left: tuple[float, float] | None = None
 
     def monotone(self, progress: float) -> float:
         """Return the progress, never less than before."""
@@ -74,12 +82,23 @@ class Estimate:
             if left and (done - first < SEEN_MIN or now <= since):
                 return None
             mean = seconds.get(stage, 0.0) / done if done else 0.0
-            work += left * mean
+            at_once = mean * (done - first) / (now - since) if now > since else 0.0
+            rest = max(left - UNDER_WAY * at_once, UNDER_WAY) if left else 0.0
+            work += rest * mean
+            busy += at_once
             if left:
-                slow = max(slow, left * (now - since) / (done - first))
-            busy += mean * (done - first) / (now - since) if now > since else 0.0
+                slow = max(slow, rest * (now - since) / (done - first))
         together = work / busy if busy else slow
-        return round((slow + min(slow, together)) / 2 + self._report(counts, seconds), 1)
+        return self._steady(now, (slow + min(slow, together)) / 2 + self._report(counts, seconds))
+
+    def _steady(self, now: float, seen: float) -> float:
+        """Return what is told: what was told before, less the time since then, moved towards what is seen now."""
+        told = seen
+        if self._left is not None:
+            before = max(0.0, self._left[1] - (now - self._left[0]))
+            told = before + STEP * (seen - before)
+        self._left = now, told
+        return round(told, 1)
 
     def _report(self, counts: Counts, seconds: Mapping[Stage, float]) -> float:
         """Return how long the report will take, which comes alone and last; until one was made that is a guess."""

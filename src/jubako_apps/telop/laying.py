@@ -3,7 +3,9 @@
 Nothing is recognised. A line's length says how long it takes, roughly; pauses say exactly where lines end. Of all ways
 to cut the speech into as many parts as there are lines, the likeliest is taken:
 
-1. A line whose time is not what its length promises costs by the logarithm of the ratio: each line has its own pace.
+1. A line whose time is not what its length and the pace promise costs by the logarithm of the ratio. The pace is found
+   with the lines: it goes on from one line to the next and changes at a price, so speech that gets twice as fast in
+   the middle is followed. Who changes with every line has a pace of that kind.
 2. A cut in the middle of speech costs most, one in a pause the less the longer the pause. Who speaks fast makes short
    pauses: as long as lines need them, they are measured by one another.
 3. All that is heard belongs to a line: music and what the script leaves out move the lines around it.
@@ -23,7 +25,17 @@ Span = tuple[float, float]
 _STEP_S: Final = 1.0
 """So far apart are the moments inside a stretch at which a line may end."""
 
-_PACE: Final = 0.4
+_STEADY: Final = (0.55, 0.68, 0.84, 1.0, 1.2, 1.45, 1.8)
+"""How long lines may take for their length, beside the even pace: it changes seldom, and little by little."""
+
+_PACES: Final = np.array([*_STEADY, 1.0])
+_UNEVEN: Final = np.array([0.25] * len(_STEADY) + [0.4])
+"""How far, as a logarithm, lines are off their pace; the last one is that of speakers who change with each line."""
+
+_RESTLESS: Final = 0.3
+_CHANGE: Final = 0.8
+"""What it costs to go one pace further; to become restless, or calm again, as much as two."""
+
 _RATIO_MAX: Final = 4.0
 _CUT: Final = 3.0
 _PAUSES_S: Final = (0.3, 0.8)
@@ -31,6 +43,17 @@ _AWAY: Final = (60.0, 0.15, 600.0)
 """A line is looked for so many seconds of speech around its even place: at least, share of the whole, at most."""
 
 Costs = NDArray[np.float64]
+
+
+def _changes() -> Costs:
+    count = len(_STEADY)
+    result = np.full((count + 1, count + 1), 2 * _CHANGE)
+    result[:count, :count] = _CHANGE * np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
+    result[count, count] = _RESTLESS
+    return result
+
+
+_CHANGES: Final = _changes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,26 +118,49 @@ def _telling_pause(spoken: Sequence[Span], lines: int) -> float:
 
 
 def _cut(expected: Sequence[float], moments: _Moments) -> list[tuple[int, int]]:
-    """Return the first and last moment of each line, by dynamic programming over the lines; [] if there is no way."""
+    """Return the first and last moment of each line, by dynamic programming over the lines; [] if there is no way.
+
+    A state is the moment at which a line ends and the pace at which it was spoken.
+    """
     size = len(moments.at)
-    ended = np.full(size, np.inf)
-    ended[0] = 0.0
-    steps = []
+    ended = np.full((len(_PACES), size), np.inf)
+    ended[:, 0] = 0.0
+    steps: list[_Step] = []
     for low, high, length in _windows(expected, moments):
-        begun, ended = ended, np.full(size, np.inf)
-        if not np.isfinite(begun[low:high]).any():
+        begun, came = _changed(ended[:, low:high])
+        ended = np.full((len(_PACES), size), np.inf)
+        if not np.isfinite(begun).any():
             return []
-        first = np.zeros(high - low, np.int32)
+        back_to = np.zeros((len(_PACES), high - low), np.uint16)
         for back in range(1, high - low):
             took = moments.at[low + back : high] - moments.at[low : high - back]
-            if took.min() > length * _RATIO_MAX and np.isfinite(ended[low + back : high]).any():
+            if took.min() > length * _RATIO_MAX and np.isfinite(ended[:, low + back : high]).any():
                 break
-            costs = begun[low : high - back] + moments.cost[low + back : high] + _pace_cost(took, length)
-            better = costs < ended[low + back : high]
-            ended[low + back : high][better] = costs[better]
-            first[back:][better] = np.arange(low, high - back, dtype=np.int32)[better]
-        steps.append((low, first))
-    return _traced(steps, size - 1) if np.isfinite(ended[-1]) else []
+            costs = begun[:, : high - low - back] + moments.cost[low + back : high] + _pace_cost(took, length)
+            better = costs < ended[:, low + back : high]
+            ended[:, low + back : high][better] = costs[better]
+            back_to[:, back:][better] = back
+        steps.append(_Step(low, back_to, came))
+    return _traced(steps, int(ended[:, -1].argmin()), size - 1) if np.isfinite(ended[:, -1]).any() else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How each state of one line was come to: how many moments it is long, and the pace of the line before.
+
+    Kept in as few bytes as they need: a programme of twelve hours has thousands of lines.
+    """
+
+    low: int
+    length: NDArray[np.uint16]
+    came: NDArray[np.uint8]
+
+
+def _changed(ended: Costs) -> tuple[Costs, NDArray[np.uint8]]:
+    """Return what it costs at best to go on from each moment at each pace, and at which pace one came there."""
+    ways = ended[:, None, :] + _CHANGES[:, :, None]
+    came = ways.argmin(axis=0).astype(np.uint8)
+    return ways.min(axis=0), came
 
 
 def _even(expected: Sequence[float], moments: _Moments) -> list[tuple[int, int]]:
@@ -122,12 +168,12 @@ def _even(expected: Sequence[float], moments: _Moments) -> list[tuple[int, int]]
     return list(pairwise(min(place, len(moments.at) - 1) for place in places))
 
 
-def _traced(steps: Sequence[tuple[int, NDArray[np.int32]]], last: int) -> list[tuple[int, int]]:
+def _traced(steps: Sequence[_Step], pace: int, last: int) -> list[tuple[int, int]]:
     cuts, end = [], last
-    for low, first in reversed(steps):
-        start = int(first[end - low])
+    for step in reversed(steps):
+        start = end - int(step.length[pace, end - step.low])
         cuts.append((start, end))
-        end = start
+        pace, end = int(step.came[pace, start - step.low]), start
     return cuts[::-1]
 
 
@@ -144,5 +190,7 @@ def _windows(expected: Sequence[float], moments: _Moments) -> list[tuple[int, in
 
 
 def _pace_cost(took: Costs, length: float) -> Costs:
-    ratio: Costs = np.log(np.maximum(took, 1e-3) / max(length, 1e-3)) / _PACE
-    return ratio**2 / 2
+    """Return, for each pace, what lines cost that take so long."""
+    ratio = np.log(np.maximum(took, 1e-3) / max(length, 1e-3))
+    costs: Costs = ((ratio[None, :] - np.log(_PACES)[:, None]) / _UNEVEN[:, None]) ** 2 / 2
+    return costs

@@ -47,6 +47,19 @@ def test_pauses_are_measured_by_one_another(pause):
     assert worst(laid(SIZES, heard), truth) < 0.05
 
 
+def test_lines_are_found_by_their_pace_where_all_pauses_are_alike_and_it_changes_nearly_twofold():
+    heard, truth = [], []
+    now = 1.0
+    for size, pace in zip(SIZES * 3, [0.056] * 15 + [0.105] * 15, strict=True):
+        length, begin = size * pace, now
+        # Long lines have one pause inside, as long as those between lines.
+        for part in (0.35, 0.65) if size > 40 else (1.0,):
+            heard.append((round(now, 3), round(now + part * length, 3)))
+            now += part * length + 0.5
+        truth.append((begin, now - 0.5))
+    assert worst(laid(SIZES * 3, heard), truth) < 0.05
+
+
 def test_speech_without_any_pause_is_shared_by_length():
     found = laid([10, 30, 20], [(2.0, 62.0)])
     assert [round(start) for start, _ in found] == [2, 12, 42]

@@ -177,4 +177,22 @@ def test_a_stream_joined_late_tells_from_what_it_has_seen_itself():
     estimate = Estimate()
     assert estimate.by_branch(1000.0, counts, {"ocr": 100.0, "speech": 1.0}) is None
     counts["ocr"]["done"] = 14
-    assert estimate.by_branch(1020.0, counts, {"ocr": 140.0, "speech": 1.0}) == 47.0
+    assert estimate.by_branch(1020.0, counts, {"ocr": 140.0, "speech": 1.0}) == 42.0
+
+
+def test_what_is_told_runs_down_with_the_clock_and_never_jumps_to_what_one_look_sees():
+    counts: Any = {
+        "ocr": {"done": 10, "total": 40},
+        "speech": {"done": 1, "total": 1},
+        "report": {"done": 0, "total": 1},
+    }
+    estimate, seconds = Estimate(), {"ocr": 100.0, "speech": 1.0}
+    estimate.by_branch(1000.0, counts, seconds)
+    counts["ocr"]["done"] = 20
+    told = estimate.by_branch(1050.0, counts, {"ocr": 200.0, "speech": 1.0})
+    assert told is not None
+    # Ten shards at once: seen alone, the rest would take a third of what was told.
+    counts["ocr"]["done"] = 30
+    after = estimate.by_branch(1051.0, counts, {"ocr": 300.0, "speech": 1.0})
+    assert after is not None
+    assert 0.5 * (told - 1.0) <= after < told - 1.0
