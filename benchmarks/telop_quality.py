@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -157,34 +157,51 @@ def _spoken(language: str, source: str, wanted: Wanted, listener: str) -> Materi
 def _text(name: str, files: str, wanted: Wanted, material: Callable[[], Material]) -> tuple[str, Make]:
     def make() -> dict[str, Any]:
         planted = material()
-        runs = [run(planted, seed) for seed in planted.seeds]
-        return {mode: told([one[mode] for one in runs]) for mode in THRESHOLDS}
+        runs = [
+            _run(planted, seed, f"text-{wanted.half}-{name.replace(' ', '-')}-{files}")
+            for seed in planted.seeds
+        ]
+        return {mode: together([one[mode] for one in runs]) for mode in THRESHOLDS}
 
-    sample = "few" if wanted.few else "all"
-    return name, lambda: kept(f"text-{wanted.half}-{sample}-{name.replace(' ', '-')}-{files}", make)
+    return name, make
 
 
-def told(runs: list[Outcome]) -> dict[str, Any]:
-    """Return all runs of one operating point together, as JSON values."""
-    classes: dict[str, list[int]] = {}
-    findings: dict[str, list[int]] = {}
-    for one in runs:
-        for kind, hits in one.classes.items():
-            counts = classes.setdefault(kind, [0, 0])
-            counts[0], counts[1] = counts[0] + sum(hits), counts[1] + len(hits)
-        for kind, _, is_real in one.sure:
-            counts = findings.setdefault(kind, [0, 0])
-            counts[0], counts[1] = counts[0] + is_real, counts[1] + 1
+def _run(planted: Material, seed: int, name: str) -> dict[str, Any]:
+    """Return one seed's result, each kept by itself."""
+    found = kept(f"{name}-{seed}", lambda: {mode: told(one) for mode, one in run(planted, seed).items()})
+    return dict(found)
+
+
+def told(one: Outcome) -> dict[str, Any]:
+    """Return one run of one operating point as JSON values."""
+    kinds = sorted({kind for kind, _, _ in one.sure})
+    real = {kind: [right for name, _, right in one.sure if name == kind] for kind in kinds}
     return {
-        "found": sum(one.score.found for one in runs),
-        "missed": sum(one.score.missed for one in runs),
-        "wrong": sum(one.score.wrong for one in runs),
-        "right_kind": sum(one.score.right_kind for one in runs),
-        "classes": classes,
-        "findings": findings,
-        "sure": [[sure, is_real] for one in runs for _, sure, is_real in one.sure],
-        "remarks": sorted({text for one in runs for text in one.remarks}),
+        "found": one.score.found,
+        "missed": one.score.missed,
+        "wrong": one.score.wrong,
+        "right_kind": one.score.right_kind,
+        "classes": {kind: [sum(hits), len(hits)] for kind, hits in one.classes.items()},
+        "findings": {kind: [sum(right), len(right)] for kind, right in real.items()},
+        "sure": [[sure, is_real] for _, sure, is_real in one.sure],
+        "remarks": sorted(one.remarks),
     }
+
+
+def together(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return all seeds' results of one operating point as one."""
+    result: dict[str, Any] = {}
+    for name in ("found", "missed", "wrong", "right_kind"):
+        result[name] = sum(one[name] for one in runs)
+    for name in ("classes", "findings"):
+        kinds = sorted({kind for one in runs for kind in one[name]})
+        pairs = {kind: [one[name].get(kind, (0, 0)) for one in runs] for kind in kinds}
+        result[name] = {
+            kind: [sum(column) for column in zip(*counts, strict=True)] for kind, counts in pairs.items()
+        }
+    result["sure"] = [pair for one in runs for pair in one["sure"]]
+    result["remarks"] = sorted({text for one in runs for text in one["remarks"]})
+    return result
 
 
 def pictures(wanted: Wanted) -> Iterator[tuple[str, Make]]:
