@@ -22,6 +22,7 @@ from jubako.cli.resources import create_or_update, delete
 from jubako.cli.secret_flags import add_secret_flags, edit_secrets
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
+from jubako.cli.volume_flags import add_volume_flags, edit_volumes
 
 Job = dict[str, Any]
 """A ``google.cloud.run.v2.Job`` as JSON."""
@@ -40,6 +41,7 @@ def register(run: Group) -> None:
         deploy.add_argument("name", metavar="JOB")
         add_container_flags(deploy)
         add_secret_flags(deploy)
+        add_volume_flags(deploy)
         _add_task_flags(deploy)
         add_waiting_flags(deploy, "--execute-now")
     execute = jobs.command(
@@ -108,6 +110,7 @@ def edit_job(job: Job, args: argparse.Namespace) -> Job:
     task = dict(execution.get("template", {}))
     containers = task.get("containers") or [{}]
     first = edit_secrets(edit_container(containers[0], args), args)
+    edit_volumes(task, first, args)
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The job has nothing to run.",

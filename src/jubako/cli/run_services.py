@@ -21,6 +21,7 @@ from jubako.cli.resources import create_or_update, delete
 from jubako.cli.secret_flags import add_secret_flags, edit_secrets
 from jubako.cli.terminal import Terminal, clean
 from jubako.cli.times import local_time
+from jubako.cli.volume_flags import add_volume_flags, edit_volumes
 
 Service = dict[str, Any]
 """A ``google.cloud.run.v2.Service`` as JSON."""
@@ -49,6 +50,7 @@ def _add_deploy(group: Group, word: str, summary: str) -> None:
     deploy.add_argument("name", metavar="SERVICE")
     add_container_flags(deploy)
     add_secret_flags(deploy)
+    add_volume_flags(deploy)
     deploy.add_argument(
         "--async", dest="is_async", action="store_true", help="do not wait for a new revision to take over"
     )
@@ -110,6 +112,7 @@ def edit_service(service: Service, args: argparse.Namespace) -> Service:
     template = dict(service.get("template", {}))
     containers = template.get("containers") or [{}]
     first = edit_secrets(edit_container(containers[0], args), args)
+    edit_volumes(template, first, args)
     if not first.get("image") and not first.get("command"):
         raise UsageError(
             "The service has nothing to run.",

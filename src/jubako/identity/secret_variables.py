@@ -20,7 +20,7 @@ from jubako.wire.run_types import Container, EnvVar
 class Values:
     """What was found of the secrets that were asked for."""
 
-    found: Mapping[SecretRef, str] = field(repr=False)
+    found: Mapping[SecretRef, bytes] = field(repr=False)
     missing: Mapping[SecretRef, str]
     """Why, in one sentence each."""
 
@@ -48,6 +48,19 @@ def refs_of(container: Container, project: str) -> Mapping[str, SecretRef]:
     return found
 
 
+def text_of(ref: SecretRef, value: bytes) -> str:
+    """Return the value of a secret as a variable has it.
+
+    Raises:
+        FailedPrecondition: It cannot be a variable; the message names it.
+
+    """
+    if b"\0" in value:
+        raise FailedPrecondition(f"Secret version {str(ref)!r} holds a NUL byte, which no variable can.")
+    # The bytes reach the task as they are: what is no UTF-8 travels as lone surrogates.
+    return value.decode("utf-8", "surrogateescape")
+
+
 async def require(store: SecretStore, refs: Iterable[SecretRef]) -> None:
     """Return if all of these exist.
 
@@ -58,7 +71,7 @@ async def require(store: SecretStore, refs: Iterable[SecretRef]) -> None:
     for ref in sorted(set(refs)):
         if await asyncio.to_thread(store.find, ref) is None:
             raise FailedPrecondition(
-                f"Secret version {str(ref)!r}, which the container's environment names, does not exist."
+                f"Secret version {str(ref)!r}, which the container names, does not exist."
             )
 
 
@@ -76,23 +89,23 @@ async def values_of(store: SecretStore, container: Container, project: str) -> M
 
     """
     refs = refs_of(container, project)
-    values = await read(store, refs.values())
+    found = await existing(store, refs.values())
+    return {name: text_of(ref, found[ref]) for name, ref in refs.items()}
+
+
+async def existing(store: SecretStore, refs: Iterable[SecretRef]) -> Mapping[SecretRef, bytes]:
+    """Return the values of all of these as they are now; raises FailedPrecondition if one does not exist."""
+    values = await read(store, refs)
     for reason in values.missing.values():
         raise FailedPrecondition(reason)
-    return {name: values.found[ref] for name, ref in refs.items()}
+    return values.found
 
 
 def _read(store: SecretStore, refs: Iterable[SecretRef]) -> Values:
     found, missing = {}, {}
     for ref in refs:
         try:
-            value = store.value(ref)
+            found[ref] = store.value(ref)
         except NotFound as error:
             missing[ref] = error.message
-            continue
-        if b"\0" in value:
-            missing[ref] = f"Secret version {str(ref)!r} holds a NUL byte, which no variable can."
-        else:
-            # The bytes reach the task as they are: what is no UTF-8 travels as lone surrogates.
-            found[ref] = value.decode("utf-8", "surrogateescape")
     return Values(found, missing)

@@ -134,6 +134,7 @@ def jobs(ground: Ground, environments: Environments, admit: Admit, access: Acces
         working_dir=ground.working_dir,
         grace=ground.grace,
         memory_bytes=ground.runtime.capabilities().memory_bytes,
+        mounts_missing=lambda: ground.runtime.capabilities().mounts_missing,
     )
     engine = JobsEngine(
         ground.store, ground.runtime, settings, operations.finish, ground.events, ground.faults
@@ -184,6 +185,7 @@ def services(ground: Ground, environments: Environments, admit: Admit, invoker: 
         bundles=bundles,
         vault=vault,
         memory_bytes=ground.runtime.capabilities().memory_bytes,
+        mounts_missing=lambda: ground.runtime.capabilities().mounts_missing,
         output_root=str(ground.state.attempts / "services"),
         environment=ground.environment,
         environments=environments,

@@ -6,7 +6,6 @@ from jubako.wire import codec
 from jubako.wire.codec import invalid
 from jubako.wire.krm import Metadata, Reader, present
 from jubako.wire.method import Document
-from jubako.wire.run_checks import cannot
 from jubako.wire.run_types import (
     Container,
     ContainerPort,
@@ -143,18 +142,6 @@ def read_node_selector(reader: Reader) -> NodeSelector | None:
     accelerator = reader.text("run.googleapis.com/accelerator")
     reader.done()
     return NodeSelector(accelerator=accelerator) if accelerator else None
-
-
-def no_volumes(reader: Reader) -> None:
-    """Refuse volumes: a local process sees the machine's own files.
-
-    Raises:
-        Unimplemented: There are some.
-
-    """
-    if reader.has("volumes"):
-        raise cannot(reader.where("volumes"))
-    reader.skip("volumes")
 
 
 def _image(name: str) -> str:

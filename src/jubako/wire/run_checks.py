@@ -25,10 +25,12 @@ WORD_BYTES_MAX = 131_071
 COMMAND_BYTES_MAX = 1_000_000
 """All arguments and variables of a process together; the kernel takes about 2 MB, less what it adds itself."""
 
-_NO_MOUNTS = (
-    ", which sees the machine's own files; give a secret to a variable (env[].valueSource.secretKeyRef)"
-)
-_WHY_NOT = {"volumes": _NO_MOUNTS, "volume_mounts": _NO_MOUNTS}
+_NO_NETWORK = ", which sees what this machine has mounted; name a path of the machine in the program instead"
+_WHY_NOT = {
+    "gcs": _NO_NETWORK,
+    "nfs": _NO_NETWORK,
+    "cloud_sql_instance": ": reach the database by its address",
+}
 
 Reserved = Callable[[str], bool]
 """Whether a variable's name is set by the platform and so cannot be given."""

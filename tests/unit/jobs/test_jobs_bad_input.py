@@ -13,6 +13,10 @@ def env(*names: str, **fields: Any) -> dict[str, Any]:
     return {"env": [{"name": name, "value": "x", **fields} for name in names]}
 
 
+def volumes(volume: dict[str, Any], *mounts: dict[str, Any]) -> dict[str, Any]:
+    return {"task": {"volumes": [volume]}, "container": {"volumeMounts": [*mounts]}}
+
+
 @pytest.mark.parametrize(
     ("fields", "names_field"),
     [
@@ -55,6 +59,35 @@ def env(*names: str, **fields: Any) -> dict[str, Any]:
             ({"container": {"resources": {"limits": {"cpu": text}}}}, "limits['cpu']")
             for text in ("", "0", "-1", "two", "1e9", "1Qi", "٣")
         ),
+        (
+            {"container": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}},
+            "volume_mounts[0].name: 'v' is not",
+        ),
+        ({"task": {"volumes": [{"name": "v"}]}}, "volumes[0]: is neither a secret nor an empty_dir."),
+        ({"task": {"volumes": [{"name": "a/b", "emptyDir": {}}]}}, "volumes[0].name: 'a/b'"),
+        ({"task": {"volumes": [{"name": "v", "emptyDir": {}}] * 2}}, "volumes[1].name: 'v' is given twice"),
+        (volumes({"name": "v", "emptyDir": {"sizeLimit": "much"}}), "empty_dir.size_limit: 'much'"),
+        *(
+            (volumes({"name": "v", "secret": {"secret": "s", **secret}}), f"volumes[0].secret.{named}")
+            for secret, named in (
+                ({"secret": "../s"}, "secret: '../s'"),
+                ({"defaultMode": 512}, "default_mode: 512 is not between 0 and 511 (0o777)"),
+                ({"items": [{"path": "a", "mode": -1}]}, "items[0].mode: -1"),
+                ({"items": [{"path": "a", "version": "newest"}]}, "items[0].version: 'newest'"),
+                ({"items": [{"path": ""}]}, "items[0].path: ''"),
+                ({"items": [{"path": "/a"}]}, "items[0].path: '/a'"),
+                ({"items": [{"path": "a/../b"}]}, "items[0].path: 'a/../b'"),
+                ({"items": [{"path": "a"}, {"path": "a/b"}]}, "items[1].path: 'a/b' is given twice"),
+            )
+        ),
+        *(
+            (volumes({"name": "v", "emptyDir": {}}, {"name": "v", "mountPath": path}), "mounts[0].mount_path")
+            for path in ("", "/", "here", "/a/../b", "/a//b", "/proc", "/sys/fs", "/dev/shm/", "/a\0b")
+        ),
+        (
+            volumes({"name": "v", "emptyDir": {}}, *[{"name": "v", "mountPath": "/a"}] * 2),
+            "volume_mounts[1].mount_path: '/a' is given twice",
+        ),
         ({"labels": {f"k{n}": "v" for n in range(65)}}, "labels: has 65 entries; at most 64"),
         ({"labels": {"run.googleapis.com/x": "v"}}, "'run.googleapis.com/x'"),
         ({"labels": {"k": "v" * 64}}, "labels['k']"),
@@ -74,16 +107,22 @@ async def test_a_bad_job_is_refused_by_field(
 @pytest.mark.parametrize(
     ("fields", "names_field"),
     [
-        ({"task": {"volumes": [{"name": "v", "emptyDir": {}}]}}, "template.volumes"),
-        (
-            {"task": {"volumes": [{"name": "v", "secret": {"secret": "s"}}]}},
-            "sees the machine's own files; give a secret to a variable (env[].valueSource.secretKeyRef).",
+        *(
+            ({"task": {"volumes": [{"name": "v", kind: source}]}}, f"template.volumes[0].{field}")
+            for kind, field, source in (
+                ("gcs", "gcs", {"bucket": "b"}),
+                ("nfs", "nfs", {"server": "s", "path": "/p"}),
+                ("cloudSqlInstance", "cloud_sql_instance", {"instances": ["i"]}),
+            )
         ),
         ({"task": {"encryptionKey": "k"}}, "encryption_key"),
         ({"task": {"nodeSelector": {"accelerator": "nvidia-l4"}}}, "node_selector"),
         ({"task": {"containers": [{"command": ["a"]}, {"command": ["b"]}]}}, "more than one container"),
         ({"container": {"ports": [{"containerPort": 80}]}}, "ports"),
-        ({"container": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}, "volume_mounts"),
+        (
+            volumes({"name": "v", "emptyDir": {}}, {"name": "v", "mountPath": "/v", "subPath": "s"}),
+            "volume_mounts[0].sub_path",
+        ),
         ({"container": {"startupProbe": {"timeoutSeconds": 1}}}, "startup_probe"),
         ({"container": {"dependsOn": ["x"]}}, "depends_on"),
         ({"container": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, "limits['nvidia.com/gpu']"),

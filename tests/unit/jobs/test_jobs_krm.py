@@ -245,7 +245,11 @@ async def test_a_run_that_gcloud_repeats_starts_one_execution(gcloud: Gcloud) ->
     ("place", "value", "named"),
     [
         ("metadata.annotations", {"run.googleapis.com/cloudsql-instances": "x"}, "cloudsql-instances"),
-        ("spec.template.spec.template.spec.volumes", [{"name": "v"}], "volumes"),
+        (
+            "spec.template.spec.template.spec.volumes",
+            [{"name": "v", "nfs": {"server": "s"}}],
+            "volumes[0].nfs",
+        ),
         ("spec.template.spec.template.spec.containers", [{"image": "", "lifecycle": {"a": 1}}], "lifecycle"),
         ("spec.template.spec.taskCount", "many", "taskCount"),
         ("spec.template.spec.template.spec.timeoutSeconds", True, "timeoutSeconds"),

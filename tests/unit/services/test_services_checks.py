@@ -28,7 +28,11 @@ BAD: list[tuple[dict[str, Any], type[JubakoError], str]] = [
         InvalidArgument,
         "service.template.revision",
     ),
-    ({"template": {**template(), "volumes": [{"name": "v"}]}}, Unimplemented, "service.template.volumes"),
+    (
+        {"template": {**template(), "volumes": [{"name": "v", "gcs": {"bucket": "b"}}]}},
+        Unimplemented,
+        "service.template.volumes[0].gcs",
+    ),
     ({"template": template(workingDir="here")}, InvalidArgument, "working_dir"),
     ({"template": template(args=["a\0b"])}, InvalidArgument, "args[0]"),
     ({"template": template(args=["a\ud800b"])}, InvalidArgument, "args[0]"),

@@ -20,7 +20,7 @@ from jubako.core.limits import (
     TASKS_PER_EXECUTION_MAX,
 )
 from jubako.core.timestamps import format_duration
-from jubako.identity import secret_variables
+from jubako.identity import secret_variables, volumes
 from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
@@ -78,7 +78,7 @@ def task_template(template: TaskTemplate) -> None:
         raise invalid(f"{path}.max_retries", f"{retries} is not between 0 and {TASK_RETRIES_MAX}.")
     timeout(f"{path}.timeout", template.timeout)
     email_of(template.service_account, "p", f"{path}.service_account")
-    for field in ("volumes", "encryption_key", "node_selector", "gpu_zonal_redundancy_disabled"):
+    for field in ("encryption_key", "node_selector", "gpu_zonal_redundancy_disabled"):
         if getattr(template, field):
             raise run_checks.cannot(f"{path}.{field}")
     if not template.containers:
@@ -86,6 +86,7 @@ def task_template(template: TaskTemplate) -> None:
     if len(template.containers) > 1:
         raise run_checks.cannot(f"{path}.containers", "more than one container")
     container(f"{path}.containers[0]", template.containers[0])
+    volumes.check(path, template.volumes, template.containers[0])
 
 
 def timeout(field: str, value: timedelta | None) -> None:
@@ -96,7 +97,7 @@ def timeout(field: str, value: timedelta | None) -> None:
 
 
 _CONTAINER_FIELDS_REFUSED = (
-    "ports", "volume_mounts", "liveness_probe", "startup_probe", "readiness_probe", "depends_on", "base_image_uri",
+    "ports", "liveness_probe", "startup_probe", "readiness_probe", "depends_on", "base_image_uri",
     "source_code",
 )  # fmt: skip
 

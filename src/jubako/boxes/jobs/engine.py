@@ -17,7 +17,7 @@ from jubako.boxes.jobs.launch import Launch, LaunchSettings, launch_of
 from jubako.boxes.jobs.moves import Finish, Launched
 from jubako.boxes.jobs.rows import TOPIC, ExecutionRow, find_execution
 from jubako.boxes.jobs.task_rows import Attempt
-from jubako.core.errors import InvalidArgument, Unavailable
+from jubako.core.errors import FailedPrecondition, InvalidArgument, Unavailable
 from jubako.core.events import Events
 from jubako.core.faults import Faults
 from jubako.identity import secret_variables
@@ -210,11 +210,14 @@ class JobsEngine:
                 if attempt.execution_uid in unreadable:
                     prepared.impossible[attempt.id] = unreadable[attempt.execution_uid]
                 continue
-            missing = [values.missing[ref] for ref in launch.secrets.values() if ref in values.missing]
+            missing = [values.missing[ref] for ref in sorted(launch.refs()) if ref in values.missing]
             if missing:
                 prepared.impossible[attempt.id] = missing[0]
-            else:
+                continue
+            try:
                 prepared.specs.append(launch.spec(attempt, values.found))
+            except FailedPrecondition as error:
+                prepared.impossible[attempt.id] = error.message
         return prepared
 
     async def _load_launches(self, uids: set[str], rows: Mapping[str, ExecutionRow]) -> Mapping[str, str]:
@@ -240,7 +243,7 @@ class JobsEngine:
 
 
 def _refs(launches: Iterable[Launch | None]) -> set[SecretRef]:
-    return {ref for launch in launches if launch is not None for ref in launch.secrets.values()}
+    return {ref for launch in launches if launch is not None for ref in launch.refs()}
 
 
 def _waiting(attempts: Sequence[Attempt]) -> list[Attempt]:

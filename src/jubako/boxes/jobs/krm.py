@@ -17,7 +17,7 @@ from jubako.boxes.jobs.resources import (
     Task,
     TaskTemplate,
 )
-from jubako.wire import codec, krm
+from jubako.wire import codec, krm, krm_volumes
 from jubako.wire import krm_containers as containers
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import LaunchStage
@@ -194,8 +194,8 @@ def _read_task(reader: Reader, given: krm.Metadata, left: dict[str, str]) -> Tas
     spec = reader.child("spec")
     reader.skip("metadata")
     reader.done()
-    containers.no_volumes(spec)
     template = TaskTemplate(
+        volumes=krm_volumes.read_volumes(spec),
         containers=[containers.read_container(one) for one in spec.children("containers")],
         max_retries=spec.integer("maxRetries"),
         timeout=_read_seconds(spec, "timeoutSeconds"),
@@ -262,6 +262,7 @@ def _task_spec(template: Any) -> Document:  # noqa: ANN401 - TaskTemplate, or Ta
                 # An int64: Google's JSON writes those as text.
                 "timeoutSeconds": "" if timeout is None else str(int(timeout.total_seconds())),
                 "serviceAccountName": template.service_account,
+                "volumes": krm_volumes.volumes(template.volumes),
             }
         ),
     }

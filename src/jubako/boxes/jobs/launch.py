@@ -3,7 +3,7 @@
 Source: Cloud Run, "Container runtime contract", environment variables for jobs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from jubako.core.limits import STOP_GRACE, TASK_TIMEOUT_DEFAULT
 from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretRef, SecretStore
+from jubako.identity.volumes import Volumes
 from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import AttemptSpec
 from jubako.wire import images
@@ -50,6 +51,8 @@ class LaunchSettings:
     """Where tasks get the variables of their identity."""
     working_dir: str | None = None
     """Where tasks run whose job does not say."""
+    mounts_missing: Callable[[], str] = str
+    """Why no volumes can be mounted at present; "" = they can."""
     grace: timedelta = STOP_GRACE
     """Between SIGTERM and SIGKILL."""
 
@@ -71,9 +74,20 @@ class Launch:
     """See AttemptSpec."""
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     """Where the variables get their values that come from secrets."""
+    volumes: Volumes = field(default_factory=Volumes)
+    """What is mounted."""
 
-    def spec(self, attempt: Attempt, values: Mapping[SecretRef, str]) -> AttemptSpec:
-        """Return what to hand to the runtime for one attempt; ``values`` has all that ``secrets`` names."""
+    def refs(self) -> set[SecretRef]:
+        """Return the secret versions that an attempt needs."""
+        return {*self.secrets.values(), *self.volumes.refs()}
+
+    def spec(self, attempt: Attempt, values: Mapping[SecretRef, bytes]) -> AttemptSpec:
+        """Return what to hand to the runtime for one attempt; ``values`` has all of ``refs``.
+
+        Raises:
+            FailedPrecondition: One of them cannot be a variable.
+
+        """
         return AttemptSpec(
             id=attempt.id,
             group=self.uid,
@@ -81,7 +95,7 @@ class Launch:
             argv=self.argv,
             env={
                 **self.environment,
-                **{name: values[ref] for name, ref in self.secrets.items()},
+                **{name: secret_variables.text_of(ref, values[ref]) for name, ref in self.secrets.items()},
                 "CLOUD_RUN_TASK_INDEX": str(attempt.index),
                 "CLOUD_RUN_TASK_ATTEMPT": str(attempt.number),
             },
@@ -92,6 +106,7 @@ class Launch:
             memory_bytes=self.memory_bytes,
             cpus=self.cpus,
             preload=self.preload,
+            mounts=self.volumes.mounts(values),
         )
 
 
@@ -148,4 +163,5 @@ async def launch_of(execution: ExecutionRow, settings: LaunchSettings) -> Launch
         cpus=cpus_of(container),
         preload=document.annotations.get(WARM_START) or None,
         secrets=secret_variables.refs_of(container, execution.key.project),
+        volumes=Volumes(template.volumes, container, execution.key.project),
     )

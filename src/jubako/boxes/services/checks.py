@@ -23,7 +23,7 @@ from jubako.boxes.services.resources import (
 from jubako.core.limits import REQUEST_TIMEOUT_MAX
 from jubako.core.names import dns_label
 from jubako.core.timestamps import format_duration
-from jubako.identity import secret_variables
+from jubako.identity import secret_variables, volumes
 from jubako.identity.accounts import email_of
 from jubako.wire import run_checks
 from jubako.wire.codec import invalid
@@ -39,11 +39,11 @@ _SERVICE_FIELDS_REFUSED = (
     "threat_detection_enabled",
 )
 _TEMPLATE_FIELDS_REFUSED = (
-    "volumes", "encryption_key", "service_mesh", "health_check_disabled", "node_selector",
+    "encryption_key", "service_mesh", "health_check_disabled", "node_selector",
     "gpu_zonal_redundancy_disabled",
 )  # fmt: skip
 _CONTAINER_FIELDS_REFUSED = (
-    "volume_mounts", "liveness_probe", "readiness_probe", "depends_on", "base_image_uri", "source_code",
+    "liveness_probe", "readiness_probe", "depends_on", "base_image_uri", "source_code",
 )  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def template(name: str, resource: RevisionTemplate) -> None:
     if len(resource.containers) > 1:
         raise run_checks.cannot(f"{path}.containers", "more than one container")
     container(f"{path}.containers[0]", resource.containers[0])
+    volumes.check(path, resource.volumes, resource.containers[0])
 
 
 def timeout(field: str, value: timedelta | None) -> None:

@@ -37,6 +37,7 @@ from jubako.core.limits import SERVICE_NAME_LENGTH_MAX
 from jubako.identity import secret_variables
 from jubako.identity.acting import Admit, everybody
 from jubako.identity.secrets import SecretStore
+from jubako.identity.volumes import Volumes
 from jubako.runtime.bundles import Bundles
 from jubako.store.port import Store, Tx
 from jubako.store.rehearsal import write
@@ -207,9 +208,12 @@ class ServiceHandlers:
     async def _require_secrets(self, change: Change, idem: idempotency.Key | None) -> None:
         """Refuse a container with a secret that does not exist; a repeated request was accepted before."""
         template = change.given.template
-        containers = template.containers if template else []
+        if template is None or not template.containers:
+            return
+        container, project = template.containers[0], change.key.project
         refs = {
-            ref for one in containers for ref in secret_variables.refs_of(one, change.key.project).values()
+            *secret_variables.refs_of(container, project).values(),
+            *Volumes(template.volumes, container, project).refs(),
         }
         if refs and await self._store.read(lambda tx: idempotency.find(tx, idem)) is None:
             await secret_variables.require(self._ports.secrets, refs)

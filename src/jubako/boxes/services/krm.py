@@ -15,7 +15,7 @@ from jubako.boxes.services.resources import (
     TrafficTarget,
     TrafficTargetAllocationType,
 )
-from jubako.wire import krm
+from jubako.wire import krm, krm_volumes
 from jubako.wire import krm_containers as containers
 from jubako.wire.codec import invalid
 from jubako.wire.google_types import LaunchStage
@@ -122,6 +122,7 @@ def revision(resource: Revision) -> Document:
                     "containerConcurrency": resource.max_instance_request_concurrency,
                     "serviceAccountName": resource.service_account,
                     "timeoutSeconds": _seconds(resource.timeout),
+                    "volumes": krm_volumes.volumes(resource.volumes),
                 }
             ),
         },
@@ -137,7 +138,6 @@ def _read_template(reader: Reader) -> RevisionTemplate:
     given = krm.read_metadata(reader.child("metadata"))
     spec = reader.child("spec")
     reader.done()
-    containers.no_volumes(spec)
     left = {key: text for key, text in given.reserved.items() if key not in _WITHOUT_MEANING}
     path = "spec.template.metadata"
     least, most = (_count(left.pop(key, ""), f"{path}.annotations[{key!r}]") for key in (LEAST, MOST))
@@ -147,6 +147,7 @@ def _read_template(reader: Reader) -> RevisionTemplate:
         labels=dict(given.labels),
         annotations=dict(given.annotations),
         scaling=RevisionScaling(min_instance_count=least, max_instance_count=most) if least or most else None,
+        volumes=krm_volumes.read_volumes(spec),
         containers=[containers.read_container(one) for one in spec.children("containers")],
         timeout=None if seconds is None else timedelta(seconds=seconds),
         service_account=spec.text("serviceAccountName"),
@@ -178,6 +179,7 @@ def _template(template: RevisionTemplate) -> Document:
                     "containerConcurrency": template.max_instance_request_concurrency,
                     "serviceAccountName": template.service_account,
                     "timeoutSeconds": _seconds(template.timeout),
+                    "volumes": krm_volumes.volumes(template.volumes),
                 }
             ),
         },

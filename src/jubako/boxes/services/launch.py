@@ -14,6 +14,7 @@ from jubako.core.limits import STOP_GRACE
 from jubako.identity import secret_variables
 from jubako.identity.environment import Environments, NoEnvironments, under
 from jubako.identity.secrets import SecretStore
+from jubako.identity.volumes import Volumes
 from jubako.runtime import loopback
 from jubako.runtime.bundles import Bundles
 from jubako.runtime.port import AttemptSpec
@@ -43,6 +44,8 @@ class LaunchSettings:
     """Variables of every instance (PATH, HOME, LANG); its identity's come over them, and the service's own win."""
     environments: Environments = field(default_factory=NoEnvironments)
     """Where instances get the variables of their identity."""
+    mounts_missing: Callable[[], str] = str
+    """Why no volumes can be mounted at present; "" = they can."""
     working_dir: str | None = None
     """Where instances run whose service does not say."""
     grace: timedelta = STOP_GRACE
@@ -67,6 +70,8 @@ async def spec_of(
     identity = await settings.environments.environment(key.project, key.location, revision.service_account)
     place, attempt = resident.place, resident.instance.attempt
     secret = await secret_variables.values_of(settings.vault, container, key.project)
+    volumes = Volumes(revision.volumes, container, key.project)
+    mounts = volumes.mounts(await secret_variables.existing(settings.vault, volumes.refs()))
     program = images.program_of(container, settings.bundles, settings.environment.get("PATH", ""))
     return AttemptSpec(
         id=resident.attempt_id,
@@ -86,6 +91,7 @@ async def spec_of(
         output=output_directory(settings.output_root, place, attempt),
         memory_bytes=memory_of(container),
         cpus=cpus_of(container),
+        mounts=mounts,
     )
 
 

@@ -9,10 +9,10 @@ from jubako.boxes.services.resources import Revision
 from jubako.boxes.services.rows import ServiceKey
 from jubako.core.errors import FailedPrecondition, Unavailable
 from jubako.identity import secret_variables
+from jubako.identity.volumes import Volumes
 from jubako.store.port import Store
 from jubako.wire import codec, images
 from jubako.wire.quantities import in_gib, memory_of
-from jubako.wire.run_types import Container
 
 PORT_TRIES = 20
 
@@ -37,7 +37,7 @@ class Starter:
         )
         if row is None:
             return
-        await self._check(key, place.revision, codec.decode(Revision, row.document).containers[0])
+        await self._check(key, place.revision, codec.decode(Revision, row.document))
         for _ in range(PORT_TRIES):
             port = self._settings.free_port()
             if await self._store.write(partial(instance_rows.claim, place=place, port=port)):
@@ -54,7 +54,8 @@ class Starter:
                     partial(instance_rows.refuse, place=place, problem=_end_of_sentence(error.message))
                 )
 
-    async def _check(self, key: ServiceKey, revision: str, container: Container) -> None:
+    async def _check(self, key: ServiceKey, revision: str, document: Revision) -> None:
+        container = document.containers[0]
         images.pinned(container, self._settings.bundles)
         asked, there = memory_of(container), self._settings.memory_bytes
         if asked is not None and there is not None and asked > there:
@@ -62,8 +63,10 @@ class Starter:
                 f"Revision {revision!r}: containers[0].resources.limits['memory'] asks for {in_gib(asked)}, and this "
                 f"machine has {in_gib(there)} for instances."
             )
+        volumes = Volumes(document.volumes, container, key.project)
+        volumes.require(self._settings.mounts_missing())
         refs = secret_variables.refs_of(container, key.project)
-        await secret_variables.require(self._settings.vault, refs.values())
+        await secret_variables.require(self._settings.vault, {*refs.values(), *volumes.refs()})
 
 
 def _end_of_sentence(message: str) -> str:
