@@ -8,13 +8,15 @@ Usage: python benchmarks/real_server.py [--seconds 2]
 import argparse
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,17 @@ from jubako.wire.google_types import Operation
 
 GET = "/google.cloud.run.v2.Executions/GetExecution"
 RUN = "/google.cloud.run.v2.Jobs/RunJob"
-JOB = f"{PARENT}/jobs/measured"
+JOBS = f"{PARENT}/jobs"
 WORK = {"none": "bare", "keep": "bare, fsync", "run": "bare, fsync+spawn"}
 ABOUT = """\
 What is held against what: getExecution against a bare handler that answers with the same bytes from memory. runJob
 promises that a program runs, whatever dies next, so the bar of 0.6 is held against a bare handler that does the least
 for that: one durable row and one posix_spawn of the same program ("fsync+spawn"). That one forgets the program; ours
 also records its start, end and output, and does it after the reply, at the expense of the replies that follow. The
-handlers that keep nothing are printed for the distance only: a promise costs an fsync."""
+handlers that keep nothing are printed for the distance only: a promise costs an fsync. Every measurement of runJob has
+a job of its own, since ours removes what is older than the last 1,000 executions of a job, and the bare ones keep all.
+Of getExecution "changed" is one whose row another program changes before each request, so that no answer that was
+given before can be given again; elsewhere the execution has ended, as have most that are looked at."""
 Load = Callable[[int, float], Awaitable[list[float]]]
 """``await load(clients, seconds)`` returns the latencies in seconds, sorted."""
 
@@ -62,8 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as place, ServerProcess(Path(place) / "state") as server:
         show_start(server)
         print(ABOUT)
-        deploy(server)
-        name = run_once(server)
+        name = run_once(server, deploy(server, "measured"))
         asyncio.run(compare_get(server, name, Path(place), seconds))
         asyncio.run(compare_run(server, Path(place), seconds))
 
@@ -92,19 +96,21 @@ def proportional_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def deploy(server: ServerProcess) -> None:
+def deploy(server: ServerProcess, job: str) -> str:
+    """Return the full name of a new job."""
     template = {"template": {"containers": [{"command": ["/bin/true"]}], "maxRetries": 0}}
-    server.post(f"/v2/{PARENT}/jobs?jobId=measured", {"template": template})
+    server.post(f"/v2/{JOBS}?jobId={job}", {"template": template})
+    return f"{JOBS}/{job}"
 
 
 def port_of(server: ServerProcess) -> int:
     return int(server.address.rpartition(":")[2])
 
 
-def run_once(server: ServerProcess) -> str:
-    """Return the name of an execution that has ended."""
-    name = str(server.post(f"/v2/{JOB}:run")["metadata"]["name"])
-    until_idle(server)
+def run_once(server: ServerProcess, job: str) -> str:
+    """Return the name of an execution of the job that has ended."""
+    name = str(server.post(f"/v2/{job}:run")["metadata"]["name"])
+    until_idle(server, job)
     return name
 
 
@@ -122,31 +128,56 @@ async def compare_get(server: ServerProcess, name: str, place: Path, seconds: fl
                 Rival(WORK["none"], rival[1], load(rival[0])),
                 Rival("jubako", server.pid, load(port_of(server))),
             ]
-            await compare(f"getExecution {transport}", rivals, seconds)
+            for clients in (1, 20):
+                await compare(f"getExecution {transport}", clients, rivals, seconds)
+            if transport == "http":
+                rivals[1] = Rival("jubako, changed", server.pid, changed(port_of(server), path, place))
+                await compare("getExecution http", 1, rivals, seconds)
 
 
 async def compare_run(server: ServerProcess, place: Path, seconds: float) -> None:
-    operation = server.post(f"/v2/{JOB}:run")
-    started = codec.from_json(Operation, operation)
+    started = codec.from_json(Operation, server.post(f"/v2/{JOBS}/measured:run"))
     answers = {"http": codec.encode(started), "grpc": protobuf_codec.encode(started)}
-    path, request = f"/v2/{JOB}:run", protobuf_codec.encode(RunJobRequest(name=JOB))
-    loads: Loads = {
-        "http": lambda port: rest(port, wire.http("POST", path, b"{}")),
-        "grpc": lambda port: call(port, RUN, request),
-    }
-    for transport, load in loads.items():
+    for transport, answer in answers.items():
         with ExitStack() as stack:
-            rivals = []
-            for work in ("run", "keep", "none"):
-                port, pid = stack.enter_context(bare(transport, answers[transport], place, work))
-                rivals.append(Rival(WORK[work], pid, load(port)))
-            rivals.insert(1, Rival("jubako", server.pid, load(port_of(server))))
-            await compare(f"runJob {transport}", rivals, seconds, after=lambda: until_idle(server))
+            bares = [
+                (WORK[work], *stack.enter_context(bare(transport, answer, place, work)))
+                for work in ("run", "keep", "none")
+            ]
+            for clients in (1, 20):
+                job = deploy(server, f"{transport}-{clients}")
+                run_once(server, job)
+                rivals = [Rival(title, pid, running(transport, job, port)) for title, port, pid in bares]
+                ours = Rival("jubako", server.pid, running(transport, job, port_of(server)))
+                rivals.insert(1, ours)
+                await compare(
+                    f"runJob {transport}", clients, rivals, seconds, after=partial(until_idle, server, job)
+                )
 
 
-def until_idle(server: ServerProcess) -> None:
+def running(transport: str, job: str, port: int) -> Load:
+    """Return the load of runs of a job on the server at a port."""
+    if transport == "http":
+        return rest(port, wire.http("POST", f"/v2/{job}:run", b"{}"))
+    return call(port, RUN, protobuf_codec.encode(RunJobRequest(name=job)))
+
+
+def changed(port: int, path: str, place: Path) -> Load:
+    """Return the load of requests before each of which the execution's row is changed by somebody else."""
+    request = wire.http("GET", path)
+
+    async def load(clients: int, seconds: float) -> list[float]:
+        with closing(sqlite3.connect(place / "state" / "state.db", isolation_level=None)) as other:
+            other.execute("PRAGMA synchronous = OFF")
+            change = partial(other.execute, "UPDATE job_executions SET updated = updated + 1")
+            return await wire.latencies(port, request, clients, seconds, change)
+
+    return load
+
+
+def until_idle(server: ServerProcess, job: str) -> None:
     """Return when no execution is under way: what was accepted is not to be paid for by the next measurement."""
-    while not server.get(f"/v2/{JOB}/executions?pageSize=1")["executions"][0].get("completionTime"):
+    while not server.get(f"/v2/{job}/executions?pageSize=1")["executions"][0].get("completionTime"):
         time.sleep(0.05)
 
 
@@ -194,26 +225,29 @@ def processor_seconds(pid: int) -> float:
 
 
 async def compare(
-    title: str, rivals: Sequence[Rival], seconds: float, after: Callable[[], None] = lambda: None
+    title: str,
+    clients: int,
+    rivals: Sequence[Rival],
+    seconds: float,
+    after: Callable[[], None] = lambda: None,
 ) -> None:
-    """Print rivals under 1 and 20 clients; ratios are to the first."""
-    for clients in (1, 20):
-        base: tuple[float, float] | None = None
-        for rival in rivals:
-            await rival.load(clients, seconds / 4)
-            before = processor_seconds(rival.pid)
-            taken = await rival.load(clients, seconds)
-            cpu = (processor_seconds(rival.pid) - before) / len(taken) * 1e6
-            rate = len(taken) / seconds
-            base = base or (rate, cpu)
-            p50, p99 = taken[len(taken) // 2] * 1e3, taken[int(len(taken) * 0.99)] * 1e3
-            times = f"p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  server's cpu {cpu:5.0f} us"
-            ratios = f"of the first: rate {rate / base[0]:4.2f}, cpu {base[1] / cpu:4.2f}"
-            print(
-                f"{title:17} {clients:2} clients  {rival.title:17} {rate:7,.0f} /s  {times}  {ratios}",
-                flush=True,
-            )
-            after()
+    """Print rivals under as many clients; ratios are to the first."""
+    base: tuple[float, float] | None = None
+    for rival in rivals:
+        await rival.load(clients, seconds / 4)
+        before = processor_seconds(rival.pid)
+        taken = await rival.load(clients, seconds)
+        cpu = (processor_seconds(rival.pid) - before) / len(taken) * 1e6
+        rate = len(taken) / seconds
+        base = base or (rate, cpu)
+        p50, p99 = taken[len(taken) // 2] * 1e3, taken[int(len(taken) * 0.99)] * 1e3
+        times = f"p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  server's cpu {cpu:5.0f} us"
+        ratios = f"of the first: rate {rate / base[0]:4.2f}, cpu {base[1] / cpu:4.2f}"
+        print(
+            f"{title:17} {clients:2} clients  {rival.title:17} {rate:7,.0f} /s  {times}  {ratios}",
+            flush=True,
+        )
+        after()
 
 
 if __name__ == "__main__":

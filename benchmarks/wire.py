@@ -102,13 +102,17 @@ async def serve_starlette() -> tuple[asyncio.Server, int]:
     return server, server.sockets[0].getsockname()[1]
 
 
-async def latencies(port: int, request: bytes, clients: int, seconds: float) -> list[float]:
-    """Return how long each request took, in seconds."""
+async def latencies(
+    port: int, request: bytes, clients: int, seconds: float, before: Callable[[], object] = lambda: None
+) -> list[float]:
+    """Return how long each request took, in seconds; ``before`` each of them something may happen."""
     until, taken = time.perf_counter() + seconds, []
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while (began := time.perf_counter()) < until:
+        while time.perf_counter() < until:
+            before()
+            began = time.perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -314,8 +315,26 @@ async def test_what_a_run_makes_superfluous_is_removed_behind_its_reply(box: Any
 
     async with asyncio.timeout(10):
         while not await with_tasks() <= set(uids[2:]):
-            pass
+            await box.clock.advance(retention.LEFTOVERS_EVERY)
     cleaning.cancel()
+
+
+async def test_many_rows_of_what_was_deleted_go_by_several_transactions(
+    box: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 5)
+    uids = [f"uid{number}" for number in range(7)]
+    tasks = [(uid, index) for uid in uids for index in range(3)]
+    insert = (
+        "INSERT INTO job_tasks (execution_uid, task_index, state, attempt, retries) VALUES (?, ?, 'x', 0, 0)"
+    )
+    await box.store.write(lambda tx: tx.run_many(insert, tasks))
+    left, counts = uids, []
+    while left:
+        left = await box.store.write(partial(retention._delete_tasks, left))
+        counts.append(len(left))
+    assert counts == [5, 3, 1, 0]
+    assert await box.store.read(lambda tx: tx.one("SELECT COUNT(*) FROM job_tasks")) == (0,)
 
 
 async def test_an_execution_that_cannot_be_read_does_not_keep_others_from_running(box: Any) -> None:

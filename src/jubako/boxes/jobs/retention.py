@@ -1,12 +1,12 @@
 """What is left of deleted executions: rows of tasks, and output.
 
-1. Deleting an execution takes its row, and nobody can name its tasks from then on. The tasks go afterwards, one
-   execution a transaction, because ten thousand rows for each of a thousand executions would stop all writers.
+1. Deleting an execution takes its row, and nobody can name its tasks from then on. The tasks go afterwards, some rows a
+   transaction, because ten thousand rows for each of a thousand executions would stop all writers.
 2. A crash in between leaves orphans, which ``sweep`` finds after the next start.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -17,6 +17,10 @@ from jubako.core.errors import JubakoError
 from jubako.store.port import Store, Tx
 
 SWEEP_EVERY = timedelta(days=1)
+LEFTOVERS_EVERY = timedelta(seconds=1)
+"""How often what runs left is removed: together, so that each run does not pay for a transaction of its own."""
+ROWS_AT_ONCE = 1_000
+"""About how many rows one transaction deletes; it deletes all of one execution."""
 
 
 class Outputs(Protocol):
@@ -39,8 +43,9 @@ async def forget(store: Store, outputs: Outputs, execution_uids: Iterable[str]) 
     """
     uids = list(execution_uids)
     with suppress(JubakoError):
-        for uid in uids:
-            await store.write(partial(_delete_tasks, uid))
+        left: Sequence[str] = uids
+        while left:
+            left = await store.write(partial(_delete_tasks, left))
     await outputs.remove(uids)
 
 
@@ -72,7 +77,7 @@ async def keep_clean(store: Store, outputs: Outputs, clock: Clock, leftovers: Le
     """Sweep now and once a day, and remove leftovers as they come, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_swept(store, outputs, clock))
-        group.create_task(_keep_removing(store, outputs, leftovers))
+        group.create_task(_keep_removing(store, outputs, clock, leftovers))
 
 
 async def _keep_swept(store: Store, outputs: Outputs, clock: Clock) -> None:
@@ -81,9 +86,10 @@ async def _keep_swept(store: Store, outputs: Outputs, clock: Clock) -> None:
         await clock.sleep_until(clock.now() + SWEEP_EVERY)
 
 
-async def _keep_removing(store: Store, outputs: Outputs, leftovers: Leftovers) -> None:
+async def _keep_removing(store: Store, outputs: Outputs, clock: Clock, leftovers: Leftovers) -> None:
     while True:
         await forget(store, outputs, await leftovers.take())
+        await clock.sleep_until(clock.now() + LEFTOVERS_EVERY)
 
 
 async def sweep(store: Store, outputs: Outputs) -> list[str]:
@@ -97,9 +103,15 @@ async def sweep(store: Store, outputs: Outputs) -> list[str]:
     return orphans
 
 
-def _delete_tasks(uid: str, tx: Tx) -> None:
-    tx.run("DELETE FROM job_attempts WHERE execution_uid = ?", uid)
-    tx.run("DELETE FROM job_tasks WHERE execution_uid = ?", uid)
+def _delete_tasks(uids: Sequence[str], tx: Tx) -> Sequence[str]:
+    """Delete the tasks of the first of these executions, and return those that are left for the next transaction."""
+    rows = 0
+    for done, uid in enumerate(uids, 1):
+        rows += tx.run("DELETE FROM job_attempts WHERE execution_uid = ?", uid)
+        rows += tx.run("DELETE FROM job_tasks WHERE execution_uid = ?", uid)
+        if rows >= ROWS_AT_ONCE:
+            return uids[done:]
+    return ()
 
 
 def _known(tx: Tx) -> set[str]:
