@@ -31,8 +31,9 @@ READING = (
 COMPARING = ("sentences", "noise", "readings", "runs", "programmes", "spoken")
 
 _WIDTH = 30
-_KEPT_S = 1.0
-"""What was quicker had been kept."""
+_KEPT_S = 10.0
+_KEPT = 0.3
+"""Rows so much quicker than others, or quicker than all of so many seconds, had been kept and tell no pace."""
 
 
 def folder() -> Path:
@@ -126,10 +127,11 @@ class Bar:
 
     def seconds_left(self) -> float | None:
         """Return what is left at the pace of what really took time so far; None until something has."""
-        worked = {name: spent for name, spent in self._done.items() if spent > _KEPT_S}
-        if not worked:
+        paces = {name: spent / self._shares[name] for name, spent in self._done.items()}
+        worked = [name for name, pace in paces.items() if pace > _KEPT * max(paces.values())]
+        if not worked or max(self._done.values()) < _KEPT_S:
             return None
-        pace = sum(worked.values()) / sum(self._shares[name] for name in worked)
+        pace = sum(self._done[name] for name in worked) / sum(self._shares[name] for name in worked)
         now = time.monotonic()
         running = [max(0.0, self._shares[n] * pace - now + begun) for n, begun in self._running.items()]
         waiting = [

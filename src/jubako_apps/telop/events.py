@@ -132,7 +132,7 @@ async def telling(
     while True:
         status = await settled()
         counts = await asyncio.to_thread(receptions.branches, place, reception)
-        progress = estimate.monotone(receptions.progress(counts))
+        progress = estimate.monotone(receptions.progress(counts, reception))
         seconds = await asyncio.to_thread(receptions.seconds, place, reception.id)
         paced, branch = estimate.seconds_left(clock(), progress), estimate.by_branch(clock(), counts, seconds)
         left = paced if branch is None or progress >= 1 else branch

@@ -175,7 +175,10 @@ class Intake:
                 await asyncio.to_thread(keep, bytes(block))
                 block.clear()
         if size == 0:
-            raise Refused(400, "The request has no body: send the bytes of the video, or JSON with its path.")
+            raise Refused(
+                400,
+                "The video is empty: not one byte of it has arrived. Send its bytes, or JSON with its path.",
+            )
         await asyncio.to_thread(keep, bytes(block))
         await asyncio.to_thread(file.flush)
         return digest.hexdigest(), size

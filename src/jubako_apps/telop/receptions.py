@@ -38,6 +38,10 @@ STAGES: tuple[Stage, ...] = ("ocr", "speech", "report")
 SHARES: dict[Stage, float] = {"ocr": 0.6, "speech": 0.3, "report": 0.1}
 """How much of the whole each stage counts for in the progress."""
 
+_HEARD_BY_NOBODY: frozenset[str] = frozenset({"script", "track", "none"})
+_READ_SPEECH: float = 0.02
+"""What speech counts for that is only read: captions then count for the rest."""
+
 _ID = re.compile(r"r-[0-9a-f]{24}\Z")
 _VERSION = 1
 
@@ -208,9 +212,12 @@ def branches(sink: Sink, reception: Reception) -> dict[Stage, dict[str, int]]:
     return {stage: _count(names, reception, stage) for stage in STAGES}
 
 
-def progress(counts: dict[Stage, dict[str, int]]) -> float:
+def progress(counts: dict[Stage, dict[str, int]], reception: Reception) -> float:
     """Return one number, 0.0 to 1.0, for the counts of all stages."""
-    parts = (SHARES[stage] * count["done"] / count["total"] for stage, count in counts.items())
+    shares = SHARES
+    if reception.speech in _HEARD_BY_NOBODY:
+        shares = SHARES | {"ocr": SHARES["ocr"] + SHARES["speech"] - _READ_SPEECH, "speech": _READ_SPEECH}
+    parts = (shares[stage] * count["done"] / count["total"] for stage, count in counts.items())
     return round(sum(parts), 4)
 
 

@@ -35,7 +35,7 @@ def view(place: Sink, reception: Reception, status: Status, prefix: str) -> dict
         "cancelling": status.cancelling,
         "reason": status.reason,
         "missing": missing,
-        "progress": receptions.progress(counts),
+        "progress": receptions.progress(counts, reception),
         "branches": counts,
         "seconds": receptions.seconds(place, reception.id),
         "name": reception.name,

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,3 +197,11 @@ def test_what_is_told_runs_down_with_the_clock_and_never_jumps_to_what_one_look_
     after = estimate.by_branch(1051.0, counts, {"ocr": 300.0, "speech": 1.0})
     assert after is not None
     assert 0.5 * (told - 1.0) <= after < told - 1.0
+
+
+def test_speech_that_is_only_read_hardly_counts():
+    counts: Any = {stage: {"done": int(stage == "speech"), "total": 4} for stage in receptions.STAGES}
+    assert receptions.progress(counts, RECEPTION) == 0.075
+    assert receptions.progress(counts, replace(RECEPTION, speech="script")) == 0.005
+    done: Any = {stage: {"done": 4, "total": 4} for stage in receptions.STAGES}
+    assert receptions.progress(done, replace(RECEPTION, speech="script")) == 1.0

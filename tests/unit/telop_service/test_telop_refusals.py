@@ -14,7 +14,7 @@ def upload(client: httpx.Client, data: bytes, **query: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("query", "data", "status", "words"),
     [
-        ({}, b"", 400, "no body"),
+        ({}, b"", 400, "not one byte"),
         ({}, b"<html>", 422, "is not a video"),
         ({"name": "../../etc/pass\nwd.mp4"}, b"junk", 422, "passwd.mp4 is not a video"),
         ({}, VIDEO * 3, 413, "larger than 200000 bytes"),

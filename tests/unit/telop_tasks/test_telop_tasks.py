@@ -259,6 +259,6 @@ def test_progress_never_goes_back_whatever_order_results_come_in(place, receptio
         f"receptions/{ID}/report.html",
     ]:
         put_json(place, name, {})
-        seen.append(receptions.progress(receptions.branches(place, reception)))
+        seen.append(receptions.progress(receptions.branches(place, reception), reception))
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
