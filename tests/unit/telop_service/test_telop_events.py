@@ -187,7 +187,8 @@ def test_what_is_told_runs_down_with_the_clock_and_never_jumps_to_what_one_look_
         "speech": {"done": 1, "total": 1},
         "report": {"done": 0, "total": 1},
     }
-    estimate, seconds = Estimate(), {"ocr": 100.0, "speech": 1.0}
+    estimate = Estimate()
+    seconds: Any = {"ocr": 100.0, "speech": 1.0}
     estimate.by_branch(1000.0, counts, seconds)
     counts["ocr"]["done"] = 20
     told = estimate.by_branch(1050.0, counts, {"ocr": 200.0, "speech": 1.0})
