@@ -10,7 +10,9 @@ _NAMES = {
     "steps": "steps",
     "memory_bytes": "bytes of variables",
     "call_depth": "levels of calls",
+    "concurrency": "branches at once",
     "argument_bytes": "bytes of argument",
+    "result_bytes": "bytes of result",
 }
 
 

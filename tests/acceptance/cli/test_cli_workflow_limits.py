@@ -53,8 +53,8 @@ def test_run_warns_and_describe_tells_of_limits_that_are_near(jubako: Any, tmp_p
     warnings = [line for line in err.splitlines() if line.startswith("WARNING: ")]
     assert [warning.partition(" of at most ")[2] for warning in warnings] == [
         "32,768 bytes of argument (82 %)",
-        "524,288 bytes of variables (87 %) at main/turn",
-        "20 levels of calls (85 %) at down/there",
+        "524,288 bytes of variables (87 %) at down/look",
+        "20 levels of calls (85 %) at down/look",
     ]
 
     _, name, _ = jubako("workflows", "executions", "list", "filling", "--format", "value(name)")
@@ -69,3 +69,29 @@ def test_an_execution_far_from_its_limits_warns_of_nothing(jubako: Any, tmp_path
     path.write_text("- a: {return: 1}\n")
     assert jubako("workflows", "deploy", "calm", "--source", str(path))[0] == 0
     assert jubako("workflows", "run", "calm") == (0, "1\n", "")
+
+
+WIDE = """\
+- init: {assign: [{all: []}]}
+- fill: {for: {value: i, range: [1, 440], steps: [{add: {assign: [{all: "${list.concat(all, \\"%s\\")}"}]}}]}}
+- fan:
+    parallel:
+      for: {value: i, range: [1, 30], steps: [{nap: {call: sys.sleep, args: {seconds: 0.01}}}]}
+- done: {return: "${all}"}
+"""
+
+
+def test_branches_at_once_and_the_result_are_told_too(jubako: Any, tmp_path: Path) -> None:
+    path = tmp_path / "wide.yaml"
+    path.write_text(WIDE % ("z" * 300))
+    text = path.read_text().replace("440", "1440")
+    path.write_text(text)
+    assert jubako("workflows", "deploy", "wide", "--source", str(path))[0] == 0
+    code, _, err = jubako("workflows", "run", "wide")
+    assert code == 0, err
+    told = [line.partition(" of at most ")[2] for line in err.splitlines() if line.startswith("WARNING: ")]
+    assert told == [
+        "524,288 bytes of variables (84 %) at main/fan",
+        "20 branches at once (100 %) at main/fan",
+        "524,288 bytes of result (84 %) at main/done",
+    ]

@@ -3,17 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jubako.boxes.workflows.language import State, current_steps
-from jubako.boxes.workflows.language.limits import (
-    ARGUMENT_BYTES_MAX,
-    CALL_DEPTH_MAX,
-    MEMORY_BYTES_MAX,
-    STEPS_MAX,
-)
+from jubako.boxes.workflows.language import State
+from jubako.boxes.workflows.language.limits import ARGUMENT_BYTES_MAX, is_near
 from jubako.boxes.workflows.seat import Seat
 from jubako.core.events import Events
-
-SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +19,16 @@ class Near:
     step: str
 
 
-class Watch:
-    """Finds the limits that a state is near to, each once; it looks while the machine rests."""
-
-    def __init__(self) -> None:
-        self._told: set[str] = set()
-
-    def look(self, state: State) -> Iterator[Near]:
-        """Yield what is near for the first time."""
-        depth = max((len(thread.frames) for thread in state.threads.values()), default=0)
-        for limit, used, most in (
-            ("steps", state.steps, STEPS_MAX),
-            ("memory_bytes", state.bytes, MEMORY_BYTES_MAX),
-            ("call_depth", depth, CALL_DEPTH_MAX),
-        ):
-            if used >= SHARE * most and limit not in self._told:
-                self._told.add(limit)
-                yield Near(limit, used, most, _step(state))
+def near_limits(state: State) -> Iterator[Near]:
+    """Yield the limits that a state came near to."""
+    for limit, (used, most, step) in state.near.items():
+        yield Near(limit, used, most, step)
 
 
 def near_argument(argument: str) -> Iterator[Near]:
     """Yield what is near of an execution's argument, given as JSON text."""
     used = len(argument.encode())
-    if used >= SHARE * ARGUMENT_BYTES_MAX:
+    if is_near(used, ARGUMENT_BYTES_MAX):
         yield Near("argument_bytes", used, ARGUMENT_BYTES_MAX, "")
 
 
@@ -57,11 +37,14 @@ class Gauge:
 
     def __init__(self, events: Events) -> None:
         self._events = events
-        self._watch = Watch()
+        self._told: set[str] = set()
 
     def look(self, seat: Seat, execution: str) -> None:
         """Tell of every limit that is near for the first time."""
-        for near in self._watch.look(seat.state):
+        for near in near_limits(seat.state):
+            if near.limit in self._told:
+                continue
+            self._told.add(near.limit)
             self._events.emit(
                 "workflow_execution.limit_near",
                 "WARNING",
@@ -71,8 +54,3 @@ class Gauge:
                 most=near.most,
                 step=near.step,
             )
-
-
-def _step(state: State) -> str:
-    steps = current_steps(state)
-    return f"{steps[-1].routine}/{steps[-1].step}" if steps else ""

@@ -10,7 +10,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jubako.boxes.workflows.gauge import Near, Watch
+from jubako.boxes.workflows.gauge import Near, near_limits
 from jubako.boxes.workflows.instant import KINDS
 from jubako.boxes.workflows.language import (
     Continue,
@@ -65,12 +65,15 @@ class History:
         self.spans: list[Span] = []
         self.last: int | None = None
         self.fed = 0
-        self.near: list[Near] = []
-        self._watch = Watch()
         self._program = traced(program, self.steps)
         self._places: dict[str, int] = {}
         self._state = initial_state(self._program, argument)
         self._take(Start(), begin, None)
+
+    @property
+    def near(self) -> list[Near]:
+        """The limits that the execution came near to."""
+        return list(near_limits(self._state))
 
     def feed(self, at: int, outcome: Outcome) -> None:
         """Go on: an outcome was committed at an instant, in microseconds since 1970."""
@@ -92,7 +95,6 @@ class History:
         self.steps.settle(self._state)
 
     def _note(self, effects: Sequence[Effect], at: int, cause: int | None) -> None:
-        self.near.extend(self._watch.look(self._state))
         for effect in effects:
             if effect.kind is not EffectKind.ABANDON:
                 self._places[effect.name] = len(self.spans)

@@ -102,7 +102,8 @@ class Runner:
         program = self._parts.programs.of(loaded.workflow)
         self._calls = recorder_of(program, loaded.document.call_log_level)
         is_new = loaded.seq == 0 and loaded.snapshot is None
-        seat, context = self._restored(program, loaded), _context(loaded)
+        seat, context = await self._restored(program, loaded), _context(loaded)
+        self._gauge.look(seat, self._id)
         if not is_new and self._calls is not None:
             self._calls.take()
         if loaded.state is State.CANCELLED:
@@ -117,13 +118,13 @@ class Runner:
                 under_way.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _restored(self, program: Program, loaded: Loaded) -> Seat:
+    async def _restored(self, program: Program, loaded: Loaded) -> Seat:
         if self._calls is None:
-            return Seat.restored(program, loaded)
+            return await Seat.restored(program, loaded, self._give_way)
         assert loaded.document.start_time is not None
         # The same after a crash: the first call is told once.
         self._calls.now = to_micros(loaded.document.start_time)
-        seat = Seat.restored(traced(program, self._calls), loaded)
+        seat = await Seat.restored(traced(program, self._calls), loaded, self._give_way)
         self._calls.settle(seat.state)
         self._calls.resume(seat.state)
         return seat
@@ -271,7 +272,11 @@ class Runner:
                 self._calls.settle(seat.state)
                 turn.calls += self._calls.take()
             if number:
-                await self._parts.clock.sleep_until(self._parts.clock.now())  # gives way to the others
+                await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Let the other executions go on."""
+        await self._parts.clock.sleep_until(self._parts.clock.now())
 
     async def _answer_instants(self, seat: Seat, turn: Turn, context: Context) -> None:
         """Answer the effects that need nothing but a moment; what they lead to joins the turn."""
@@ -289,9 +294,8 @@ class Runner:
         """Go by the journal, not by memory: memory may be ahead of what was committed."""
         loaded, _ = await self._parts.store.read(self._load)
         if loaded is not None and loaded.state is State.CANCELLED:
-            await self._close(
-                Seat.restored(self._parts.programs.of(loaded.workflow), loaded), _context(loaded)
-            )
+            program = self._parts.programs.of(loaded.workflow)
+            await self._close(await Seat.restored(program, loaded, self._give_way), _context(loaded))
 
     async def _close(self, seat: Seat, context: Context) -> None:
         await self._parts.store.write(partial(turns.close, seat=seat, context=context))

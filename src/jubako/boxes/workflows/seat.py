@@ -7,7 +7,7 @@
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from jubako.boxes.workflows.language import (
     EffectDone,
     EffectFailed,
     EffectKind,
+    Event,
     Program,
     Start,
     State,
@@ -56,15 +57,28 @@ class Seat:
     """What ``steps`` was when it was last asked for to be stored."""
 
     @classmethod
-    def restored(cls, program: Program, loaded: Loaded) -> "Seat":
-        """Return the seat at the end of the journal; ``under_way`` is what has to run (again)."""
+    async def restored(
+        cls, program: Program, loaded: Loaded, give_way: Callable[[], Awaitable[None]]
+    ) -> "Seat":
+        """Return the seat at the end of the journal; ``under_way`` is what has to run (again).
+
+        Args:
+            program: The revision that the execution runs.
+            loaded: What is stored of it.
+            give_way: Called between two slices.
+
+        """
+        outcomes: list[Event] = [decode_outcome(outcome) for outcome in loaded.outcomes]
         if loaded.snapshot is not None:
             state = load(program, json.loads(loaded.snapshot))
         else:
             state = initial_state(program, json.loads(loaded.document.argument or "null"))
-            advance(program, state, Start())
-        for outcome in loaded.outcomes:
-            advance(program, state, decode_outcome(outcome))
+            outcomes.insert(0, Start())
+        for outcome in outcomes:
+            advance(program, state, outcome, slice_steps=SLICE_STEPS)
+            while state.ready and state.status is Status.ACTIVE:
+                await give_way()
+                advance(program, state, Continue(), slice_steps=SLICE_STEPS)
         pending = {effect.name: effect for effect in pending_effects(program, state)}
         snapshot_seq = -1 if loaded.snapshot is None else loaded.seq - len(loaded.outcomes)
         return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.document, loaded.current_steps)

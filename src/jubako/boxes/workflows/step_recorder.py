@@ -141,7 +141,7 @@ class StepRecorder:
         """End the entries of the branches that the innermost block of ``frame`` knows to have failed."""
         if frame is None or not frame.blocks or frame.blocks[-1][0] != "parallel":
             return
-        _, _, items, _, _, _, _, errors, prefix = frame.blocks[-1]
+        _, _, items, _, _, _, _, errors, prefix = frame.blocks[-1][:9]
         for name, value, _ in errors:
             self._bury(f"{prefix}/{name}" if items is None else f"{prefix}[{name}]", FAILED, value)
 

@@ -18,13 +18,13 @@ from jubako.boxes.workflows.language.expressions import (
     Unary,
     dotted,
 )
-from jubako.boxes.workflows.language.library import CONSTANTS, FUNCTIONS, REQUIRED, Kind
+from jubako.boxes.workflows.language.library import CONSTANTS, FUNCTIONS, REQUIRED, Function, Kind
 from jubako.boxes.workflows.language.limits import INTEGER_MAX, INTEGER_MIN
 from jubako.boxes.workflows.language.program import Suspend, Value
 from jubako.boxes.workflows.language.scopes import Scope
 from jubako.boxes.workflows.language.state import Frame
 from jubako.boxes.workflows.language.syntax import Node
-from jubako.boxes.workflows.language.values import SCALAR_BYTES, SCALARS, equal, type_name
+from jubako.boxes.workflows.language.values import SCALAR_BYTES, SCALARS, equal, measured, type_name
 
 
 class ValueCompiler:
@@ -113,11 +113,13 @@ class ValueCompiler:
         assert REQUIRED not in defaults, tree.name
         run = function.run
         assert run is not None
+        effort = effort_of(function)
 
         def compute(frame: Frame) -> Data:
             given = [argument(frame) for argument in arguments]
+            frame.state.spend(sum(map(effort, given)))
             result = run(*given, *defaults)
-            frame.state.spend(sum(map(extent, given)) + extent(result))
+            frame.state.spend(extent(result))
             return result
 
         return compute
@@ -141,6 +143,16 @@ def extent(value: Data) -> int:
     if kind is str or kind is bytes:
         return len(value)
     return SCALAR_BYTES * len(value) if kind is list or kind is dict else 0
+
+
+def effort_of(function: Function) -> Callable[[Data], int]:
+    """Return what tells how many bytes a function goes over in an argument; it raises if there are too many."""
+    return whole_extent if function.goes_deep else extent
+
+
+def whole_extent(value: Data) -> int:
+    """Return the work of going over all that is in a value; raise MemoryLimitExceededError if it is too large."""
+    return measured(value)[2]
 
 
 def variable(place: tuple[int, str], name: str) -> Value:
@@ -222,7 +234,8 @@ def _equal(left: Value, right: Value) -> Value:
         one, other = left(frame), right(frame)
         if type(one) is int and type(other) is int:
             return one == other
-        frame.state.spend(min(extent(one), extent(other)))
+        if type(one) not in SCALARS and type(one) is type(other):
+            frame.state.spend(whole_extent(one))
         return equal(one, other)
 
     return same
@@ -231,8 +244,9 @@ def _equal(left: Value, right: Value) -> Value:
 def _metered(work: Callable[[Data, Data], Data], left: Value, right: Value) -> Value:
     def apply(frame: Frame) -> Data:
         one, other = left(frame), right(frame)
-        if type(one) not in SCALARS or type(other) not in SCALARS:
-            frame.state.spend(max(extent(one), extent(other)))
+        for operand in (one, other):
+            if type(operand) not in SCALARS:
+                frame.state.spend(whole_extent(operand))
         return work(one, other)
 
     return apply

@@ -231,7 +231,7 @@ class RoutineCompiler:
             make = operations.parallel_items(items, bounds)
         else:
             total = len(body.branches)
-            make = lambda _frame: (None, total)  # noqa: E731
+            make = lambda _frame: (None, total, 0)  # noqa: E731
         self._emit(
             lambda targets: operations.parallel_begin(label, make, limit, targets[join]),
             where,

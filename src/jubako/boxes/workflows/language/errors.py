@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from jubako.boxes.workflows.language.data import Data
+from jubako.boxes.workflows.language.limits import MEMORY_BYTES_MAX
 
 _WIDER_TAGS = {
     "KeyError": ("LookupError",),
@@ -47,6 +48,15 @@ def error_map(tag: str, message: str, **fields: Data) -> dict[str, Data]:
 def failure(tag: str, message: str, **fields: Data) -> Raised:
     """Return the error of the language with this tag, ready to raise."""
     return Raised(error_map(tag, message, **fields))
+
+
+class TooLarge(Raised):
+    """A value that does not fit into the memory of variables."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            error_map("MemoryLimitExceededError", f"variables need more than {MEMORY_BYTES_MAX} bytes")
+        )
 
 
 def type_error(message: str) -> Raised:

@@ -19,6 +19,7 @@ MEMORY_BYTES_MAX = 512 * 1024
 ERROR_SLACK_BYTES = 4 * 1024
 """Ours: how far the variable of an `except` may go over the memory limit, so that a full memory can be handled."""
 STRING_BYTES_MAX = 256 * 1024
+RESULT_BYTES_MAX = MEMORY_BYTES_MAX
 ARGUMENT_BYTES_MAX = 32 * 1024
 SLEEP_SECONDS_MAX = 366 * 86_400.0
 CALLBACK_WAIT_SECONDS = 43_200
@@ -26,7 +27,7 @@ CALLBACK_WAIT_SECONDS = 43_200
 WORK_BYTES_MAX = 4 * 2**30
 """Ours: bytes that all copying, comparing and library calls of an execution may go over. Steps alone do not bound time:
 one step may copy half a megabyte fifty times."""
-STEP_WORK_BYTES_MAX = 64 * 2**20
+STEP_WORK_BYTES_MAX = 32 * 2**20
 """Ours: the same for one step, which is never interrupted."""
 SLICE_WORK_BYTES_PER_STEP = 1024
 
@@ -39,3 +40,11 @@ SOURCE_DEPTH_MAX = 100
 SOURCE_NODES_MAX = 100_000
 EXPRESSION_DEPTH_MAX = 60
 PROBLEMS_MAX = 100
+
+NEAR_SHARE = 0.8
+"""Ours: the share of a limit from which on the operator is warned."""
+
+
+def is_near(used: int, most: int) -> bool:
+    """Return whether so much of a limit is used that the operator should know."""
+    return used >= NEAR_SHARE * most

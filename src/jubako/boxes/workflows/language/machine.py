@@ -13,26 +13,37 @@ from typing import Any
 
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.effects import Effect, EffectKind, kind_of, prepared
-from jubako.boxes.workflows.language.errors import Exhausted, Raised, describe, failure, type_error
+from jubako.boxes.workflows.language.errors import (
+    Exhausted,
+    Raised,
+    describe,
+    failure,
+    type_error,
+)
 from jubako.boxes.workflows.language.events import Cancel, Continue, EffectDone, EffectFailed, Event, Start
 from jubako.boxes.workflows.language.inspection import effect_of
 from jubako.boxes.workflows.language.library import FUNCTIONS
 from jubako.boxes.workflows.language.limits import (
-    BRANCH_ERRORS_MAX,
     CALL_DEPTH_MAX,
+    CONCURRENCY_MAX,
+    MEMORY_BYTES_MAX,
+    NEAR_SHARE,
     SLICE_WORK_BYTES_PER_STEP,
     STEPS_MAX,
     WORK_BYTES_MAX,
 )
 from jubako.boxes.workflows.language.operations import CALL_KEY, close_blocks
 from jubako.boxes.workflows.language.program import PARK, Program, Suspend, Unit
+from jubako.boxes.workflows.language.results import keep_error, raisable, result_of
 from jubako.boxes.workflows.language.retrying import SLEEP_KEY
-from jubako.boxes.workflows.language.state import Frame, State, Status, Thread
+from jubako.boxes.workflows.language.state import Frame, State, Status, Thread, held_by
 from jubako.boxes.workflows.language.storing import put
-from jubako.boxes.workflows.language.values import admitted, copied
+from jubako.boxes.workflows.language.values import SCALARS, admitted, copied, measured, size_of
 from jubako.core.errors import InvalidArgument
 
 MAIN = "main"
+_STEPS_NEAR = int(NEAR_SHARE * STEPS_MAX)
+_CALLS_NEAR = int(NEAR_SHARE * CALL_DEPTH_MAX)
 
 
 def initial_state(program: Program, argument: Data = None) -> State:
@@ -119,7 +130,7 @@ class Machine:
         key = thread.waiting["key"]
         thread.waiting = None
         if isinstance(event, EffectFailed):
-            self._unwind(Raised(_raisable(event.error)))
+            self._unwind(Raised(raisable(event.error)))
         else:
             self._take_value(thread.frames[-1], key, event.value)
         if thread.frames:
@@ -151,6 +162,8 @@ class Machine:
         thread = self.thread
         while thread.frames and thread.waiting is None:
             frame = thread.frames[-1]
+            if self.state.steps >= _STEPS_NEAR:
+                self.state.come_near("steps", self.state.steps, STEPS_MAX, frame)
             try:
                 pc = self._run_frame(frame)
             except Suspend as question:
@@ -186,27 +199,34 @@ class Machine:
         return count
 
     def give_back(self, value: Data) -> None:
-        """End the top frame; the caller's memo gets the value, or the execution ends with it."""
+        """End the top frame; the caller's memo gets a copy of the value, or the execution ends with it."""
         thread = self.thread
         frame = thread.frames[-1]
         if len(thread.frames) == 1:
             assert thread.parent is None, thread.name
-            if _holds_bytes(value):
-                raise type_error("bytes cannot be returned from the main workflow; encode them first")
+            result = result_of(self.state, frame, value)
             self._close_frame(thread)
-            self.state.result = value
+            self.state.result = result
             self._end(Status.SUCCEEDED)
             return
+        memo = thread.frames[-2].memo
+        if type(value) not in SCALARS:
+            room = MEMORY_BYTES_MAX - sum(map(size_of, memo.values()))
+            value, _, work = measured(value, room)
+            self.state.spend(work)
         self._close_frame(thread)
-        thread.frames[-1].memo[frame.into] = value
+        memo[frame.into] = value
 
     def _close_frame(self, thread: Thread) -> None:
-        self.state.bytes -= thread.frames.pop().bytes
+        frame = thread.frames.pop()
+        self.state.bytes -= frame.bytes
+        if frame.blocks:
+            self.state.hold(-sum(map(held_by, frame.blocks)))
 
     def start_branches(self, parent: Thread, frame: Frame) -> None:
         """Start as many branches of the frame's innermost block as may run at once."""
         block = frame.blocks[-1]
-        _, label, items, total, _, _, limit, _, prefix = block
+        _, label, items, total, _, _, limit, _, prefix = block[:9]
         known = frame.unit.branches[label]
         while block[4] < total and block[5] < limit:
             index = block[4]
@@ -219,6 +239,7 @@ class Machine:
             inner.blocks.append(["branch", label, index])
             self.state.threads[name] = Thread(name, parent.name, parent.depth + 1, [inner])
             self.state.ready.append(name)
+        self.state.come_near("concurrency", block[5], CONCURRENCY_MAX, frame)
 
     def finish_branch(self) -> None:
         """End the current thread, a branch, without error."""
@@ -234,21 +255,10 @@ class Machine:
         block = frame.blocks[-1]
         block[5] -= 1
         if error is not None:
-            block[7].append([thread.name[len(block[8]) :].strip("/[]"), *error])
+            keep_error(self.state, block, [thread.name[len(block[8]) :].strip("/[]"), *error])
         self.start_branches(parent, frame)
         if block[5] == 0:
             self.state.ready.append(parent.name)
-
-    def branch_error(self, errors: list[list[Any]]) -> Raised:
-        """Return the error of a parallel step whose branches failed."""
-        told = [
-            {"id": name, "error": {"context": describe(value, trace)["context"], "payload": value}}
-            for name, value, trace in errors[:BRANCH_ERRORS_MAX]
-        ]
-        message = "One or more branches or iterations encountered an unhandled runtime error"
-        return failure(
-            "UnhandledBranchError", message, branches=told, truncated=len(errors) > BRANCH_ERRORS_MAX
-        )
 
     # Questions: subworkflows and effects.
 
@@ -277,6 +287,8 @@ class Machine:
             self.state.bytes -= inner.bytes
             raise
         thread.frames.append(inner)
+        if len(thread.frames) >= _CALLS_NEAR:
+            self.state.come_near("call_depth", len(thread.frames), CALL_DEPTH_MAX, inner)
 
     def _emit(self, frame: Frame, question: Suspend) -> None:
         function, where = question.function, frame.unit.wheres[frame.pc]
@@ -356,24 +368,8 @@ class Machine:
         state.threads.clear()
         state.ready.clear()
         state.waiting.clear()
-        state.bytes = 0
+        state.bytes = state.held = 0
 
 
 def _by_name(parameters: list[str], args: dict[str, Any] | list[Any]) -> dict[str, Any]:
     return args if isinstance(args, dict) else dict(zip(parameters, args, strict=False))
-
-
-def _raisable(error: Data) -> Data:
-    try:
-        value = admitted(error)
-    except Raised as raised:
-        value = raised.value
-    return value if type(value) in (str, dict) else {"message": str(value), "tags": ["SystemError"]}
-
-
-def _holds_bytes(value: Data) -> bool:
-    if type(value) is list:
-        return any(map(_holds_bytes, value))
-    if type(value) is dict:
-        return any(map(_holds_bytes, value.values()))
-    return type(value) is bytes

@@ -8,15 +8,16 @@ Rules:
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jubako.boxes.workflows.language.closures import extent
+from jubako.boxes.workflows.language.closures import effort_of, extent
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import Raised, failure, type_error
 from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
 from jubako.boxes.workflows.language.limits import CONCURRENCY_MAX, ERROR_SLACK_BYTES, PARALLEL_DEPTH_MAX
 from jubako.boxes.workflows.language.program import PARK, SWITCH, Operation, Suspend, Value
-from jubako.boxes.workflows.language.state import Frame
+from jubako.boxes.workflows.language.results import branch_error
+from jubako.boxes.workflows.language.state import Frame, held_by
 from jubako.boxes.workflows.language.storing import Store, drop
-from jubako.boxes.workflows.language.values import copied, is_number, type_name
+from jubako.boxes.workflows.language.values import copied, is_number, measured, type_name
 
 if TYPE_CHECKING:
     from jubako.boxes.workflows.language.machine import Machine
@@ -86,6 +87,7 @@ def compute(function: str, args: dict[str, Value], result: Store | None, after: 
     run_function = known.run
     assert run_function is not None
     parameters = known.parameters
+    effort = effort_of(known)
 
     def arguments(frame: Frame) -> dict[str, Data]:
         return {name: value(frame) for name, value in args.items()}
@@ -96,8 +98,9 @@ def compute(function: str, args: dict[str, Value], result: Store | None, after: 
     def run(machine: "Machine", frame: Frame) -> int:
         machine.state.steps += not frame.memo
         given = arguments(frame)
+        machine.state.spend(sum(map(effort, given.values())))
         value = answer(given)
-        machine.state.spend(sum(map(extent, given.values())) + extent(value))
+        machine.state.spend(extent(value))
         if result is not None:
             result(machine.state, frame, value)
         frame.memo.clear()
@@ -150,7 +153,7 @@ def give_back(value: Value) -> Operation:
 
     def run(machine: "Machine", frame: Frame) -> int:
         machine.state.steps += not frame.memo
-        machine.give_back(copied(value(frame)))
+        machine.give_back(value(frame))
         return SWITCH
 
     return run
@@ -195,16 +198,19 @@ def close_blocks(machine: "Machine", frame: Frame, depth: int) -> None:
     """Close the innermost blocks of a frame until ``depth`` are open; variables of loops end."""
     while len(frame.blocks) > depth:
         block = frame.blocks.pop()
+        machine.state.hold(-held_by(block))
         for key in frame.unit.loop_keys.get(block[1], ()):
             drop(machine.state, frame, key)
 
 
 def loop_begin(label: str, items: Value | None, bounds: Value | None, after: int) -> Operation:
-    """Open a loop block: ``["for", label, items or null, position, low, high]``."""
+    """Open a loop block: ``["for", label, null, position, low, high]`` or ``[..., items, position, bytes, 0]``."""
 
     def run(machine: "Machine", frame: Frame) -> int:
         machine.state.steps += not frame.memo
-        frame.blocks.append(loop_block(label, items, bounds, frame))
+        block = loop_block(label, items, bounds, frame)
+        machine.state.hold(held_by(block))
+        frame.blocks.append(block)
         frame.memo.clear()
         return after
 
@@ -217,7 +223,9 @@ def loop_block(label: str, items: Value | None, bounds: Value | None, frame: Fra
         held = items(frame)
         if type(held) is not list:
             raise type_error(f"for in needs a list; got: {type_name(held)} (to go through a map, use keys)")
-        return ["for", label, copied(held), 0, 0, 0]
+        copy, size, work = measured(held)
+        frame.state.spend(work)
+        return ["for", label, copy, 0, size, 0]
     assert bounds is not None
     pair = bounds(frame)
     if type(pair) is not list or len(pair) != 2 or not all(map(is_number, pair)):
@@ -251,12 +259,13 @@ def loop_next(value: Store, index: Store | None, body: int, after: int) -> Opera
 
 
 def parallel_begin(
-    label: str, make: Callable[[Frame], tuple[list[Any] | None, int]], limit: Value | None, join: int
+    label: str, make: Callable[[Frame], tuple[list[Any] | None, int, int]], limit: Value | None, join: int
 ) -> Operation:
     """Open a parallel block and start what may run at once.
 
-    The block is ``["parallel", label, items or null, total, next, running, limit, errors, prefix]``; ``next`` is the
-    first that has not been started, ``errors`` a list of ``[name, value, trace]``.
+    The block is ``["parallel", label, items or null, total, next, running, limit, errors, prefix, bytes]``; ``next`` is
+    the first that has not been started, ``errors`` a list of ``[name, value, trace]``, ``bytes`` what items and errors
+    count for.
     """
 
     def run(machine: "Machine", frame: Frame) -> int:
@@ -264,11 +273,12 @@ def parallel_begin(
         if machine.thread.depth >= PARALLEL_DEPTH_MAX:
             message = f"parallel steps are nested deeper than {PARALLEL_DEPTH_MAX} levels"
             raise failure("ParallelNestingError", message)
-        items, total = make(frame)
+        items, total, size = make(frame)
         most = CONCURRENCY_MAX if limit is None else _concurrency(limit(frame))
+        machine.state.hold(size)
         prefix = machine.visit(frame, join)
         frame.memo.clear()
-        frame.blocks.append(["parallel", label, items, total, 0, 0, most, [], prefix])
+        frame.blocks.append(["parallel", label, items, total, 0, 0, most, [], prefix, size])
         frame.pc = join
         machine.start_branches(machine.thread, frame)
         return PARK if total else join
@@ -286,15 +296,15 @@ def _concurrency(limit: Data) -> int:
 
 def parallel_items(
     items: Value | None, bounds: Value | None
-) -> Callable[[Frame], tuple[list[Any] | None, int]]:
-    """Return what a parallel loop goes through: a list, or null and the count of a range."""
+) -> Callable[[Frame], tuple[list[Any] | None, int, int]]:
+    """Return what a parallel loop goes through: a list or the ends of a range, how many, and the bytes of the list."""
 
-    def make(frame: Frame) -> tuple[list[Any] | None, int]:
+    def make(frame: Frame) -> tuple[list[Any] | None, int, int]:
         _, _, held, _, low, high = loop_block("", items, bounds, frame)
         if held is None:
             count = max(0, int((high - low) // 1) + 1)
-            return [low, high], count
-        return held, len(held)
+            return [low, high], count, 0
+        return held, len(held), low
 
     return make
 
@@ -318,9 +328,11 @@ def parallel_end(after: int) -> Operation:
     """Close a parallel block; raise UnhandledBranchError if any branch failed."""
 
     def run(machine: "Machine", frame: Frame) -> int:
-        errors = frame.blocks.pop()[7]
+        block = frame.blocks.pop()
+        machine.state.hold(-held_by(block))
+        errors = block[7]
         if errors:
-            raise machine.branch_error(errors)
+            raise branch_error(errors)
         return after
 
     return run

@@ -15,8 +15,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from jubako.boxes.workflows.language.errors import failure
-from jubako.boxes.workflows.language.limits import STEP_WORK_BYTES_MAX
+from jubako.boxes.workflows.language.errors import TooLarge, failure
+from jubako.boxes.workflows.language.limits import (
+    MEMORY_BYTES_MAX,
+    NEAR_SHARE,
+    STEP_WORK_BYTES_MAX,
+    is_near,
+)
 from jubako.boxes.workflows.language.values import SCALARS, from_data, size_of, to_data
 from jubako.core.errors import FailedPrecondition
 
@@ -95,9 +100,14 @@ class State:
         waiting: Name of each effect under way, to the name of its thread.
         steps: Steps executed so far.
         bytes: What all variables count for.
+        held: What the lists that loops go through, and the errors that parallel steps keep, count for; as much as the
+            variables may.
         work: Bytes that copying, comparing and library calls went over so far.
         work_before: ``work`` when the current operation began.
         slack: Bytes that variables may go over the limit just now.
+        near: Limits of which 80 % were used, each with the most that was, the limit, and the step (``routine/step``)
+            where that was; not stored.
+        next_near: From how many bytes on `near` has more to tell.
 
     """
 
@@ -110,15 +120,36 @@ class State:
     waiting: dict[str, str] = field(default_factory=dict)
     steps: int = 0
     bytes: int = 0
+    held: int = 0
     work: int = 0
     work_before: int = 0
     slack: int = 0
+    near: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    next_near: int = int(NEAR_SHARE * MEMORY_BYTES_MAX)
+
+    def come_near(self, limit: str, used: int, most: int, frame: Frame) -> None:
+        """Note how much of a limit is used, if that is much and the most so far."""
+        if is_near(used, most) and used > self.near.get(limit, (0,))[0]:
+            self.near[limit] = used, most, f"{frame.unit.name}/{frame.unit.wheres[frame.pc].step}"
+
+    def hold(self, size: int) -> None:
+        """Count what a block holds (or, negative, lets go); raise MemoryLimitExceededError over the limit."""
+        if size > 0 and self.held + size > MEMORY_BYTES_MAX:
+            raise TooLarge
+        self.held += size
 
     def spend(self, size: int) -> None:
         """Count work on values; raise ResourceLimitError if one step does too much of it."""
         self.work += size
         if self.work - self.work_before > STEP_WORK_BYTES_MAX:
-            raise failure("ResourceLimitError", "step works on more than 64 MB of values")
+            raise failure("ResourceLimitError", "step works on more than 32 MB of values")
+
+
+def held_by(block: list[Any]) -> int:
+    """Return what the list that a block goes through, and the errors that it keeps, count for."""
+    if block[0] == "for":
+        return 0 if block[2] is None else int(block[4])
+    return sum(block[9:]) if block[0] == "parallel" else 0
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -189,6 +220,7 @@ def _load_thread(program: "Program", state: State, item: dict[str, Any]) -> None
     for frame in item["frames"]:
         loaded = _load_frame(state, program, frame, outer)
         state.bytes += loaded.bytes
+        state.held += sum(map(held_by, loaded.blocks))
         thread.frames.append(loaded)
         outer = None
     state.threads[thread.name] = thread

@@ -6,7 +6,7 @@ from typing import Any
 from jubako.boxes.workflows.language import operators
 from jubako.boxes.workflows.language.closures import ValueCompiler, variable
 from jubako.boxes.workflows.language.data import Data
-from jubako.boxes.workflows.language.errors import failure, type_error
+from jubako.boxes.workflows.language.errors import TooLarge, type_error
 from jubako.boxes.workflows.language.expressions import Expr, Index, Invocation, Member, Name
 from jubako.boxes.workflows.language.library.arguments import sequence
 from jubako.boxes.workflows.language.limits import MEMORY_BYTES_MAX
@@ -29,9 +29,12 @@ Store = Callable[[State, Frame, Any], None]
 def charge(state: State, frame: Frame, delta: int) -> None:
     """Count memory of a frame's variables; raise ResourceLimitError over the limit, counting nothing."""
     if delta > 0 and state.bytes + delta > MEMORY_BYTES_MAX + state.slack:
-        raise failure("MemoryLimitExceededError", f"variables need more than {MEMORY_BYTES_MAX} bytes")
+        raise TooLarge
     state.bytes += delta
     frame.bytes += delta
+    if state.bytes >= state.next_near:
+        state.come_near("memory_bytes", state.bytes, MEMORY_BYTES_MAX, frame)
+        state.next_near = state.bytes + 1
 
 
 def put(state: State, frame: Frame, key: str, value: Data) -> None:
@@ -40,8 +43,8 @@ def put(state: State, frame: Frame, key: str, value: Data) -> None:
     old = names.get(key, names)
     size = SCALAR_BYTES
     if type(value) not in SCALARS:
-        value, size = measured(value)
-        state.spend(size)
+        value, size, work = measured(value)
+        state.spend(work)
     elif type(old) in SCALARS:
         names[key] = value
         return
@@ -127,8 +130,8 @@ def _key(target: Member | Index, values: ValueCompiler) -> Value:
 
 def put_inside(state: State, frame: Frame, holder: Data, key: Data, value: Data) -> None:
     """Set an entry of a map, or an existing element of a list, to a copy of a value."""
-    value, size = measured(value)
-    state.spend(size)
+    value, size, work = measured(value)
+    state.spend(work)
     if type(holder) is dict:
         if type(key) is not str:
             raise type_error(f"a map key must be a string; got: {type_name(key)}")
@@ -162,8 +165,8 @@ def appended(target: Expr, tree: Expr | None, values: ValueCompiler) -> tuple[St
     def store(state: State, frame: Frame, value: Data) -> None:
         held = sequence(current(frame), "objs")
         owner = frame_out(frame, depth)
-        value, size = measured(value)
-        state.spend(size)
+        value, size, work = measured(value)
+        state.spend(work)
         charge(state, owner, size)
         owner.sizes[key] += size
         held.append(value)

@@ -10,16 +10,20 @@ import math
 from collections.abc import Collection
 
 from jubako.boxes.workflows.language.data import Data
-from jubako.boxes.workflows.language.errors import Raised, failure
+from jubako.boxes.workflows.language.errors import Raised, TooLarge, failure
 from jubako.boxes.workflows.language.limits import (
+    ERROR_SLACK_BYTES,
     INTEGER_MAX,
     INTEGER_MIN,
+    MEMORY_BYTES_MAX,
     STRING_BYTES_MAX,
     VALUE_DEPTH_MAX,
 )
 
 SCALARS = frozenset({int, float, bool, type(None)})
 SCALAR_BYTES = 8
+_ITEM_WORK = 64
+"""What a list, a map, or an item beside one takes to go over, in bytes of text that take as long (measured)."""
 _BYTES_KEY = "$bytes"
 _MAP_KEY = "$map"
 
@@ -79,39 +83,64 @@ def copied(value: Data) -> Data:
     return measured(value)[0]
 
 
-def measured(value: Data, depth: int = VALUE_DEPTH_MAX) -> tuple[Data, int]:
-    """Return an independent copy of a value, and the bytes it counts for.
+def measured(
+    value: Data, room: int = MEMORY_BYTES_MAX + ERROR_SLACK_BYTES, depth: int = VALUE_DEPTH_MAX
+) -> tuple[Data, int, int]:
+    """Return an independent copy of a value, the bytes it counts for, and the work of going over it.
+
+    A value may name a variable many times, and be far larger than all variables; so it is refused while it is copied.
+
+    Args:
+        value: The value.
+        room: The bytes that lists and maps may count for.
+        depth: How deep they may be nested.
 
     Raises:
-        Raised: ResourceLimitError, nested deeper than 100 levels, or a string over 256 KB.
+        Raised: MemoryLimitExceededError (as `TooLarge`), or ResourceLimitError, nested deeper than 100 levels, or a
+            string over 256 KB.
 
     """
     kind = type(value)
     if kind in SCALARS:
-        return value, SCALAR_BYTES
+        return value, SCALAR_BYTES, SCALAR_BYTES
     if kind is str:
-        return bounded_text(value), SCALAR_BYTES + text_bytes(value)
+        size = SCALAR_BYTES + text_bytes(value)
+        return bounded_text(value), size, size
     if kind is bytes:
-        return value, SCALAR_BYTES + len(value)
+        size = SCALAR_BYTES + len(value)
+        return value, size, size
     if depth == 0:
         raise failure("ResourceLimitError", f"value is nested deeper than {VALUE_DEPTH_MAX} levels")
     if kind is list:
-        items, size = _measured_items(value, depth)
-        return items, size + SCALAR_BYTES
-    items, size = _measured_items(value.values(), depth)
-    size += SCALAR_BYTES * (1 + len(value)) + sum(map(text_bytes, value))
-    return dict(zip(value, items, strict=True)), size
+        items, size, work = _measured_items(value, room - SCALAR_BYTES, depth)
+        return items, size + SCALAR_BYTES, work + _ITEM_WORK
+    own = SCALAR_BYTES * (1 + len(value)) + sum(map(text_bytes, value))
+    items, size, work = _measured_items(value.values(), room - own, depth)
+    return dict(zip(value, items, strict=True)), size + own, work + own + _ITEM_WORK
 
 
-def _measured_items(items: Collection[Data], depth: int) -> tuple[list[Data], int]:
+def _measured_items(items: Collection[Data], room: int, depth: int) -> tuple[list[Data], int, int]:
     # Long flat lists are what loops build; they are measured without a Python step for each element.
+    size = SCALAR_BYTES * len(items)
+    if size > room:
+        raise TooLarge
     kinds = set(map(type, items))
     if kinds <= SCALARS:
-        return list(items), SCALAR_BYTES * len(items)
+        return list(items), size, size
     if kinds == {str} and all(map(str.isascii, items)) and max(map(len, items)) <= STRING_BYTES_MAX:
-        return list(items), SCALAR_BYTES * len(items) + sum(map(len, items))
-    pairs = [measured(item, depth - 1) for item in items]
-    return [item for item, _ in pairs], sum([size for _, size in pairs])
+        size += sum(map(len, items))
+        if size > room:
+            raise TooLarge
+        return list(items), size, size
+    size, work, found = 0, _ITEM_WORK * len(items), []
+    for item in items:
+        copy, one, effort = measured(item, room - size, depth - 1)
+        size += one
+        if size > room:
+            raise TooLarge
+        work += effort
+        found.append(copy)
+    return found, size, work
 
 
 def admitted(value: Data, depth: int = VALUE_DEPTH_MAX) -> Data:

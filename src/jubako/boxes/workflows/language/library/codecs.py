@@ -8,25 +8,27 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Iterable, Iterator
 
 from jubako.boxes.workflows.language.data import Data
 from jubako.boxes.workflows.language.errors import value_error
 from jubako.boxes.workflows.language.library.arguments import boolean, mapping, octets, text
 from jubako.boxes.workflows.language.library.registry import pure
-from jubako.boxes.workflows.language.values import admitted, bounded_text, type_name
+from jubako.boxes.workflows.language.limits import STRING_BYTES_MAX
+from jubako.boxes.workflows.language.values import admitted, bounded_text, string_too_long, type_name
 
 _INDENT = "    "
 _LINE_ENDS = str.maketrans("", "", "\r\n")
 _ALGORITHMS = {name: name.lower() for name in ("MD5", "SHA1", "SHA256", "SHA384", "SHA512")}
 
 
-@pure("json.encode", "data", ("indent", None))
+@pure("json.encode", "data", ("indent", None), goes_deep=True)
 def json_encode(data: Data, indent: Data) -> bytes:
     """Return JSON as bytes."""
     return _written(data, indent).encode("utf-8", "surrogatepass")
 
 
-@pure("json.encode_to_string", "data", ("indent", None))
+@pure("json.encode_to_string", "data", ("indent", None), goes_deep=True)
 def json_encode_to_string(data: Data, indent: Data) -> str:
     """Return JSON as a string; ``indent`` is a boolean or a map of ``prefix`` and ``indent`` (four spaces)."""
     return _written(data, indent)
@@ -34,18 +36,28 @@ def json_encode_to_string(data: Data, indent: Data) -> str:
 
 def _written(data: Data, indent: Data) -> str:
     prefix, step = _indentation(indent)
+    encoder = json.JSONEncoder(
+        ensure_ascii=False,
+        allow_nan=False,
+        default=_refuse,
+        indent=step,
+        separators=(",", ": ") if step is not None else (",", ":"),
+    )
     try:
-        written = json.dumps(
-            data,
-            ensure_ascii=False,
-            allow_nan=False,
-            default=_refuse,
-            indent=step,
-            separators=(",", ": ") if step is not None else (",", ":"),
-        )
+        # What is written without indents is not much longer than the value; with them there is no telling before.
+        parts = encoder.iterencode(data) if step is not None else iter((encoder.encode(data),))
+        return bounded_text("".join(_bounded(part.replace("\n", "\n" + prefix) for part in parts)))
     except ValueError:
         raise value_error("JSON has no infinity and no NaN") from None
-    return bounded_text(written.replace("\n", "\n" + prefix))
+
+
+def _bounded(parts: Iterable[str]) -> Iterator[str]:
+    length = 0
+    for part in parts:
+        length += len(part)
+        if length > STRING_BYTES_MAX:
+            raise string_too_long()
+        yield part
 
 
 def _indentation(indent: Data) -> tuple[str, str | None]:

@@ -51,7 +51,7 @@ def merge(first: Data, second: Data) -> dict[str, Any]:
     return {**mapping(first, "first"), **mapping(second, "second")}
 
 
-@pure("map.merge_nested", "first", "second")
+@pure("map.merge_nested", "first", "second", goes_deep=True)
 def merge_nested(first: Data, second: Data) -> dict[str, Any]:
     """Return both maps in one, maps under the same key merged likewise; elsewhere the second wins."""
     merged = dict(mapping(first, "first"))

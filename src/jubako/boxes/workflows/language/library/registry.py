@@ -35,6 +35,7 @@ class Function:
         kind: How it runs.
         parameters: Names in order, each with its default or `REQUIRED`.
         run: The work of a pure function, called with all arguments in order; it raises Raised.
+        goes_deep: Whether it goes through all that is in its arguments, not only through the outermost list or map.
 
     """
 
@@ -42,6 +43,7 @@ class Function:
     kind: Kind
     parameters: dict[str, Any]
     run: Callable[..., Any] | None = None
+    goes_deep: bool = False
 
     def misfit(self, positional: int, named: Iterable[str]) -> str:
         """Return what is wrong with a call of this shape, or "" if it fits."""
@@ -63,17 +65,23 @@ CONSTANTS: dict[str, Any] = {}
 _Work = Callable[..., Any]
 
 
-def declare(name: str, kind: Kind, *parameters: str | tuple[str, Any], run: _Work | None = None) -> None:
+def declare(
+    name: str,
+    kind: Kind,
+    *parameters: str | tuple[str, Any],
+    run: _Work | None = None,
+    goes_deep: bool = False,
+) -> None:
     """Put a function into the table; a parameter is a name, or (name, default)."""
     known = {item if isinstance(item, str) else item[0]: _default(item) for item in parameters}
-    FUNCTIONS[name] = Function(name, kind, known, run)
+    FUNCTIONS[name] = Function(name, kind, known, run, goes_deep)
 
 
-def pure(name: str, *parameters: str | tuple[str, Any]) -> Callable[[_Work], _Work]:
+def pure(name: str, *parameters: str | tuple[str, Any], goes_deep: bool = False) -> Callable[[_Work], _Work]:
     """Declare the decorated work as a pure function."""
 
     def put(run: _Work) -> _Work:
-        declare(name, Kind.PURE, *parameters, run=run)
+        declare(name, Kind.PURE, *parameters, run=run, goes_deep=goes_deep)
         return run
 
     return put
