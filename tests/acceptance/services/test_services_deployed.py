@@ -97,3 +97,19 @@ def test_a_secret_reaches_the_instance_and_is_shown_nowhere(
     holders = [path for path in state.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     assert [path.relative_to(state) for path in holders] == [Path("secrets/local/token/1")]
     assert CANARY not in state.with_name("state.log").read_text("utf-8")
+
+
+def test_a_secret_is_a_file_that_the_instance_alone_sees(
+    server: ServerProcess, jubako: Any, tmp_path: Path
+) -> None:
+    if "no volumes" in server.said:
+        pytest.skip(server.said)
+    (tmp_path / "value").write_text(CANARY)
+    place, scratch = tmp_path / "keys", tmp_path / "scratch"
+    assert jubako("secrets", "create", "file", f"--data-file={tmp_path / 'value'}")[0] == 0
+    read = f"(open('{place}/key').read() + str(os.listdir('{scratch}'))).encode()"
+    deploy = ["run", "deploy", "web", "--command", program(tmp_path, "web", read)]
+    deploy += ["--set-secrets", f"{place}/key=file:latest", "--add-volume", "name=s,type=in-memory"]
+    code, said = jubako(*deploy, "--add-volume-mount", f"volume=s,mount-path={scratch}")
+    assert (code, ask(server)) == (0, f"{CANARY}[]"), said
+    assert (list(place.iterdir()), list(scratch.iterdir())) == ([], [])

@@ -56,6 +56,7 @@ class Box:
         self.execution_operations = ExecutionOperations(BASE_URL, self.runtime.capabilities)
         self.ids = SeededIds()
         self.vault = SecretStore(folder / "secrets")
+        self.mounts_missing = ""
         self.access = LoopbackAccess()
         self.listening = ExitStack()
         self.start()
@@ -70,6 +71,7 @@ class Box:
             output_root=str(self.output_root),
             environment={"PATH": "/bin", "LANG": "C.UTF-8"},
             working_dir="/srv",
+            mounts_missing=lambda: self.mounts_missing,
         )
         ports = HandlerPorts(
             store=self.store,

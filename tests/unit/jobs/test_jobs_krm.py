@@ -110,6 +110,31 @@ async def test_the_articles_deploy_comes_back_as_the_job_that_gcloud_reads(gclou
     assert created["status"]["observedGeneration"] == metadata["generation"]
 
 
+async def test_volumes_go_there_and_back(gcloud: Gcloud, box) -> None:
+    document = copy.deepcopy(DEPLOYED)
+    spec = document["spec"]["template"]["spec"]["template"]["spec"]
+    items = [{"key": "1", "path": "one"}, {"key": "latest", "path": "two", "mode": 256}]
+    spec["volumes"] = [
+        {"name": "k", "secret": {"secretName": "key", "items": items, "defaultMode": 292}},
+        {"name": "m", "emptyDir": {"medium": "Memory", "sizeLimit": "2Mi"}},
+        {"name": "n", "emptyDir": {}},
+    ]
+    spec["containers"][0]["volumeMounts"] = [
+        {"name": "k", "mountPath": "/k"},
+        {"name": "m", "mountPath": "/m"},
+    ]
+    created = await gcloud.call("POST", "jobs", document)
+    shown = created["spec"]["template"]["spec"]["template"]["spec"]
+    assert shown["volumes"] == spec["volumes"]
+    assert shown["containers"][0]["volumeMounts"] == spec["containers"][0]["volumeMounts"]
+    job = await box.call("GET", "/v2/projects/p/locations/asia-northeast1/jobs/batch-convert")
+    key, memory, plain = job["template"]["template"]["volumes"]
+    assert key["secret"]["items"][1] == {"path": "two", "version": "latest", "mode": 256}
+    assert memory["emptyDir"] == {"medium": "MEMORY", "sizeLimit": "2Mi"}
+    assert plain == {"name": "n", "emptyDir": {}}
+    assert (await gcloud.call("PUT", "jobs/batch-convert", created))["spec"] == created["spec"]
+
+
 async def test_the_same_job_is_seen_through_v2(gcloud: Gcloud, box) -> None:
     await gcloud.deploy()
     job = await box.call("GET", "/v2/projects/p/locations/asia-northeast1/jobs/batch-convert")
