@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from jubako_apps.telop import media
 from jubako_apps.telop.findings import Finding
@@ -20,6 +21,9 @@ CROPS_MAX: Final = 300
 """Telops that get a picture; a report of more findings than that is read by its text."""
 
 _AT_ONCE: Final = 2
+_FORESEEN_MAX: Final = 64
+"""They are held uncompressed."""
+
 _WIDTH_MAX: Final = 560
 _QUALITY: Final = 72
 _FPS: Final = 5.0
@@ -29,21 +33,64 @@ _INK: Final = "#ff3030"
 _STRIP: Final = "#202020"
 
 
-def crops(video: Path, telops: Iterable[Telop], findings: Iterable[Finding]) -> Mapping[int, bytes]:
-    """Return a JPEG for each telop with findings, by telop id. A picture that cannot be read is left out."""
-    wanted: dict[int, list[Finding]] = {}
-    for finding in findings:
-        wanted.setdefault(finding.telop_id, []).append(finding)
-    chosen = list(islice((telop for telop in telops if telop.id in wanted), CROPS_MAX))
-    # Decoding holds no lock of Python's, and nothing else runs beside the report.
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        pictures = pool.map(lambda telop: _crop(video, telop, wanted[telop.id]), chosen)
+class Pictures:
+    """The pictures of one video's telops, cut out by threads: decoding holds no lock of Python's."""
+
+    def __init__(self, video: Path) -> None:
+        self._video = video
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._cuts: dict[int, Future[_Cut | None]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def foresee(self, telop: Telop) -> None:
+        """Begin to cut out a telop that probably gets a picture, while something else is still being done."""
+        if len(self._cuts) < _FORESEEN_MAX:
+            self._begin(telop)
+
+    def crops(self, telops: Iterable[Telop], findings: Iterable[Finding]) -> Mapping[int, bytes]:
+        """Return a JPEG for each telop with findings, by telop id. A picture that cannot be read is left out."""
+        wanted: dict[int, list[Finding]] = {}
+        for finding in findings:
+            wanted.setdefault(finding.telop_id, []).append(finding)
+        chosen = list(islice((telop for telop in telops if telop.id in wanted), CROPS_MAX))
+        for telop in chosen:
+            self._begin(telop)
+        # Behind what it waits for in the same queue, so none waits for ever.
+        pictures = self._pool.map(lambda telop: self._marked(telop, wanted[telop.id]), chosen)
         return {
             telop.id: picture for telop, picture in zip(chosen, pictures, strict=True) if picture is not None
         }
 
+    def _begin(self, telop: Telop) -> None:
+        if telop.id not in self._cuts:
+            self._cuts[telop.id] = self._pool.submit(_cut, self._video, telop)
 
-def _crop(video: Path, telop: Telop, findings: list[Finding]) -> bytes | None:
+    def _marked(self, telop: Telop, findings: list[Finding]) -> bytes | None:
+        cut = self._cuts.pop(telop.id).result()
+        if cut is None:
+            return None
+        # Where a sign stands is only estimated, and only in one line.
+        if cut.height * _TALL * len(telop.text) ** 0.5 < cut.width or len(telop.text) <= 3:
+            return _jpeg(_underlined(cut.picture, telop.text, findings, (cut.left, cut.width)))
+        return _jpeg(cut.picture)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """A telop with a margin around it; where its text begins in there, and the text's size, in pixels."""
+
+    picture: "Image"
+    left: float
+    width: float
+    height: float
+
+
+def _cut(video: Path, telop: Telop) -> _Cut | None:
     from PIL import Image  # noqa: PLC0415 - only the report paints
 
     middle = int((telop.start + telop.end) / 2 * _FPS) / _FPS
@@ -65,11 +112,7 @@ def _crop(video: Path, telop: Telop, findings: list[Finding]) -> bytes | None:
     )
     if box[2] - box[0] < 2 or box[3] - box[1] < 2:
         return None
-    crop = whole.crop(box)
-    # Where a sign stands is only estimated, and only in one line.
-    if h * _TALL * len(telop.text) ** 0.5 < w or len(telop.text) <= 3:
-        crop = _underlined(crop, telop.text, findings, (x - box[0], w))
-    return _jpeg(crop)
+    return _Cut(picture=whole.crop(box), left=x - box[0], width=w, height=h)
 
 
 def _underlined(crop: "Image", text: str, findings: list[Finding], line: tuple[float, float]) -> "Image":

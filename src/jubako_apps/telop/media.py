@@ -205,11 +205,16 @@ def _sound(
             break
         time, frame.pts = begin, None
         for piece in resampler.resample(frame):
-            samples = piece.to_ndarray().reshape(-1)
+            samples = _samples(piece)
             yield time, samples
             time += len(samples) / SAMPLE_RATE
     for piece in resampler.resample(None):
-        yield time, piece.to_ndarray().reshape(-1)
+        yield time, _samples(piece)
+
+
+def _samples(piece: AudioFrame) -> Pcm:
+    """Return what is in a resampled frame: one plane, which ends before its padding."""
+    return np.frombuffer(piece.planes[0], dtype=np.int16, count=piece.samples)
 
 
 def _timed(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float, AudioFrame]]:

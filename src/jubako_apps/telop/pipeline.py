@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +152,7 @@ class RealStages:
 
     def report(self, reception: Reception, video: Path, results: Results) -> Objects:
         """See Stages."""
+        from jubako_apps.telop.crops import Pictures  # noqa: PLC0415
         from jubako_apps.telop.merge import merge  # noqa: PLC0415
         from jubako_apps.telop.reconcile import reconcile  # noqa: PLC0415
         from jubako_apps.telop.reconcile.offset import moved, offset  # noqa: PLC0415
@@ -162,12 +163,17 @@ class RealStages:
         said = _transcript_of(results.speech, reception.language)
         off = offset(said, telops)
         said = moved(said, off) if off else said
-        with _sentences(video, reception.name):
+        with (
+            _sentences(video, reception.name),
+            _ear(video, reception, said) as ear,
+            Pictures(video) as pictures,
+        ):
             lists = _lists_of(reception, results)
-            findings = reconcile(telops, said, reception.mode, lists, _ear(video, reception, said))
+            findings = reconcile(telops, said, reception.mode, lists, ear, pictures.foresee)
             missing = [*results.missing, *_damaged(reception, results.segments)]
             found = Found(telops=telops, findings=findings, missing=missing, script_offset=off)
-            return publication(reception, video, said, found)
+            crops = pictures.crops(found.telops, found.findings)
+            return publication(reception, video, said, found, crops)
 
 
 def _transcript_of(parts: list[object], language: str) -> Transcript:
@@ -187,27 +193,30 @@ def _lists_of(reception: Reception, results: Results) -> "Lists":
     )
 
 
-def _ear(video: Path, reception: Reception, said: Transcript) -> "Ear | None":
+def _ear(video: Path, reception: Reception, said: Transcript) -> AbstractContextManager["Ear | None"]:
     """Return what listens again; only where a recogniser has listened is there anything to doubt."""
-    from jubako_apps.telop import verify, voice  # noqa: PLC0415
-    from jubako_apps.telop.recognisers import RecogniserMissing  # noqa: PLC0415
+    from jubako_apps.telop import apart, verify, voice  # noqa: PLC0415
+    from jubako_apps.telop.recognisers import BUILT_IN, RecogniserMissing  # noqa: PLC0415
 
     if said.source != "asr":
-        return None
+        return nullcontext()
+    sound = voice.FileSound(video, reception.duration)
+    if reception.speech == BUILT_IN:
+        return apart.Apart(lambda: verify.SphinxEar(sound), verify.SphinxEar.clear)
     try:
-        return verify.ear_of(voice.FileSound(video, reception.duration), reception.speech, reception.language)
+        return nullcontext(verify.ear_of(sound, reception.speech, reception.language))
     except RecogniserMissing as error:
         log("WARNING", f"what was heard is not verified: {error}")
-        return None
+        return nullcontext()
 
 
-def publication(reception: Reception, video: Path, said: Transcript, found: "Found") -> Objects:
-    """Return the final objects of a reception, ``report.html`` last."""
+def publication(
+    reception: Reception, video: Path, said: Transcript, found: "Found", crops: Mapping[int, bytes]
+) -> Objects:
+    """Return the final objects of a reception, ``report.html`` last; ``crops`` are its pictures by telop id."""
     from jubako_apps.telop import media  # noqa: PLC0415
-    from jubako_apps.telop.crops import crops  # noqa: PLC0415
     from jubako_apps.telop.report import Check, report_html, report_json  # noqa: PLC0415
 
-    pictures = crops(video, found.telops, found.findings)
     check = Check(
         name=reception.name,
         duration=reception.duration,
@@ -217,10 +226,10 @@ def publication(reception: Reception, video: Path, said: Transcript, found: "Fou
         telops=found.telops,
         findings=found.findings,
         fps=media.probe(video).fps or 25.0,
-        crops=pictures,
+        crops=crops,
         missing=found.missing,
         opinions=_second_opinions(found.findings),
-        rereadings=_second_readings(pictures),
+        rereadings=_second_readings(crops),
         script_offset=found.script_offset,
     )
     return [

@@ -1,6 +1,6 @@
 """Telops against speech: what differs, what kind of error it is, and how sure that is."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ def reconcile(
     mode: str = "balanced",
     lists: Lists = NO_LISTS,
     ear: "Ear | None" = None,
+    foresee: Callable[[Telop], None] = lambda _: None,
 ) -> list[Finding]:
     """Return what a caption editor should look at, in the order of the video.
 
@@ -35,9 +36,10 @@ def reconcile(
         mode: ``strict``, ``balanced`` or ``sensitive``: how doubtful a finding may be.
         lists: The programme's glossary and forbidden words.
         ear: Settles by the sound what a recogniser may have misheard; without it nobody listens again.
+        foresee: Told each telop that is suspected, before the sound is asked about it, which takes time.
 
     """
-    scores = scored(telops, transcript, THRESHOLDS[mode], lists, ear)
+    scores = scored(telops, transcript, THRESHOLDS[mode], lists, ear, foresee)
     return [
         replace(finding, confidence=probability(finding.confidence, transcript.source)) for finding in scores
     ]
@@ -49,6 +51,7 @@ def scored(
     least: float,
     lists: Lists = NO_LISTS,
     ear: "Ear | None" = None,
+    foresee: Callable[[Telop], None] = lambda _: None,
 ) -> list[Finding]:
     """Return the findings with a score of ``least`` or more, their scores in place of their confidence."""
     every = list(telops)
@@ -57,6 +60,8 @@ def scored(
         speech = window(transcript.utterances, telop)
         text = "\n".join(utterance.text for utterance in speech)
         suspicions = _suspicions(telop.text, text, transcript)
+        if suspicions:
+            foresee(telop)
         if ear is not None and transcript.source == "asr":
             suspicions = [weighed(suspicion, speech, ear) for suspicion in suspicions]
         if transcript.source == "asr":
