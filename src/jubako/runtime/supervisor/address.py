@@ -1,8 +1,19 @@
-"""Where the supervisor of a state directory listens: in a short private directory, for socket paths are limited."""
+"""Where the supervisor of a state directory listens.
+
+Inside the state directory, because whatever else could hold a socket goes before it: ``XDG_RUNTIME_DIR`` with the last
+session of its user, /tmp with the unit that has one of its own. If the path is too long for a socket, or the file
+system has none, in a short private directory.
+
+The path holds the state directory's mark: one that was deleted and made again has another one, and so has a copy, which
+must not find the supervisor of the original.
+"""
 
 import contextlib
+import hashlib
 import os
+import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 _PATH_BYTES_MAX = 100
@@ -18,20 +29,38 @@ def home(state_dir: Path) -> Path:
     return state_dir / "supervisor"
 
 
-def choose(mark: str, runtime_dir: str) -> Path:
-    """Return the directory for the socket.
+def mark(state_dir: Path) -> str:
+    """Return the mark of this state directory, which is given one if it has none."""
+    path = home(state_dir) / "uid"
+    if not path.exists():
+        draft = path.with_suffix(".new")
+        draft.write_text(secrets.token_hex(16), encoding="ascii")
+        draft.replace(path)
+    text = path.read_bytes() + os.fsencode(state_dir)
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def candidates(state_dir: Path, runtime_dir: str) -> Sequence[Path]:
+    """Return the sockets that the supervisor of ``state_dir`` may listen at, the best first."""
+    name = mark(state_dir)
+    inside = home(state_dir) / f"{name[:12]}.sock"
+    outside = choose(name, runtime_dir) / SOCKET
+    return [inside, outside] if len(os.fsencode(inside)) <= _PATH_BYTES_MAX else [outside]
+
+
+def choose(name: str, runtime_dir: str) -> Path:
+    """Return the short private directory of ``name``.
 
     Args:
-        mark: Of the state directory. One that was deleted and made again has another mark, and so the supervisor that
-            still serves the deleted one keeps its own socket.
+        name: A mark.
         runtime_dir: ``XDG_RUNTIME_DIR``, or "" if there is none.
 
     """
-    preferred = Path(runtime_dir) / f"jubako-{mark[:12]}"
+    preferred = Path(runtime_dir) / f"jubako-{name[:12]}"
     usable = Path(runtime_dir).is_absolute() and Path(runtime_dir).is_dir()
     if usable and len(os.fsencode(preferred / SOCKET)) <= _PATH_BYTES_MAX:
         return preferred
-    return Path("/tmp") / f"jubako-{os.geteuid()}-{mark[:12]}"  # noqa: S108 - owner and mode are checked
+    return Path("/tmp") / f"jubako-{os.geteuid()}-{name[:12]}"  # noqa: S108 - owner and mode are checked
 
 
 def make_private(directory: Path) -> None:
@@ -72,7 +101,7 @@ def read(state_dir: Path) -> Path | None:
         check_private(Path(text).parent)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Path(text)
+    return Path(text) if mark(state_dir)[:12] in text else None
 
 
 def forget(state_dir: Path, socket: Path) -> None:

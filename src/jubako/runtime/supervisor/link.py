@@ -162,14 +162,18 @@ class Listener:
     def __init__(
         self, path: Path, selector: selectors.BaseSelector, make: Callable[[socket.socket], Connection]
     ) -> None:
-        self._path = path
+        self.path = path
         self._selector = selector
         self._make = make
         self.connections: list[Connection] = []
         self._door = select.poll()
         path.unlink(missing_ok=True)  # left by a predecessor: we hold the lock of the state directory
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._sock.bind(os.fspath(path))
+        try:
+            self._sock.bind(os.fspath(path))
+        except OSError:
+            self._sock.close()
+            raise
         path.chmod(0o600)
         self._sock.listen(16)
         self._sock.setblocking(False)
@@ -198,7 +202,7 @@ class Listener:
 
     def close(self) -> None:
         """Close all, and remove the socket."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         self._selector.unregister(self._sock)
         self._sock.close()
         for connection in list(self.connections):

@@ -3,9 +3,7 @@
 import argparse
 import contextlib
 import fcntl
-import hashlib
 import os
-import secrets
 import selectors
 import signal
 import socket
@@ -38,7 +36,7 @@ class Supervisor:
         self._idle_s = idle_s
         self._selector = selectors.DefaultSelector()
         self._journal = Journal(address.home(state_dir), proc.boot_id())
-        mark = _mark(state_dir)
+        mark = address.mark(state_dir)
         stage = address.home(state_dir) / "stage"
         stage.mkdir(mode=0o700, exist_ok=True)
         means = enclosed.find(os.fspath(stage))
@@ -48,10 +46,8 @@ class Supervisor:
         spawner = Spawner(mark, self._enclosures)
         self._keeper = Keeper(self._journal, self._trees, spawner, _log, self._is_wanted)
         self._recover(mark)
-        self._runtime_dir = address.choose(mark, os.environ.get("XDG_RUNTIME_DIR", ""))
-        address.make_private(self._runtime_dir)
-        self._listener = Listener(self._runtime_dir / address.SOCKET, self._selector, self._connect)
-        address.write(state_dir, self._runtime_dir / address.SOCKET)
+        self._listener = self._listen()
+        address.write(state_dir, self._listener.path)
         self._is_leaving = False
         self._is_terminated = False
         self._idle_since = time.monotonic()
@@ -67,6 +63,17 @@ class Supervisor:
             self._keeper.round()
             self._listener.pump()
         self._leave()
+
+    def _listen(self) -> Listener:
+        *better, last = address.candidates(self._state_dir, os.environ.get("XDG_RUNTIME_DIR", ""))
+        for path in better:
+            with contextlib.suppress(OSError, address.Unsafe):  # a file system without sockets
+                return self._listen_at(path)
+        return self._listen_at(last)
+
+    def _listen_at(self, path: Path) -> Listener:
+        address.make_private(path.parent)
+        return Listener(path, self._selector, self._connect)
 
     def _recover(self, mark: str) -> None:
         self._journal.load()
@@ -136,12 +143,12 @@ class Supervisor:
     def _leave(self) -> None:
         self._journal.flush()
         self._listener.pump(is_last=True)
-        address.forget(self._state_dir, self._runtime_dir / address.SOCKET)
+        address.forget(self._state_dir, self._listener.path)
         self._trees.close()  # before the server hears that we left: it removes what we leave empty
         self._listener.close()
         self._journal.close()
         with contextlib.suppress(OSError):
-            self._runtime_dir.rmdir()
+            self._listener.path.parent.rmdir()  # not if it is the state directory's own
 
     def _watch_signals(self) -> None:
         reader, writer = socket.socketpair()
@@ -166,17 +173,6 @@ def _do_nothing(_signum: int, _frame: FrameType | None) -> None:
 def _log(text: str) -> None:
     sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
     sys.stderr.flush()
-
-
-def _mark(state_dir: Path) -> str:
-    """Return the mark of this state directory: a copy of it elsewhere has another one."""
-    path = address.home(state_dir) / "uid"
-    if not path.exists():
-        draft = path.with_suffix(".new")
-        draft.write_text(secrets.token_hex(16), encoding="ascii")
-        draft.replace(path)
-    text = path.read_bytes() + os.fsencode(state_dir)
-    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def _lock(home: Path) -> bool:
