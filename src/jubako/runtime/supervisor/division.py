@@ -6,8 +6,8 @@ below it, ``jubako-server``, and supervisors make theirs beside that.
 
 1. A process moves only itself. Where others are, controllers stay out of reach, and it is said why.
 2. Nobody moves where nothing is won: no controller is there, or they are handed down already.
-3. A unit of systemd is divided only if systemd says that it may be. Source: systemd, "Control Group APIs and
-   Delegation", the single-writer rule.
+3. A unit of systemd is divided only if systemd says that it may be: by a mark on the group, or, where a user's manager
+   runs it, when asked. Source: systemd, "Control Group APIs and Delegation", the single-writer rule.
 4. What was switched on is switched off by whoever leaves last, and the empty groups go.
 """
 
@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jubako.runtime.supervisor import limits
+from jubako.runtime.supervisor import limits, user_manager
 
 LEAF = "jubako-server"
 _UNITS = (".service", ".scope", ".slice")
@@ -148,7 +148,7 @@ def _is_delegated(group: Path) -> bool:
         with contextlib.suppress(OSError, AttributeError):  # AttributeError: not Linux
             if os.getxattr(group, name) == b"1":
                 return True
-    return False
+    return user_manager.has_delegated(group)
 
 
 def _join(group: Path) -> None:
