@@ -106,6 +106,7 @@ async def test_a_death_in_every_life_changes_nothing(tmp_path: Path, program: st
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_killed_process_changes_nothing(tmp_path: Path, program: str) -> None:
     peace = asyncio.run(in_peace(tmp_path, program))

@@ -190,6 +190,7 @@ def test_a_failed_task_is_retried_the_others_go_on_and_the_counts_say_so(jobs: A
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3_600)
 def test_a_thousand_executions_are_kept_with_their_logs_and_no_more(jobs: Any) -> None:
     jobs.deploy("often", ["echo", "said"])
     operations = [jobs.run("often") for _ in range(1_003)]

@@ -20,6 +20,7 @@ def _benchmark() -> Any:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3_600)
 def test_a_hundred_thousand_waiting_executions_cost_their_rows_and_no_memory(tmp_path: Path) -> None:
     benchmark = _benchmark()
     seen = benchmark.measure(tmp_path, COUNT)

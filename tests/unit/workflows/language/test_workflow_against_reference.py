@@ -135,6 +135,7 @@ def test_the_programs_are_worth_comparing() -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3_600)
 def test_the_machine_does_what_the_reference_does_for_long() -> None:
     for seed in range(NIGHTLY_EXAMPLES):
         try:
