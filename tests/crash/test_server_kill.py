@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +164,48 @@ def test_a_stopped_server_ends_its_tasks_and_the_next_one_runs_them_again(
     server.restart()
     assert final(server, execution)["state"] == "SUCCEEDED"
     assert len(starts(tmp_path)) == 8
+
+
+@pytest.mark.slow
+def test_a_server_that_leaves_its_tasks_is_stopped_without_them_and_the_next_one_takes_them_up(
+    tmp_path: Path,
+) -> None:
+    server = ServerProcess(tmp_path / "state", flags=["--leave-tasks"]).start()
+    try:
+        deploy(server, tmp_path, "left", "right")
+        execution = begin_workflow(server)
+        first = until(lambda: started if len(started := starts(tmp_path)) == 4 else None)
+        assert server.stop() == 0
+        assert all(is_alive(pid) for _, _, pid in first)
+        server.restart()
+        (tmp_path / "go").touch()
+        assert final(server, execution)["state"] == "SUCCEEDED"
+        assert len(starts(tmp_path)) == 4
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_tasks_are_taken_up_after_the_directories_of_the_session_that_began_them_are_gone(
+    tmp_path: Path,
+) -> None:
+    session = Path(tempfile.mkdtemp(prefix="jubako-"))  # short, as those of sessions are
+    server = ServerProcess(session / "state", environment={"XDG_RUNTIME_DIR": str(session / "run")})
+    (session / "run").mkdir()
+    try:
+        server.start()
+        deploy(server, tmp_path, "left", "right")
+        execution = begin_workflow(server)
+        until(lambda: len(starts(tmp_path)) == 4)
+        server.kill()
+        shutil.rmtree(session / "run")
+        server.restart()
+        (tmp_path / "go").touch()
+        assert final(server, execution)["state"] == "SUCCEEDED"
+        assert len(starts(tmp_path)) == 4
+    finally:
+        server.stop()
+        shutil.rmtree(session)
 
 
 @pytest.mark.slow

@@ -75,6 +75,12 @@ def register(top: Group, word: str, summary: str) -> None:
         "tasks after those under way have ended",
     )
     up.add_argument(
+        "--leave-tasks",
+        action="store_true",
+        help="let tasks and instances go on when the server stops; the next one takes them up (they are ended, and run "
+        "again then)",
+    )
+    up.add_argument(
         "--clock",
         choices=("real", "virtual", "manual"),
         default="real",
@@ -106,6 +112,7 @@ def serve(args: argparse.Namespace, context: Context) -> int:
         clock=args.clock,
         grace_s=args.grace,
         tree_kill_max=args.tree_kill,
+        leave_tasks=args.leave_tasks,
     )
     try:
         code = main(config, announce=_announce)

@@ -44,6 +44,8 @@ class Config:
     """Between SIGTERM and SIGKILL, for tasks and instances."""
     tree_kill_max: str = "cgroup"
     """Surest way to end a process tree that is used, see Capabilities."""
+    leave_tasks: bool = False
+    """Whether tasks and instances go on when the server is told to stop, for the next one to take up."""
 
     @property
     def local_host(self) -> str:

@@ -153,11 +153,11 @@ class House:
         """Keep the engines running until cancelled."""
         await keep_running(self._loops, self._ground.wall, self._ground.events)
 
-    async def close(self) -> None:
-        """Stop: requests first, then attempts (they run again at the next start), then the store."""
+    async def close(self, *, leave_tasks: bool = False) -> None:
+        """Stop: requests first, then attempts (unless left, they run again at the next start), then the store."""
         await asyncio.gather(self._listener.close(DRAIN), self._grpc_listener.close(DRAIN))
         remove(self._ground.sockets)
-        await self._ground.runtime.close(end_attempts=True)
+        await self._ground.runtime.close(end_attempts=not leave_tasks)
         await self._homes.close()
         await self._egress.close()
         await self._ground.store.close()

@@ -110,7 +110,7 @@ async def _serve(
         announce(f"Jubako is ready at {ground.base_url} ({grpc}state in {state.path}, {enforced})")
         await _until_stopped(house, stopping)
     finally:
-        await house.close()
+        await house.close(leave_tasks=config.leave_tasks)
     return 0
 
 

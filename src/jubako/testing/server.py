@@ -32,6 +32,7 @@ class ServerProcess:
         environment: dict[str, str] | None = None,
         flags: Sequence[str] = (),
         group: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         """Say where its state is.
 
@@ -41,6 +42,7 @@ class ServerProcess:
             environment: Added to this process's own.
             flags: Added to those of ``jubako up``.
             group: The control group of version 2 that it is started in; None = this process's own.
+            prefix: A command that starts it, and goes when it goes.
 
         """
         self.state_dir = state_dir
@@ -48,6 +50,7 @@ class ServerProcess:
         self.said = ""
         """Its line on being ready."""
         self.group = group
+        self._prefix = prefix
         self._port = port
         self._environment = environment or {}
         self._flags = flags
@@ -64,7 +67,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 [
                     *(
-                        ()
+                        self._prefix
                         if self.group is None
                         else ("/bin/sh", "-c", _INTO, str(self.group / "cgroup.procs"))
                     ),
