@@ -43,6 +43,18 @@ tasks and services alone; the refusal says what to do instead.
 `googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run` starts a child workflow and returns its
 decoded result; cancelling the parent cancels the child.
 
+**Choices.** Where Google's pages leave a case open, this is what happens here:
+
+- A number beyond 64 bits, an infinity or a NaN is a ValueError, in arithmetic, conversions, JSON and arguments. (The
+  page on data types speaks of overflow only for `+`; nothing wraps around here.)
+- `text.find_all(s, "")` finds the places before, between and behind the characters, as the page of
+  `replace_all_regex` has it for empty expressions.
+- A member of a missing key is a KeyError, also as the target of an assignment: `m.a.b: 1` needs `m.a`; use `map.get`,
+  which gives null, or assign `m.a: {}` first. An index from the end (`l[-1]`) is an IndexError.
+- An assignment copies: after `q: ${p}` a change of `q` does not show in `p`.
+- `return` and `next: end` are refused in branches, and `break` in a parallel `for`.
+- `${...}` that is only a part of a text stays text; a deployment warns of it.
+
 **Requests.** `auth` of type `OIDC` or `OAuth2` attaches a token of the workflow's service account.
 `private_service_name` and `ca_certificate` are refused with a ValueError. Redirects are followed five times, never to
 a link-local address.

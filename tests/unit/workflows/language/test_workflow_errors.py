@@ -17,7 +17,7 @@ def test_except_gets_exactly_what_was_raised(run: Any) -> None:
     """
     assert run(source).result == {"code": 5, "extra": [1]}
     assert run(source.replace("{code: 5, extra: [1]}", "text")).result == "text"
-    assert run(source.replace("{code: 5, extra: [1]}", "5")).result["tags"] == ["TypeError"]
+    assert run(source.replace("{code: 5, extra: [1]}", '"${5}"')).result["tags"] == ["TypeError"]
 
 
 def test_an_error_of_the_language_is_a_map_that_except_can_read(run: Any) -> None:
@@ -128,10 +128,12 @@ def test_a_predicate_decides(run: Any, failing: Any, policy: str, error: Any, tr
 
 
 @pytest.mark.parametrize(
-    "retry", ["5", "{predicate: nobody}", "{max_retries: x}", "{delay: 1}", "{backoff: {initial_delay: -1}}"]
+    "retry",
+    ['"${5}"', "{predicate: nobody}", "{max_retries: x}", '"${policy}"', "{backoff: {initial_delay: -1}}"],
 )
 def test_a_bad_policy_is_an_error_of_the_workflow(run: Any, failing: Any, retry: str) -> None:
-    source = f"- a: {{try: {{call: http.get, args: {{url: u}}}}, retry: {retry}}}"
+    source = "- p: {assign: [{policy: {delay: 1}}]}\n"
+    source += f"- a: {{try: {{call: http.get, args: {{url: u}}}}, retry: {retry}}}"
     assert run(source, answer=lambda _: failing(UNAVAILABLE)).tag in ("TypeError", "ValueError")
 
 

@@ -18,13 +18,29 @@ from jubako.boxes.workflows.language.limits import (
     INTEGER_MAX,
 )
 
+_FIX = "write values, operators and calls; text in quotes"
+_HABITS = {
+    "=": "compare with ==",
+    "&": "write and",
+    "|": "write or",
+    "!": "write not, and != to compare",
+    "?": "write if(condition, value, otherwise)",
+    "{": "there are no maps in expressions: write the map in YAML, its values as ${...}",
+    "}": 'join texts in one expression: ${a + " and " + b}',
+    "**": "there is no power; multiply",
+    "not": "write not (x in list)",
+    "is": "compare with ==, as in x == null",
+    "AND": "write and or AND",
+    "OR": "write or or OR",
+    "NOT": "write not or NOT",
+}
+"""What people write who think of another language, and what to write here."""
+
 
 class ExpressionError(Exception):
     """The text is no expression; ``offset`` is the 0-based character where that shows, ``fix`` how to mend it."""
 
-    def __init__(
-        self, message: str, offset: int, fix: str = "write values, operators and calls; text in quotes"
-    ) -> None:
+    def __init__(self, message: str, offset: int, fix: str = _FIX) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
@@ -213,8 +229,14 @@ class _Parser:
             raise ExpressionError("expression is empty", 0)
         tree = self._binary(0)
         if self.token.kind != "end":
-            raise ExpressionError(f"unexpected {self.token.text}", self.token.offset)
+            raise self._unexpected(self.token)
         return tree
+
+    def _unexpected(self, token: _Token) -> ExpressionError:
+        before = self.text[token.offset - 1 : token.offset]
+        word = "**" if before + token.text == "**" else token.text
+        fix = _HABITS.get(word) or _HABITS.get(word.upper()) or _FIX
+        return ExpressionError(f"unexpected {token.text or 'end of expression'}", token.offset, fix)
 
     def _next(self) -> _Token:
         match = _TOKEN.match(self.text, self.position)
@@ -222,7 +244,8 @@ class _Parser:
             offset = (
                 self.position + len(self.text[self.position :]) - len(self.text[self.position :].lstrip())
             )
-            raise ExpressionError(f"token recognition error at {self.text[offset : offset + 1]!r}", offset)
+            char = self.text[offset : offset + 1]
+            raise ExpressionError(f"token recognition error at {char!r}", offset, _HABITS.get(char, _FIX))
         self.position = match.end()
         kind = match.lastgroup
         assert kind is not None
@@ -288,7 +311,7 @@ class _Parser:
             return inner
         if token.text == "[":
             return Items(self._list("]"), token.offset)
-        raise ExpressionError(f"unexpected {token.text or 'end of expression'}", token.offset)
+        raise self._unexpected(token)
 
     def _list(self, closing: str) -> tuple[Expr, ...]:
         items: list[Expr] = []

@@ -10,6 +10,11 @@ from jubako.boxes.workflows.language.syntax import Node
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
+def _looks_like_expression(text: str) -> bool:
+    """Return whether a text holds ``${NAME`` although it is no expression."""
+    return re.search(r"\$\{\s*[A-Za-z_0-9\"(]", text) is not None
+
+
 class Reader:
     """Reads parts of one source; problems go to the findings it was given.
 
@@ -71,3 +76,10 @@ class Reader:
                     bad.fix,
                 )
                 node.tree = Const(None, 0)
+        elif node.tree is None and node.is_text() and _looks_like_expression(node.value):
+            self.findings.warn(
+                node,
+                self.step,
+                f"this is text, not an expression: {node.value.strip()[:120]}",
+                'an expression is the whole value: ${"text " + name}',
+            )

@@ -42,6 +42,8 @@ FIELDS: dict[str, frozenset[str]] = {
 }
 """Which fields may stand beside the one that names the kind of a step."""
 
+RETRY_FIELDS = frozenset({"predicate", "max_retries", "backoff"})
+BACKOFF_FIELDS = frozenset({"initial_delay", "max_delay", "multiplier"})
 _LOOP_FIELDS = frozenset({"value", "index", "in", "range", "steps"})
 _PARALLEL_FIELDS = frozenset({"branches", "for", "shared", "concurrency_limit", "exception_policy"})
 
@@ -329,10 +331,20 @@ class StepReader(Reader):
         if "retry" not in fields and "except" not in fields:
             self.error(at, "try needs retry or except", "add except: with as and steps, or leave out try")
         if "retry" in fields:
-            self.value(fields["retry"])
+            self._retry(fields["retry"])
         body = self.body(at, fields["try"], frozenset())
         error, handler = self._except(fields.get("except"))
         return ast.Try(body, fields.get("retry"), error, handler)
+
+    def _retry(self, node: Node) -> None:
+        self.value(node)
+        if node.kind == "map":
+            rules = self.fields(node, "retry", RETRY_FIELDS)
+            if "backoff" in rules and rules["backoff"].kind == "map":
+                self.fields(rules["backoff"], "backoff", BACKOFF_FIELDS)
+        elif node.tree is None:
+            fix = "write ${http.default_retry}, or a map of predicate, max_retries and backoff"
+            self.error(node, "retry must be a policy", fix)
 
     def _except(self, node: Node | None) -> tuple[Node | None, list[ast.Step] | None]:
         if node is None:
@@ -346,6 +358,9 @@ class StepReader(Reader):
 
     def _read_raise(self, _at: Node, fields: dict[str, Node]) -> ast.Body:
         self.value(fields["raise"])
+        node = fields["raise"]
+        if node.kind == "list" or (node.kind == "scalar" and node.tree is None and not node.is_text()):
+            self.error(node, "only a string or a map can be raised", "write a text or a map, or pass on ${e}")
         return ast.Raise(fields["raise"])
 
     def _read_return(self, _at: Node, fields: dict[str, Node]) -> ast.Body:

@@ -124,6 +124,9 @@ def _mended(text: str, refused: yaml.YAMLError, findings: Findings) -> Node | No
     return root
 
 
+_QUOTE = "quote values that contain : { } [ ] , or #"
+
+
 def _refuse(refused: yaml.YAMLError, findings: Findings) -> None:
     mark = getattr(refused, "problem_mark", None)
     at = Node("scalar", None, mark.line + 1, mark.column + 1) if mark else Node("scalar", None, 1, 1)
@@ -132,7 +135,8 @@ def _refuse(refused: yaml.YAMLError, findings: Findings) -> None:
         # The parser reads ahead, so its own bound of 1,000 can fall before our first event.
         findings.error(at, "", _TOO_DEEP, "use subworkflows")
         return
-    findings.error(at, "", f"not valid YAML: {what}", "quote values that contain : { } [ ] , or #")
+    fix = "indent with spaces, not with tabs" if "start any token" in what else _QUOTE
+    findings.error(at, "", f"not valid YAML: {what}", fix)
 
 
 class _Composer:

@@ -6,7 +6,7 @@ Source: cloud.google.com/workflows/docs/reference/stdlib/text.
 from urllib.parse import quote, unquote_plus
 
 from jubako.boxes.workflows.language.data import Data
-from jubako.boxes.workflows.language.errors import failure, value_error
+from jubako.boxes.workflows.language.errors import failure
 from jubako.boxes.workflows.language.library.arguments import integer, text
 from jubako.boxes.workflows.language.library.registry import pure
 from jubako.boxes.workflows.language.limits import STRING_BYTES_MAX
@@ -15,10 +15,10 @@ from jubako.boxes.workflows.language.values import bounded_text, string_too_long
 
 @pure("text.find_all", "source", "substr")
 def find_all(source: Data, substr: Data) -> list[int]:
-    """Return the index of every occurrence, none overlapping."""
+    """Return the index of every occurrence, none overlapping; "" is found around every character."""
     wanted, where = text(substr, "substr"), text(source, "source")
     if not wanted:
-        raise value_error("substr must not be empty")
+        return list(range(len(where) + 1))
     found = []
     at = where.find(wanted)
     while at >= 0:
