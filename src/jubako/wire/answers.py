@@ -8,6 +8,7 @@ Why: docs/explanation/adr/0029-an-answer-is-kept-with-its-rows.md.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from jubako.store.readings import Query, is_unchanged
 from jubako.wire.method import Method, Read
@@ -27,7 +28,7 @@ class Answer:
     resource: str
     """On which the caller needs the method's permission."""
     body: bytes
-    read: Read
+    read: Read[Any, Any]
     queries: Sequence[Query]
     outside: object
 

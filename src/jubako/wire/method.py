@@ -6,7 +6,7 @@ adding a row.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from jubako.store.port import Store, Tx
 from jubako.wire.body import BODY_MAX
@@ -68,8 +68,12 @@ Handler = Callable[[Any, Caller], Awaitable[Any]]
 """``await handler(request, caller)`` returns the method's response, or raises a JubakoError."""
 
 
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+
 @dataclass(frozen=True, slots=True)
-class Read:
+class Read(Generic[Asked, Answered]):
     """A handler that does nothing but find a few rows by their keys.
 
     Its answer is made of the request, those rows and what is ``outside`` of the store, and nothing else; so one that
@@ -77,12 +81,12 @@ class Read:
     """
 
     store: Store
-    find: Callable[[Tx, Any], Any]
+    find: Callable[[Tx, Asked], Answered]
     """``find(tx, request)`` returns the method's response, or raises a JubakoError."""
     outside: Callable[[], object] = lambda: None
     """Returns what else the answers are made of."""
 
-    async def __call__(self, request: Any, caller: Caller) -> Any:  # noqa: ANN401 - see Handler
+    async def __call__(self, request: Asked, caller: Caller) -> Answered:
         """See Handler."""
         del caller
         return await self.store.peek(lambda tx: self.find(tx, request))

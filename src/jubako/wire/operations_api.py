@@ -45,7 +45,7 @@ class OperationsHandlers:
     """What descriptions are made of beside rows."""
 
     @property
-    def get(self) -> Read:
+    def get(self) -> Read[GetOperationRequest, Operation]:
         """Returns an operation as it is now."""
         return Read(self.store, lambda tx, request: self._get(tx, request.name), self.outside)
 
