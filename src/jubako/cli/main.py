@@ -17,6 +17,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "up": ("jubako.cli.up", "Run the server until Ctrl-C."),
     "run": ("jubako.cli.run", "Deploy, execute and inspect jobs and services."),
     "build": ("jubako.cli.building.command", "Make a bundle of a source, to be deployed by its name."),
+    "bundles": ("jubako.cli.bundles", "List and delete what was built."),
     "workflows": ("jubako.cli.workflows", "Deploy, check and run workflows."),
     "clock": ("jubako.cli.clock", "Show and advance the time of a server with a virtual clock."),
     "logging": ("jubako.cli.log_entries", "Read log entries."),

@@ -7,10 +7,11 @@ known by names such as ``hello:latest``, so that what runs is what was built, wh
 """
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -98,6 +99,40 @@ class Bundles:
         draft = file.with_name(f"{file.name}.new")
         draft.write_text(digest, "ascii")
         draft.replace(file)
+
+    def digests(self) -> list[str]:
+        """Return all that were built to their end."""
+        return [f"sha256:{file.parent.name}" for file in sorted(self.root.glob("*/bundle.json"))]
+
+    def names(self) -> dict[str, str]:
+        """Return the digest by name, such as ``hello:latest``."""
+        files = [file for file in (self.root / "names").glob("*") if not file.name.endswith(".new")]
+        return {unquote(file.name): self._digest(unquote(file.name)) or "" for file in files}
+
+    def full_name(self, image: str) -> str:
+        """Return a name with its tag."""
+        file = self._name_file(image)
+        return image if file is None else unquote(file.name)
+
+    def withdraw(self, digest: str) -> dict[str, str]:
+        """Make a bundle invisible, and return what names meant until then."""
+        names = self.names()
+        place = self.place(digest)
+        (place / "bundle.json").replace(place / "bundle.json.gone")
+        return names
+
+    def restore(self, digest: str) -> None:
+        """Make it visible again."""
+        place = self.place(digest)
+        (place / "bundle.json.gone").replace(place / "bundle.json")
+
+    def remove(self, digest: str) -> None:
+        """Remove a bundle that was withdrawn, with its names."""
+        for name, meant in self.names().items():
+            file = self._name_file(name)
+            if meant == digest and file is not None:
+                file.unlink(missing_ok=True)
+        shutil.rmtree(self.place(digest), ignore_errors=True)
 
     def _digest(self, image: str) -> str | None:
         file = self._name_file(image)

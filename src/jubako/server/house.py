@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
+from jubako.boxes.jobs.image_uses import image_uses as jobs_images
+from jubako.boxes.services.image_uses import image_uses as services_images
 from jubako.boxes.workflows.cleaning import Cleaner
 from jubako.boxes.workflows.histories import Histories
 from jubako.core.errors import FailedPrecondition
@@ -12,8 +14,10 @@ from jubako.identity.credentials_api import CredentialsHandlers
 from jubako.identity.environment_route import EnvironmentRoute
 from jubako.identity.key_routes import KeyRoutes
 from jubako.identity.oauth import OAuth
+from jubako.runtime.bundles import Bundles
 from jubako.server import boxes, iam, timekeeping
 from jubako.server.attempts import AttemptStream
+from jubako.server.bundle_routes import BundleRoutes
 from jubako.server.clock_routes import ClockRoutes
 from jubako.server.config import Config
 from jubako.server.ground import Ground
@@ -100,6 +104,9 @@ class House:
                     *DiscoveryRoutes(served, ground.base_url).routes(),
                     *EnvironmentRoute(self._homes).routes(),
                     *KeyRoutes(ground.store).routes(),
+                    *BundleRoutes(
+                        ground.store, Bundles(ground.state.bundles), [jobs_images, services_images]
+                    ).routes(),
                     *ClockRoutes(ground.clock, ground.wall, self._timekeeper).routes(),
                 ],
                 access,

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from jubako.core import json_text
 from jubako.core.errors import FailedPrecondition
 from jubako.runtime.bundles import Bundles
 from jubako.wire.run_types import Container
@@ -37,6 +39,18 @@ def pinned(container: Container, bundles: Bundles) -> Container:
             "and a command), which runs a program of this machine."
         )
     return msgspec.structs.replace(container, image=found)
+
+
+def named_in(document: str) -> set[str]:
+    """Return the images of all containers in a stored resource."""
+    found: set[str] = set()
+    waiting: list[Any] = [json_text.decode(document)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            found |= {one.get("image", "") for one in value.get("containers", ())}
+            waiting += value.values()
+    return found - {""}
 
 
 def program_of(container: Container, bundles: Bundles, path: str) -> Program:
