@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jubako.testing.server import ApiError, ServerProcess
+from jubako.testing.server import PARENT, ApiError, ServerProcess
 
 PLACE = "/v1/projects/p/locations/asia-northeast1"
 NEVER = threading.Event()
@@ -321,3 +321,27 @@ def test_a_regular_expression_that_would_run_for_ages_elsewhere_ends_at_once(ser
     begun = time.monotonic()
     assert json.loads(ended(server, begin(server, "backtracking"))["result"]) is False
     assert time.monotonic() - begun < 5
+
+
+DEAR = """\
+- zero: {assign: [{e: []}]}
+- one: {assign: [{e: [%(refs)s]}]}
+- two: {assign: [{e: [%(refs)s]}]}
+- three: {assign: [{e: [%(refs)s]}]}
+- copy: {assign: [%(copies)s]}
+- again: {next: copy}
+"""
+
+
+def test_one_that_only_computes_does_not_hold_up_the_others(own_server: ServerProcess) -> None:
+    dear = DEAR % {"refs": ", ".join(['"${e}"'] * 16), "copies": ", ".join(["{x: '${e}'}"] * 15)}
+    workflows = f"/v1/{PARENT}/workflows"
+    own_server.post(f"{workflows}?workflowId=dear", {"sourceContents": dear})
+    own_server.post(f"{workflows}?workflowId=quick", {"sourceContents": "- a: {return: 1}"})
+    begun = own_server.post(f"{workflows}/dear/executions", {})
+    for _ in range(3):
+        begin = time.monotonic()
+        assert own_server.post(f"/jubako{workflows}/quick:run", {})["state"] == "SUCCEEDED"
+        assert time.monotonic() - begin < 10
+    assert own_server.get(f"/v1/{begun['name']}")["state"] == "ACTIVE"
+    own_server.post(f"/v1/{begun['name']}:cancel", {})

@@ -42,6 +42,8 @@ INSTANT_MAX = 256
 """Instant effects answered before a commit, so that a loop of them still gives way."""
 AHEAD_MAX = 64
 """Outcomes that may be fed while the commit before them is under way, or held back."""
+TURNS_GIVEN = 10
+"""How often the others come to turn between two slices of one that only computes."""
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 """Source: RFC 9110, 9.2.1."""
 _ROWS = frozenset({EffectKind.SLEEP, EffectKind.CALLBACK_AWAIT})
@@ -275,8 +277,9 @@ class Runner:
                 await self._give_way()
 
     async def _give_way(self) -> None:
-        """Let the other executions go on."""
-        await self._parts.clock.sleep_until(self._parts.clock.now())
+        """Let the other executions go on, each by several turns: a slice may have taken far longer than theirs."""
+        for _ in range(TURNS_GIVEN):
+            await self._parts.clock.sleep_until(self._parts.clock.now())
 
     async def _answer_instants(self, seat: Seat, turn: Turn, context: Context) -> None:
         """Answer the effects that need nothing but a moment; what they lead to joins the turn."""

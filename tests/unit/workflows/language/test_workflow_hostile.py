@@ -77,7 +77,7 @@ def test_work_on_values_is_bounded_within_one_step(run: Any) -> None:
     grow = '- a: {assign: [{x: []}, {i: 0}]}\n- b: {assign: [{x: "${list.concat(x, 1234567)}"}, {i: "${i + 1}"}]}\n'
     grow += '- c: {switch: [{condition: "${i < 30000}", next: b}]}\n'
     ran = run(f"{grow}- d: {{assign: [{entries}]}}")
-    assert ran.error["message"].endswith("step works on more than 32 MB of values")
+    assert ran.error["message"].endswith("step works on more than 16 MB of values")
 
 
 @pytest.mark.parametrize(

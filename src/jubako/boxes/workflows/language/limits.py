@@ -27,7 +27,7 @@ CALLBACK_WAIT_SECONDS = 43_200
 WORK_BYTES_MAX = 4 * 2**30
 """Ours: bytes that all copying, comparing and library calls of an execution may go over. Steps alone do not bound time:
 one step may copy half a megabyte fifty times."""
-STEP_WORK_BYTES_MAX = 32 * 2**20
+STEP_WORK_BYTES_MAX = 16 * 2**20
 """Ours: the same for one step, which is never interrupted."""
 SLICE_WORK_BYTES_PER_STEP = 1024
 

@@ -142,7 +142,7 @@ class State:
         """Count work on values; raise ResourceLimitError if one step does too much of it."""
         self.work += size
         if self.work - self.work_before > STEP_WORK_BYTES_MAX:
-            raise failure("ResourceLimitError", "step works on more than 32 MB of values")
+            raise failure("ResourceLimitError", "step works on more than 16 MB of values")
 
 
 def held_by(block: list[Any]) -> int:
