@@ -35,6 +35,7 @@ def host_name(authority: str) -> str:
     return authority.partition(":")[0].lower()
 
 
+@lru_cache(maxsize=1024)
 def is_api_host(name: str, api_hosts: frozenset[str]) -> bool:
     """Return whether ``name`` is one of Google's API names that we serve, or its regional form.
 
@@ -45,6 +46,7 @@ def is_api_host(name: str, api_hosts: frozenset[str]) -> bool:
     return any(name.endswith(f"-{host}") and "." not in name.removesuffix(f"-{host}") for host in api_hosts)
 
 
+@lru_cache(maxsize=1024)
 def is_service_host(name: str) -> bool:
     """Return whether ``name`` has the form of a service's host name; the service need not exist."""
     stem, _, rest = name.partition(".")

@@ -25,6 +25,8 @@ class Loaded:
     arrivals: Sequence[tuple[str, str]]
     """``(effect, outcome)`` of what waits to be fed."""
     current_steps: str
+    is_new: bool = False
+    """Whether it was created just now, so that the store has nothing of it but its row."""
 
     @classmethod
     def of_new(cls, execution: Execution, revision: Workflow) -> "Loaded":
@@ -39,4 +41,5 @@ class Loaded:
             outcomes=(),
             arrivals=(),
             current_steps="[]",
+            is_new=True,
         )

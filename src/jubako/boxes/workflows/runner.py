@@ -76,6 +76,8 @@ class Runner:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._sent: dict[str, Cancellable] = {}
         """Requests under way without a task."""
+        self._sent_at = self._took_s = 0.0
+        """When the last request was sent, and how long its reply took; by the loop's time."""
         self._waiting: set[str] = set()
         """Connector calls that are rows."""
         self._begun: set[str] = set()
@@ -160,7 +162,12 @@ class Runner:
             await self._fill(seat, turn)
 
     async def _hold(self, seat: Seat, turn: Turn, context: Context) -> None:
-        """Let the turn grow while nothing waits for its commit but those who look at the execution."""
+        """Let the turn grow while nothing waits for its commit but those who look at the execution.
+
+        If the reply before took longer than that, so will the one that is awaited, and nothing is won.
+        """
+        if self._took_s > self._parts.hold_s:
+            return
         loop = asyncio.get_running_loop()
         end = loop.time() + self._parts.hold_s
         timer = loop.call_at(
@@ -320,6 +327,7 @@ class Runner:
         sent = self._parts.performer.begin(effect, context, partial(self._answered, effect.name))
         if sent is not None:
             self._sent[effect.name] = sent
+            self._sent_at = asyncio.get_running_loop().time()
             return
         task = asyncio.get_running_loop().create_task(self._carry_out(effect, context))
         self._tasks.add(task)
@@ -327,6 +335,7 @@ class Runner:
 
     def _answered(self, effect: str, found: HttpResponse | Exception) -> None:
         del self._sent[effect]
+        self._took_s = asyncio.get_running_loop().time() - self._sent_at
         self._inbox.put(Item(effect, found))
 
     async def _carry_out(self, effect: Effect, context: Context) -> None:

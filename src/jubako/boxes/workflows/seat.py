@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jubako.boxes.workflows.instant import KINDS
 from jubako.boxes.workflows.language import (
     Continue,
     Effect,
@@ -34,6 +35,8 @@ from jubako.boxes.workflows.loaded import Loaded
 from jubako.boxes.workflows.resources import Execution
 
 SLICE_STEPS = 5_000
+_ROWLESS = KINDS | {EffectKind.HTTP, EffectKind.ABANDON}
+"""Effects of which the store has their outcomes and nothing else."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Outcome = EffectDone | EffectFailed
@@ -53,8 +56,10 @@ class Seat:
     """Effects asked for and not answered, by name."""
     document: Execution
     """As it was when it was loaded, or created."""
-    told_steps: str
-    """What ``steps`` was when it was last asked for to be stored."""
+    told_steps: Sequence[tuple[str, str]]
+    """Where it stood, routine and step, when that was last asked for to be stored."""
+    has_rows: bool
+    """Whether the store may have more of it than its row and its journal: waits, callbacks, a snapshot."""
 
     @classmethod
     async def restored(
@@ -81,7 +86,9 @@ class Seat:
                 advance(program, state, Continue(), slice_steps=SLICE_STEPS)
         pending = {effect.name: effect for effect in pending_effects(program, state)}
         snapshot_seq = -1 if loaded.snapshot is None else loaded.seq - len(loaded.outcomes)
-        return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.document, loaded.current_steps)
+        has_rows = not loaded.is_new or any(effect.kind not in _ROWLESS for effect in pending.values())
+        told = [(step["routine"], step["step"]) for step in json.loads(loaded.current_steps)]
+        return cls(program, state, loaded.seq, snapshot_seq, pending, loaded.document, told, has_rows)
 
     @property
     def is_over(self) -> bool:
@@ -100,20 +107,22 @@ class Seat:
 
     def snapshot(self) -> str:
         """Return the state as JSON text."""
-        self.snapshot_seq = self.seq
+        self.snapshot_seq, self.has_rows = self.seq, True
         return _JSON(dump(self.state))
 
     def news_of_steps(self) -> str | None:
         """Return where the execution stands, a JSON list of ``{"routine", "step"}``; None if that is known."""
-        steps = _JSON([{"routine": step.routine, "step": step.step} for step in current_steps(self.state)])
+        steps = [(step.routine, step.step) for step in current_steps(self.state)]
         if steps == self.told_steps:
             return None
         self.told_steps = steps
-        return steps
+        return _JSON([{"routine": routine, "step": step} for routine, step in steps])
 
     def _note(self, effects: Sequence[Effect]) -> list[Effect]:
         asked = [effect for effect in effects if effect.kind is not EffectKind.ABANDON]
-        self.under_way.update((effect.name, effect) for effect in asked)
+        for effect in asked:
+            self.under_way[effect.name] = effect
+            self.has_rows = self.has_rows or effect.kind not in _ROWLESS
         return asked
 
 

@@ -123,13 +123,16 @@ class Commit:
             execution.error = _error(seat)
         ended = execution_rows.ended(execution, tx.now)
         execution_rows.finish(tx, ended, state, was=State.ACTIVE, needs_engine=False)
-        _undo(tx, seat, self.context)
-        execution_rows.forget(tx, self.context.id)
+        if seat.has_rows:
+            _undo(tx, seat, self.context)
+            execution_rows.forget(tx, self.context.id)
+        idempotency.release(tx, self.context.id)
 
 
 def close(tx: Tx, seat: Seat, context: Context) -> None:
     """Do what is still to be done for an execution that was cancelled."""
     _undo(tx, seat, context)
+    idempotency.release(tx, context.id)
     execution_rows.close(tx, context.id)
 
 
@@ -142,7 +145,6 @@ def _undo(tx: Tx, seat: Seat, context: Context) -> None:
             sleeping.drop(tx, context.id, effect)
         elif effect.kind is EffectKind.CONNECTOR:
             outbox.put(tx, STOP_TOPIC, stop_message(context, effect))
-    idempotency.release(tx, context.id)
 
 
 def _error(seat: Seat) -> Execution.Error:
