@@ -21,6 +21,9 @@ from typing import Any
 
 import pytest
 
+from jubako.boxes.workflows.language.effects import EffectKind, kind_of
+from jubako.boxes.workflows.language.library import FUNCTIONS, Kind
+
 PROGRAM = Path(__file__).with_name("workflow_corpus_program.py")
 PROGRAMS = sorted(file.stem for file in PROGRAM.with_name("workflow_corpus").glob("*.yaml"))
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -71,6 +74,14 @@ async def test_the_corpus_is_large_and_its_programs_do_something(tmp_path: Path)
     assert all(one["effects"] for one in seen)
     assert {one["state"] for one in seen} == {"SUCCEEDED", "FAILED", "CANCELLED"}
     assert sum(one["entries"] for one in seen) >= 80
+
+
+def test_every_kind_of_effect_is_in_the_corpus() -> None:
+    sources = "".join(file.read_text("utf-8") for file in PROGRAM.with_name("workflow_corpus").glob("*.yaml"))
+    outside = {name for name, function in FUNCTIONS.items() if function.kind is not Kind.PURE}
+    used = {kind_of(name) for name in outside if name in sources} | {kind_of("googleapis.run")}
+    assert used == set(EffectKind) - {EffectKind.ABANDON}
+    assert "googleapis.run.v2" in sources
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
