@@ -16,7 +16,7 @@ _STEP = re.compile(
     r"""\.?(?:
         (?P<call>[a-z]+)\((?P<args>(?:[^()'"]|'[^']*'|"[^"]*")*)\)
       | (?P<name>[A-Za-z_@$][\w@/-]*)
-      | \[(?P<index>-?\d*)\]
+      | \[(?P<index>(?:-?\d{1,9})?)\]
       | '(?P<single>[^']*)' | "(?P<double>[^"]*)"
     )""",
     re.VERBOSE,

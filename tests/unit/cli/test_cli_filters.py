@@ -92,6 +92,8 @@ def test_and_binds_tighter_than_or() -> None:
         "a=()",
         "a!b",
         "name.no()=x",
+        "[-]=x",
+        "[" + "9" * 5_000 + "]=x",
     ],
 )
 def test_what_is_no_filter_is_refused(text: str) -> None:
