@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import select
@@ -41,9 +42,13 @@ def unshare(flags: int) -> None:
     uid, gid = os.geteuid(), os.getegid()
     unshare_ = getattr(_C, "unshare", None)
     if unshare_ is None:
-        raise OSError(38, "this system has no namespaces")
+        raise OSError(errno.ENOSYS, "this system has no namespaces")
     if unshare_(flags) < 0:
         number = ctypes.get_errno()
+        if number == errno.ENOSPC:  # others will be given back
+            raise OSError(
+                errno.EAGAIN, "making namespaces: as many as allowed exist already (user.max_*_namespaces)"
+            )
         raise OSError(number, f"making namespaces: {os.strerror(number)}")
     if flags & CLONE_NEWUSER:
         _put("setgroups", "deny")
