@@ -14,8 +14,8 @@ import pytest
 from jubako.core.events import NoEvents
 from jubako.runtime.port import AttemptSpec, Reason
 from jubako.runtime.process import ProcessRuntime
+from jubako.runtime.supervisor.address import mark
 from jubako.runtime.supervisor.cgroup import places
-from jubako.runtime.supervisor.main import _mark
 from jubako.testing.attempts import CollectedAttempts
 from jubako.testing.processes import Fifo, gone, is_alive
 
@@ -96,7 +96,7 @@ class Bench:
     def groups(self) -> list[Path]:
         """Return the groups of this runtime that exist, in all hierarchies."""
         state = self.folder / "state"
-        return [place for place in places(_mark(state.resolve())).values() if place.exists()]
+        return [place for place in places(mark(state.resolve())).values() if place.exists()]
 
 
 @pytest.fixture

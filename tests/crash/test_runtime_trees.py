@@ -14,7 +14,7 @@ from jubako.core.events import NoEvents
 from jubako.runtime.port import AttemptSpec, Ended, Reason
 from jubako.runtime.process import ProcessRuntime
 from jubako.runtime.supervisor import proc
-from jubako.runtime.supervisor.main import _mark
+from jubako.runtime.supervisor.address import mark
 from jubako.testing.attempts import CollectedAttempts
 from jubako.testing.processes import Fifo, gone, is_alive, seen_from_here
 
@@ -99,7 +99,7 @@ class Bench:
         # Also by the state directory: the same ids live elsewhere when tests run in parallel.
         own = {
             b"JUBAKO_ATTEMPT": attempt_id.encode(),
-            b"JUBAKO_SUPERVISOR": _mark(self.runtime._state_dir).encode(),
+            b"JUBAKO_SUPERVISOR": mark(self.runtime._state_dir).encode(),
         }
         return [
             pid for pid in proc.processes() if own.items() <= proc.environment(pid).items() and is_alive(pid)
