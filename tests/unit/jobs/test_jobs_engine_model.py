@@ -248,8 +248,9 @@ class EngineModel(RuleBasedStateMachine):
     @precondition(lambda self: self.policy)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        uid = data.draw(st.sampled_from(sorted(self.policy)))
+        self._cancel(data.draw(st.sampled_from(sorted(self.policy))))
 
+    def _cancel(self, uid: str) -> None:
         def fn(tx: Tx) -> bool:
             row = rows.find_execution(tx, uid)
             assert row is not None
@@ -350,6 +351,18 @@ def hold(examples: int, steps: int) -> None:
 
 def test_the_engine_agrees_with_a_model_whatever_dies_and_when() -> None:
     hold(examples=20, steps=30)
+
+
+def test_what_ended_before_the_news_of_its_launch_came_is_not_started() -> None:
+    model = EngineModel()
+    model.set_up()
+    model.run_job(tasks=1, parallelism=0, retries=0)
+    model._cancel("uid0")
+    for _ in range(2):  # at the second time nothing of it is under way any more
+        model.crash_supervisor()
+    model.step(fault="", news="here")
+    model.promises_hold()
+    model.teardown()
 
 
 @pytest.mark.nightly

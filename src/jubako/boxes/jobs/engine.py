@@ -27,6 +27,8 @@ from jubako.store.port import Store, Tx
 
 SUBMIT_BATCH = 512
 _LAUNCHES_MAX = 64
+_PEEK_MAX = 16
+"""Attempts whose rows are read on the loop's own thread."""
 _NO_ROWS: Mapping[str, ExecutionRow] = {}
 
 
@@ -88,14 +90,20 @@ class JobsEngine:
         """Hand over what was claimed when executions were made, unless it was found and handed over before."""
         async with self._turn:
             self._faults.point("jobs.claim.after_commit")
-            fresh = [one for one in launched if one.execution.uid not in self._swept]
-            rows = {one.execution.uid: one.execution for one in fresh}
-            await self._hand_over([a for one in fresh for a in one.attempts], are_new=True, rows=rows)
+            rows = {one.execution.uid: one.execution for one in launched}
+            attempts = await self._still_waiting([attempt for one in launched for attempt in one.attempts])
+            await self._hand_over(attempts, are_new=True, rows=rows)
             self._faults.point("jobs.submit.after")
             if overtaken := self._asked_to_cancel & rows.keys():
                 # What the runtime was asked to cancel it did not know yet.
                 self._asked_to_cancel -= overtaken
                 await self._cancel_attempts()
+
+    async def _still_waiting(self, claimed: Sequence[Attempt]) -> list[Attempt]:
+        """Return those of them that nobody handed over, or ended, while their news was on its way."""
+        fresh = [attempt for attempt in claimed if attempt.execution_uid not in self._swept]
+        look = self._store.peek if len(fresh) <= _PEEK_MAX else self._store.read
+        return await look(partial(task_rows.still_queued, attempts=fresh))
 
     async def step(self) -> None:
         """Do what there is to do now: ask for the end of what is cancelled, claim, submit."""

@@ -155,6 +155,16 @@ def under_way_of(tx: Tx, execution_uid: str, *, is_cancelled: bool) -> list[Atte
     ]
 
 
+def still_queued(tx: Tx, attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return those of them that are claimed and have neither started nor ended."""
+    query = "SELECT state, attempt FROM job_tasks WHERE execution_uid = ? AND task_index = ?"
+    return [
+        attempt
+        for attempt in attempts
+        if tx.one(query, attempt.execution_uid, attempt.index) == (TaskState.QUEUED, attempt.number)
+    ]
+
+
 def cancelling(tx: Tx) -> list[str]:
     """Return the uids of the executions that are being cancelled."""
     rows = tx.all(
