@@ -39,7 +39,7 @@ from jubako.telemetry.events import StreamEvents
 
 PORT = "server.port"
 INTERRUPTED = 130
-NEW_OBJECTS_MAX = 20_000
+NEW_OBJECTS_MAX = 5_000
 """Between two looks for cycles. Of a thousand executions at once nearly all objects live on: looking at them all
 the time took a tenth of the processor time."""
 

@@ -31,7 +31,7 @@ SYSTEM_PARAMETERS = frozenset(
 )
 """Parameters that every method takes; with ``$`` before them too. Source: Google Cloud APIs, "System parameters"."""
 
-_NOTHING = frozenset({b"", b'""', b"null"})
+_NOTHING = frozenset({b"", b'""'})
 """What clients send instead of no body: Node's REST transport an empty string."""
 _NOTHING_BYTES = 16
 _QUERY_FIELDS_MAX = 1000

@@ -5,7 +5,7 @@ Importing this module loads grpc and protobuf, so only the first gRPC connection
 
 import asyncio
 import traceback
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -88,9 +88,9 @@ class GrpcServer:
         self._is_stopping = True
         for task in self._streams:
             task.cancel()
+        await _ended(self._streams, grace)  # only before the server stops can they say why they end
         await self._server.stop(grace.total_seconds())
-        if self._writing:
-            await asyncio.wait(set(self._writing), timeout=grace.total_seconds())
+        await _ended(self._writing, grace)
 
     def _bind(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -234,6 +234,11 @@ class GrpcServer:
             except NotFound:
                 continue
         return await self._dispatch.call(methods[-1], request, caller)
+
+
+async def _ended(tasks: Collection[asyncio.Task[Any]], grace: timedelta) -> None:
+    if tasks:
+        await asyncio.wait(set(tasks), timeout=grace.total_seconds())
 
 
 async def _abort(context: Any, error: JubakoError) -> NoReturn:  # noqa: ANN401 - grpc has no types

@@ -24,9 +24,12 @@ class White:
     """Reads a text wherever there are white letters."""
 
     def read(self, image: Any) -> list[Line]:
-        is_white = (image.min(axis=2) > 200).sum() > 50
-        height, width = image.shape[:2]
-        return [Line(text="HELLO WORLD", confidence=0.9, box=(0, 0, width, height))] if is_white else []
+        rows, columns = (image.min(axis=2) > 200).nonzero()
+        if len(rows) <= 50:
+            return []
+        x, y = float(columns.min()), float(rows.min())
+        box = (x, y, columns.max() - x, rows.max() - y)
+        return [Line(text="HELLO WORLD", confidence=0.9, box=box)]
 
 
 def telops(path: Path, damage: Damage | None = None) -> list[tuple[float, float, str]]:

@@ -133,7 +133,7 @@ async def test_run_takes_all_fields_from_the_body_and_the_path_wins() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b'""', b" null\n"])
+@pytest.mark.parametrize("body", [b"", b'""'])
 async def test_what_clients_send_in_place_of_no_body_is_none(body: bytes) -> None:
     request = await bound("POST", f"{LOCATION}/jobs", body, "jobId=j1")
     assert request == CreateJobRequest(parent="projects/p/locations/l", job_id="j1")
