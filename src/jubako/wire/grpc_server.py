@@ -5,7 +5,7 @@ Importing this module loads grpc and protobuf, so only the first gRPC connection
 
 import asyncio
 import traceback
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -88,9 +88,9 @@ class GrpcServer:
         self._is_stopping = True
         for task in self._streams:
             task.cancel()
-        await _ended(self._streams, grace)  # only before the server stops can they say why they end
         await self._server.stop(grace.total_seconds())
-        await _ended(self._writing, grace)
+        if self._writing:
+            await asyncio.wait(set(self._writing), timeout=grace.total_seconds())
 
     def _bind(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -127,19 +127,33 @@ class GrpcServer:
             # A client may end its side and listen on, so the end of the requests is none of the stream.
             data = await anext(requests, b"")
             messages = await self._stream(method, data, _headers(context.invocation_metadata()))
-            # So that the client knows: from now on nothing is missed.
-            await context.send_initial_metadata(())
             async with aclosing(messages):
+                await self._begin(task, context)
                 async for message in messages:
                     await context.write(protobuf_codec.encode(message))
         except asyncio.CancelledError:
             if not self._is_stopping:
                 raise
-            await _abort(context, Unavailable("The server is stopping."))
+            await _abort(context, _stopping())
         except Exception as error:  # noqa: BLE001 - see _answer
             await _abort(context, self._refusal(method, error))
         finally:
             self._streams.discard(task)
+
+    async def _begin(self, task: asyncio.Task[Any], context: Any) -> None:  # noqa: ANN401
+        """Send a stream's headers, so that the client knows: from now on nothing is missed.
+
+        The task is not cancelled meanwhile: while gRPC is sending them, it takes no status that says why the call ends.
+
+        Raises:
+            Unavailable: The server is stopping.
+
+        """
+        self._streams.discard(task)
+        await context.send_initial_metadata(())
+        self._streams.add(task)
+        if self._is_stopping:
+            raise _stopping()
 
     async def _to_the_end(self, answering: Any) -> bytes | JubakoError:  # noqa: ANN401
         """Finish a change even if the client goes away or its deadline passes, as over HTTP/1.1."""
@@ -236,9 +250,8 @@ class GrpcServer:
         return await self._dispatch.call(methods[-1], request, caller)
 
 
-async def _ended(tasks: Collection[asyncio.Task[Any]], grace: timedelta) -> None:
-    if tasks:
-        await asyncio.wait(set(tasks), timeout=grace.total_seconds())
+def _stopping() -> Unavailable:
+    return Unavailable("The server is stopping.")
 
 
 async def _abort(context: Any, error: JubakoError) -> NoReturn:  # noqa: ANN401 - grpc has no types

@@ -151,8 +151,8 @@ def test_followers_are_told_when_the_server_stops(tmp_path: Path) -> None:
             server.stop()
             with pytest.raises(grpc.RpcError) as ended:
                 list(stream)
-            # What clients go by, and try again; the words are ours, or gRPC's own if it was quicker.
             assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "stopping" in ended.value.details()
 
 
 def test_entries_survive_a_kill(tmp_path: Path) -> None:
