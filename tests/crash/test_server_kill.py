@@ -90,6 +90,13 @@ def final(server: ServerProcess, execution: str) -> Any:
     return until(ended)
 
 
+def assert_taken_up(server: ServerProcess, folder: Path, execution: str) -> None:
+    """The four tasks that a former server started go on, and none was started anew."""
+    (folder / "go").touch()
+    assert final(server, execution)["state"] == "SUCCEEDED"
+    assert len(starts(folder)) == 4
+
+
 def is_cancelled(server: ServerProcess, execution: str) -> bool:
     return bool(server.get(f"/v2/{execution}").get("cancelledCount") == 2)
 
@@ -178,9 +185,7 @@ def test_a_server_that_leaves_its_tasks_is_stopped_without_them_and_the_next_one
         assert server.stop() == 0
         assert all(is_alive(pid) for _, _, pid in first)
         server.restart()
-        (tmp_path / "go").touch()
-        assert final(server, execution)["state"] == "SUCCEEDED"
-        assert len(starts(tmp_path)) == 4
+        assert_taken_up(server, tmp_path, execution)
     finally:
         server.stop()
 
@@ -200,9 +205,7 @@ def test_tasks_are_taken_up_after_the_directories_of_the_session_that_began_them
         server.kill()
         shutil.rmtree(session / "run")
         server.restart()
-        (tmp_path / "go").touch()
-        assert final(server, execution)["state"] == "SUCCEEDED"
-        assert len(starts(tmp_path)) == 4
+        assert_taken_up(server, tmp_path, execution)
     finally:
         server.stop()
         shutil.rmtree(session)

@@ -59,11 +59,12 @@ def gcloud(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def deploy(gcloud: Gcloud, name: str, *command: str, tasks: int = 1) -> None:
+    """Deploy a job whose tasks run one after another, so that the order of their lines is known."""
     program, *words = command
     arguments = f"--args=^|^{'|'.join(words)}"
     gcloud.ok(
         "run", "jobs", "deploy", name, "--image", "local", "--command", program, arguments, *REGION,
-        "--tasks", str(tasks), "--max-retries", "0",
+        "--tasks", str(tasks), "--parallelism", "1", "--max-retries", "0",
     )  # fmt: skip
 
 
@@ -89,8 +90,7 @@ def test_a_job_is_executed_awaited_read_and_deleted(gcloud: Gcloud) -> None:
     described = gcloud.json("run", "jobs", "executions", "describe", name, *REGION)
     assert described["status"]["succeededCount"] == 3
     lines = gcloud.ok("run", "jobs", "logs", "read", "hello", *REGION)
-    # The tasks run side by side, and lines are ordered by when they were written.
-    assert sorted(line.split(" ", 2)[2] for line in lines.splitlines()) == ["hello 0", "hello 1", "hello 2"]
+    assert [line.split(" ", 2)[2] for line in lines.splitlines()] == ["hello 0", "hello 1", "hello 2"]
     gcloud.ok("run", "jobs", "executions", "delete", name, *REGION)
     gcloud.ok("run", "jobs", "delete", "hello", *REGION)
     assert gcloud.run("run", "jobs", "describe", "hello", *REGION).returncode == 1

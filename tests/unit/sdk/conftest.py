@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -150,3 +150,17 @@ def bucket(bucket_server: Bucket) -> Bucket:
     bucket_server.seen.clear()
     bucket_server.has_hashes = True
     return bucket_server
+
+
+@pytest.fixture
+def side_by_side() -> Callable[[int, Callable[[int], None]], None]:
+    """Return what calls a function with 0, 1, ..., each in a thread of its own."""
+
+    def call(count: int, function: Callable[[int], None]) -> None:
+        threads = [threading.Thread(target=function, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+
+    return call

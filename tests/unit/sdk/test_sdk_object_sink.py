@@ -74,7 +74,7 @@ def test_the_directory_knows_making_once_too(tmp_path):
         put_once(place, "a", b"34")
 
 
-def test_of_many_that_race_to_create_exactly_one_wins(place, bucket):
+def test_of_many_that_race_to_create_exactly_one_wins(place, bucket, side_by_side):
     bucket.faults.extend(["lose", 503, "drop", "lose", 429])
     barrier, won = threading.Barrier(8), []
 
@@ -83,11 +83,7 @@ def test_of_many_that_race_to_create_exactly_one_wins(place, bucket):
         if sink_in(bucket).put("record", b"%d" % number, if_absent=True):
             won.append(number)
 
-    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    side_by_side(8, create)
     assert len(won) == 1
     assert place.get("record") == b"%d" % won[0]
 

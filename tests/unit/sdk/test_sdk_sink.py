@@ -52,7 +52,7 @@ def test_put_if_absent_keeps_the_first(place, tmp_path):
     assert everything_under(tmp_path) == ["out/a"]
 
 
-def test_of_many_that_race_to_create_exactly_one_wins(place):
+def test_of_many_that_race_to_create_exactly_one_wins(place, side_by_side):
     barrier = threading.Barrier(8)
     won = []
 
@@ -63,11 +63,7 @@ def test_of_many_that_race_to_create_exactly_one_wins(place):
         if writer.published:
             won.append(number)
 
-    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    side_by_side(8, create)
     assert len(won) == 1
     assert place.get("record") == b"%d" % won[0]
 
